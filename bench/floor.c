@@ -1,0 +1,122 @@
+/* The floor under every dispatcher of (receiver, response) pairs: what it must do in C, and nothing else.
+
+   Floor(receivers).send(sender=..., **named) calls each strong receiver as receiver(signal=, sender=, **named)
+   with a remembered tuple of keyword names, and returns the list of pairs. It knows no weak references, no
+   other senders and no wrong calls: the sender must be the first keyword. `send` is also what csignals is
+   measured against where nobody receives. */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#define MOST_NAMED 16
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *receivers;    /* a tuple */
+    PyObject *names_in;     /* the caller's keyword names, last time */
+    PyObject *names_out;    /* "signal" before them */
+} Floor;
+
+static int
+remember(Floor *self, PyObject *names)
+{
+    Py_ssize_t size = PyTuple_GET_SIZE(names);
+    PyObject *out = PyTuple_New(size + 1);
+    if (!out)
+        return -1;
+    PyTuple_SET_ITEM(out, 0, PyUnicode_InternFromString("signal"));
+    for (Py_ssize_t i = 0; i < size; i++) {
+        Py_INCREF(PyTuple_GET_ITEM(names, i));
+        PyTuple_SET_ITEM(out, i + 1, PyTuple_GET_ITEM(names, i));
+    }
+    Py_INCREF(names);
+    Py_XSETREF(self->names_in, names);
+    Py_XSETREF(self->names_out, out);
+    return 0;
+}
+
+static PyObject *
+floor_send(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Floor *self = (Floor *)o;
+    PyObject *arguments[MOST_NAMED + 2];
+    Py_ssize_t size = PyTuple_GET_SIZE(self->receivers);
+    if (nargs || !names || PyTuple_GET_SIZE(names) > MOST_NAMED) {
+        PyErr_SetString(PyExc_TypeError, "send() takes keyword arguments only, the sender first");
+        return NULL;
+    }
+    PyObject *responses = PyList_New(size);
+    if (!responses || !size)
+        return responses;
+    if (names != self->names_in && remember(self, names) < 0) {
+        Py_DECREF(responses);
+        return NULL;
+    }
+    arguments[1] = o;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++)
+        arguments[i + 2] = args[i];
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *receiver = PyTuple_GET_ITEM(self->receivers, i);
+        PyObject *response = PyObject_Vectorcall(
+            receiver, arguments + 1, PY_VECTORCALL_ARGUMENTS_OFFSET, self->names_out);
+        PyObject *pair = response ? PyTuple_New(2) : NULL;
+        if (!pair) {
+            Py_XDECREF(response);
+            Py_DECREF(responses);
+            return NULL;
+        }
+        Py_INCREF(receiver);
+        PyTuple_SET_ITEM(pair, 0, receiver);
+        PyTuple_SET_ITEM(pair, 1, response);
+        PyList_SET_ITEM(responses, i, pair);
+    }
+    return responses;
+}
+
+static PyObject *
+floor_new(PyTypeObject *type, PyObject *args, PyObject *named)
+{
+    PyObject *receivers;
+    if (!PyArg_ParseTuple(args, "O:Floor", &receivers))
+        return NULL;
+    Floor *self = (Floor *)type->tp_alloc(type, 0);
+    if (self && !(self->receivers = PySequence_Tuple(receivers)))
+        Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
+static void
+floor_dealloc(PyObject *o)
+{
+    Floor *self = (Floor *)o;
+    Py_XDECREF(self->receivers);
+    Py_XDECREF(self->names_in);
+    Py_XDECREF(self->names_out);
+    Py_TYPE(o)->tp_free(o);
+}
+
+static PyMethodDef methods[] = {
+    {"send", (PyCFunction)(void (*)(void))floor_send, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject FloorType = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "floor.Floor",
+    .tp_basicsize = sizeof(Floor),
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+    .tp_new = floor_new,
+    .tp_dealloc = floor_dealloc,
+    .tp_methods = methods,
+};
+
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "floor", .m_size = -1};
+
+PyMODINIT_FUNC
+PyInit_floor(void)
+{
+    PyObject *m = PyModule_Create(&module);
+    if (m && PyModule_AddType(m, &FloorType) < 0)
+        Py_CLEAR(m);
+    return m;
+}

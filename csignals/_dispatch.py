@@ -1,0 +1,33 @@
+"""Picks the dispatch engine. Nothing else reads ``CSIGNALS_PURE_PYTHON``.
+
+Unset: the compiled engine if it is there, else the Python one. ``1``: the Python one. ``0``: the compiled
+one, and an ImportError if it is not there.
+"""
+
+import os
+
+_choice = os.environ.get("CSIGNALS_PURE_PYTHON", "")
+if _choice not in ("", "0", "1"):
+    raise ImportError(f"CSIGNALS_PURE_PYTHON must be 0, 1 or unset, not {_choice!r}")
+
+try:
+    if _choice == "1":
+        raise ImportError
+    from csignals._dispatch_c import SignalBase, has_listeners, live_receivers, methods, send, send_robust
+
+    IMPLEMENTATION = "cython"
+except ImportError:
+    if _choice == "0":
+        raise
+    from csignals._dispatch_py import (  # type: ignore[assignment]  # one class or the other, with the same attributes
+        SignalBase,
+        has_listeners,
+        live_receivers,
+        methods,
+        send,
+        send_robust,
+    )
+
+    IMPLEMENTATION = "python"
+
+__all__ = ["IMPLEMENTATION", "SignalBase", "has_listeners", "live_receivers", "methods", "send", "send_robust"]

@@ -1,0 +1,20 @@
+from typing import Any
+
+from csignals._dispatch_py import Entry, Receiver, Response
+
+class RoutingTable:
+    def __init__(self, receivers: list[Entry]) -> None: ...
+
+class SignalBase:
+    receivers: list[Entry]
+    lock: Any
+    use_caching: bool
+    sender_receivers_cache: dict[Any, Any]
+    _dead_receivers: bool
+    _csignals_table: RoutingTable | None
+
+def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]: ...
+def has_listeners(self: Any, sender: object = None) -> bool: ...
+def send(self: Any, sender: Any, **named: Any) -> list[Response]: ...
+def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]: ...
+def methods(cls: type) -> dict[str, Any]: ...

@@ -1,0 +1,256 @@
+"""The dispatch engine in Python: the specification of ``src_pyx/_dispatch_c.pyx``, and its fallback.
+
+Here live the routing table and the four methods that every send goes through, plus the few helpers that
+both engines share because they are never hot. Not here: how receivers are registered (``signal.py``), and
+whatever awaits (``aio.py``).
+
+The one invariant: **a signal's ``receivers`` list is the truth, the routing table a memo of it, checked on
+every send.** Programs assign and mutate that list behind the signal's back, so nothing else may decide who
+is called.
+
+An entry of the list is a tuple that is never changed: ``(key, receiver, sender_ref, is_async)`` since
+Django 6.0, and here; ``(key, receiver, is_async)`` in Django 5, ``(key, receiver)`` in 4.2. ``key`` is
+``(dispatch_uid or make_id(receiver), make_id(sender))``; ``receiver`` is the receiver or a weak reference
+to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import is_
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import ReferenceType
+
+if TYPE_CHECKING:
+    Receiver: TypeAlias = Callable[..., Any]
+    Response: TypeAlias = tuple[Receiver, Any]
+    Arguments: TypeAlias = "dict[str, Any] | Ambiguous"
+    Entry: TypeAlias = tuple[Any, ...]
+    Getter: TypeAlias = Callable[[], Receiver | None]
+    Route: TypeAlias = tuple[list[Getter], list[Getter]]
+
+
+def make_id(target: object) -> int | tuple[int, int]:
+    """What identifies a receiver or a sender: a bound method by its two halves, all else by itself."""
+    if hasattr(target, "__func__"):
+        return (id(target.__self__), id(target.__func__))  # type: ignore[attr-defined]
+    return id(target)
+
+
+NONE_ID = make_id(None)
+
+
+class Held:
+    """A reference to a sender that has no weak ones: it keeps the sender, so that its id is not used again."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, target: Any) -> None:
+        self._target = target
+
+    def __call__(self) -> Any:
+        return self._target
+
+
+class RoutingTable:
+    """Who receives what, for one state of a signal's ``receivers`` list.
+
+    It holds one route for each connected sender, and one for every sender that nobody connected to: so it
+    is bounded by the number of connected senders, and asks nothing of a sender but its identity.
+    """
+
+    __slots__ = ("everyone", "routes", "sender_id", "snapshot")
+
+    def __init__(self, receivers: Iterable[Entry]) -> None:
+        entries = list(receivers)
+        # A route is laid when its sender first sends.
+        self.routes: dict[Any, Route | None] = dict.fromkeys(map(sender_id, entries))
+        # Lists are compared by identity first, and by value only where that fails. Where equal entries
+        # could be different receivers all the same, nothing but identity counts.
+        self.snapshot = entries if all(map(is_equal_to_itself_only, entries)) else IdentityList(entries)
+        # That a sender is a bound method is worth asking only where one is connected.
+        self.sender_id: Callable[[object], Any] = make_id if tuple in map(type, self.routes) else id
+        self.everyone = self.lay_route(None)
+
+    def lay_route(self, sender: object) -> Route:
+        """Return how to get at the sync and the async receivers for `sender`: two lists of callables."""
+        id_of_sender = self.sender_id(sender)
+        route: Route = [], []
+        for entry in self.snapshot:
+            if sender_id(entry) in (NONE_ID, id_of_sender):
+                route[len(entry) > 2 and entry[-1]].append(getter(entry))
+        self.routes[id_of_sender] = route
+        return route
+
+
+def sender_id(entry: Entry) -> Any:
+    """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
+    if not isinstance(entry, tuple):
+        raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
+    (_, sender_id), _, *_ = entry
+    sender = entry[2]() if len(entry) == 4 and entry[2] is not None else None
+    return sender_id if sender is None or type(sender_id) is tuple else id(sender)
+
+
+def getter(entry: Entry) -> Getter:
+    """Return a callable that gives an entry's receiver, or None once that or its sender is dead."""
+    receiver = entry[1]
+    get = receiver if isinstance(receiver, ReferenceType) else Held(receiver)
+    sender_ref = entry[2] if len(entry) == 4 else None
+    if sender_ref is None or type(sender_ref) is Held:
+        return get
+    return lambda: None if sender_ref() is None else get()
+
+
+def is_equal_to_itself_only(entry: Entry) -> bool:
+    receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
+    receiver = getattr(receiver, "__self__", receiver)
+    equals: object = type(receiver).__eq__
+    return equals is object.__eq__
+
+
+class IdentityList(list["Entry"]):
+    def __ne__(self, other: Any) -> bool:
+        return len(self) != len(other) or not all(map(is_, self, other))
+
+
+class SignalBase:
+    """What a signal keeps for the engine."""
+
+    receivers: list[Entry]
+    _csignals_table: RoutingTable | None = None
+
+
+def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
+    """Return the sync and the async receivers that are alive, as two new lists, in order of registration."""
+    table = self._csignals_table
+    if table is None or table.snapshot != self.receivers:
+        table = self._csignals_table = RoutingTable(self.receivers or ())
+    sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
+    sync: list[Receiver] = []
+    async_: list[Receiver] = []
+    for get in sync_route:
+        receiver = get()
+        if receiver is not None:
+            sync.append(receiver)
+        else:
+            sweep(self)
+    for get in async_route:
+        receiver = get()
+        if receiver is not None:
+            async_.append(receiver)
+        else:
+            sweep(self)
+    return sync, async_
+
+
+def has_listeners(self: Any, sender: object = None) -> bool:
+    """Return whether a send from `sender` would reach a receiver.
+
+    Like Django's: it asks ``_live_receivers``, so that an override of that is followed.
+    """
+    sync, async_ = self._live_receivers(sender)
+    return bool(sync) or bool(async_)
+
+
+def send(self: Any, sender: Any, **named: Any) -> list[Response]:
+    """Call every live receiver that is connected to `sender`, or to any sender.
+
+    Receivers are called as ``receiver(signal=self, sender=sender, **named)``, in order of registration, the
+    async ones together after the sync ones (through asgiref's ``async_to_sync``). All of them are looked up
+    before the first is called: one that is disconnected, or dies, during the send is still called.
+
+    Returns a list of pairs (receiver, response). An exception raised by a receiver propagates, and those
+    after it are not called. Thread-safe; takes no lock. As Django 6.1's ``Signal.send``.
+    """
+    if not self.receivers:
+        return []
+    sync, async_ = self._live_receivers(sender)
+    if not sync and not async_:
+        return []
+    arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
+    responses = call_each(self, sync, arguments)
+    if async_:
+        responses += self._csignals_await(async_, arguments, robust=False)
+    return responses
+
+
+def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
+    """Like `send`, but an ``Exception`` that a receiver raises is logged and becomes its response.
+
+    The record goes to the logger ``django.dispatch`` at level ERROR, through ``_log_robust_failure``, which
+    a subclass may override. A BaseException that is no Exception propagates. As Django 6.1's
+    ``Signal.send_robust``.
+    """
+    if not self.receivers:
+        return []
+    sync, async_ = self._live_receivers(sender)
+    if not sync and not async_:
+        return []
+    arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
+    responses = call_each_robust(self, sync, arguments)
+    if async_:
+        responses += self._csignals_await(async_, arguments, robust=True)
+    return responses
+
+
+def call_each(signal: Any, receivers: Iterable[Receiver], arguments: Arguments) -> list[Response]:
+    """Call the receivers, and return the pairs (receiver, response)."""
+    responses = []
+    for receiver in receivers:
+        responses.append((receiver, receiver(**arguments)))
+    return responses
+
+
+def call_each_robust(signal: Any, receivers: Iterable[Receiver], arguments: Arguments) -> list[Response]:
+    """Call the receivers; an Exception that one raises is logged, and stands for its response."""
+    responses = []
+    for receiver in receivers:
+        try:
+            response = receiver(**arguments)
+        except Exception as error:
+            signal._log_robust_failure(receiver, error)
+            response = error
+        responses.append((receiver, response))
+    return responses
+
+
+class Ambiguous:
+    """Keyword arguments with `signal` twice: each call with them gets its TypeError from Python itself."""
+
+    def __init__(self, named: dict[str, Any]) -> None:
+        self._named = named
+
+    def keys(self) -> list[str]:
+        return ["signal", "sender", *self._named]
+
+    def __getitem__(self, name: str) -> Any:
+        return self._named.get(name)
+
+
+def methods(cls: type | None) -> dict[str, Any]:
+    """Return what a class of signals needs to be dispatched by this engine."""
+    return {
+        "_csignals_table": None,
+        "_live_receivers": live_receivers,
+        "has_listeners": has_listeners,
+        "send": send,
+        "send_robust": send_robust,
+    }
+
+
+for _name, _method in methods(None).items():
+    if _method is not None:
+        _method.__qualname__ = f"Signal.{_name}"    # what Python's TypeErrors name
+
+
+def sweep(signal: Any) -> None:
+    """Take dead entries off the list, if their death was reported and nobody holds the lock.
+
+    A send never waits: whoever holds the lock registers something, and sweeps as well.
+    """
+    if signal._dead_receivers and signal.lock.acquire(blocking=False):
+        try:
+            dropped = signal._clear_dead_receivers()    # freed once the lock is  # noqa: F841
+        finally:
+            signal.lock.release()

@@ -1,0 +1,112 @@
+"""Measures what loading model rows costs: Django sends two signals for each."""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from django.core.management import call_command
+from django.db.models.signals import post_init, pre_init
+
+from csignals.compare.models import Author, Row
+from csignals.compare.project import fresh_database
+from csignals.compare.sends import Receiver, make_receiver
+from csignals.compare.timing import Samples, in_turn
+from csignals.django import install, uninstall
+
+DJANGO, IN_DJANGO = "Django", "csignals in Django"
+CONTESTANTS = {DJANGO: uninstall, IN_DJANGO: install}
+ROWS = 10_000
+ROUNDS = 12
+SITUATIONS: dict[str, list[tuple[Any, type, int]]] = {     # signal, sender and number of receivers
+    "no receivers": [],
+    "one post_init receiver, for another model": [(post_init, Author, 1)],
+    "three receivers each of pre_init and post_init": [(pre_init, Row, 3), (post_init, Row, 3)],
+}
+STEPS = len(SITUATIONS) * ROUNDS
+
+
+@dataclass(frozen=True)
+class LoadingTimes:
+    """What loading all rows costs in one situation, in seconds."""
+
+    situation: str
+    samples: Samples
+
+
+def measure(advance: Callable[[], None]) -> list[LoadingTimes]:
+    """Return the times of loading in all situations. Leaves csignals uninstalled.
+
+    Raises RuntimeError if a contestant does not load all rows or does not call the receivers.
+    """
+    with fresh_database():
+        call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
+        Row.objects.bulk_create(Row(name=f"row {number}", number=number, active=True) for number in range(ROWS))
+        try:
+            return [LoadingTimes(situation, time_loading(situation, advance)) for situation in SITUATIONS]
+        finally:
+            uninstall()
+
+
+def time_loading(situation: str, advance: Callable[[], None]) -> Samples:
+    """Return the times of loading in one situation, for each contestant."""
+    for switch in CONTESTANTS.values():
+        check_calls(situation, switch)
+    with connected(situation, make_receiver):
+        return in_turn({name: partial(load_after, switch) for name, switch in CONTESTANTS.items()}, ROUNDS, advance)
+
+
+def load_after(switch: Callable[[], None]) -> float:
+    """Load all rows with or without csignals, and return the seconds."""
+    switch()
+    list(Row.objects.all()[:100])   # the first rows pay for caches that have just been lost
+    gc.collect()
+    gc.disable()    # as timeit does: a collection hits whom it will
+    try:
+        start = perf_counter()
+        rows = list(Row.objects.all())
+        seconds = perf_counter() - start
+    finally:
+        gc.enable()
+    if len(rows) != ROWS:
+        raise RuntimeError(f"{len(rows)} rows came, instead of {ROWS}")
+    return seconds
+
+
+def check_calls(situation: str, switch: Callable[[], None]) -> None:
+    """Raise RuntimeError unless loading rows calls every receiver for every row."""
+    calls = []
+
+    def make_counter() -> Receiver:
+        def receiver(signal: Any, sender: Any, **named: Any) -> None:
+            calls.append(signal)
+
+        return receiver
+
+    switch()
+    with connected(situation, make_counter):
+        list(Row.objects.all()[:100])
+    for signal in pre_init, post_init:
+        expected = 100 * sum(count for each, sender, count in SITUATIONS[situation] if (each, sender) == (signal, Row))
+        if calls.count(signal) != expected:
+            raise RuntimeError(f"receivers were called {calls.count(signal)} times, instead of {expected}")
+
+
+@contextmanager
+def connected(situation: str, make_receiver: Callable[[], Receiver]) -> Iterator[None]:
+    """Connect as many new receivers as a situation asks for, for the time of a ``with`` block."""
+    connections = [
+        (signal, sender, make_receiver())
+        for signal, sender, count in SITUATIONS[situation]
+        for _ in range(count)
+    ]
+    for signal, sender, receiver in connections:
+        signal.connect(receiver, sender=sender)
+    try:
+        yield
+    finally:
+        for signal, sender, receiver in connections:
+            signal.disconnect(receiver, sender=sender)

@@ -1,0 +1,209 @@
+"""``Signal`` and ``receiver()``: how receivers are registered. How they are called is the engine's affair."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import ReferenceType, WeakMethod, ref
+
+from csignals import _dispatch, aio
+from csignals._dispatch_py import Held, getter, make_id
+
+if TYPE_CHECKING:
+    from csignals._dispatch_py import Entry, Receiver
+
+    F = TypeVar("F", bound=Receiver)
+
+
+class Signal(_dispatch.SignalBase):
+    """Something that senders say has happened, and that receivers are told.
+
+    API and semantics are those of ``django.dispatch.Signal`` in Django 6.1. Every method may be called from
+    any thread, from a receiver, and from a finalizer. ``use_caching`` is taken for Django's sake: the
+    routing table makes every signal faster than a cached one.
+
+    Semi-public, as in Django: ``receivers`` (the list that decides who is called; it may be assigned and
+    mutated), ``lock`` (held while a method changes that list; reentrant), ``sender_receivers_cache``
+    (empty, as there is nothing to clear), ``_live_receivers``, ``_clear_dead_receivers`` and
+    ``_log_robust_failure``.
+    """
+
+    def __init__(self, use_caching: bool = False) -> None:
+        self.receivers = []
+        self.lock = threading.RLock()
+        self.use_caching = use_caching
+        self.sender_receivers_cache = {}
+        self._dead_receivers = False
+
+    def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        # The compiled base class keeps some attributes in C slots, where copy.copy() does not look.
+        names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers"
+        return self.__dict__, {name: getattr(self, name) for name in names}
+
+    has_listeners = _dispatch.has_listeners
+    send = _dispatch.send
+    send_robust = _dispatch.send_robust
+    asend = aio.asend
+    asend_robust = aio.asend_robust
+    _live_receivers = _dispatch.live_receivers
+    _csignals_await = aio.await_receivers
+
+    def connect(
+        self, receiver: Receiver, sender: object = None, weak: bool = True, dispatch_uid: object = None
+    ) -> None:
+        """Connect `receiver`, a callable that takes keyword arguments, to `sender`, or to any sender.
+
+        By default the signal keeps only a weak reference to the receiver: a lambda, a local function or a
+        method of a temporary object is gone again unless something else holds it. With ``weak=False`` the
+        signal holds it. A receiver that is already connected to this sender, or any receiver under the same
+        `dispatch_uid`, is not added twice. A connection ends when its receiver or its sender dies; a sender
+        that cannot be weakly referenced is held for as long as the connection lasts.
+
+        Raises TypeError for a receiver that is not callable or, unless ``weak=False``, has no weak
+        references. Raises ValueError for one that takes no ``**kwargs``, where Django's settings say DEBUG
+        or Python is in development mode. As Django 6.1's ``Signal.connect``.
+        """
+        _check(receiver)
+        key = _key(receiver, sender, dispatch_uid)
+        entry = (
+            key,
+            _weak_reference(receiver, self._flag_dead_receivers) if weak else receiver,
+            _sender_reference(sender, self._flag_dead_receivers),
+            _is_async(receiver),
+        )
+        while True:
+            receivers, snapshot, index = self._look_up(key)
+            with self.lock:
+                if self.receivers is receivers and receivers == snapshot:
+                    if index is None:
+                        receivers.append(entry)
+                    return
+
+    def disconnect(
+        self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None
+    ) -> bool:
+        """End the connection of `receiver`, or of the receiver under `dispatch_uid`, to `sender`.
+
+        Returns whether there was one. As Django 6.1's ``Signal.disconnect``.
+        """
+        key = _key(receiver, sender, dispatch_uid)
+        while True:
+            receivers, snapshot, index = self._look_up(key)
+            with self.lock:
+                if self.receivers is receivers and receivers == snapshot:
+                    removed = None if index is None else receivers.pop(index)
+                    break
+        self._csignals_table = None     # it must not keep alive what was disconnected
+        return removed is not None
+
+    def _look_up(self, key: tuple[object, object]) -> tuple[list[Entry], list[Entry], int | None]:
+        """Return the list of receivers, a copy of it, and the index of `key` in both or None.
+
+        Comparing keys and making copies may run anybody's code: a dispatch uid's ``__eq__``, or a finalizer
+        that connects or disconnects. So this is done without the lock. Whoever then changes the list takes
+        the lock, compares the list with the copy, and changes it at once or looks up anew: between these
+        steps nothing is allocated and nothing is called, so nobody comes between.
+        """
+        if self._dead_receivers:
+            with self.lock:
+                dropped = self._clear_dead_receivers()
+            del dropped
+        receivers = self.receivers
+        snapshot = receivers[:]
+        keys = [entry[0] for entry in snapshot]
+        return receivers, snapshot, keys.index(key) if key in keys else None
+
+    def _clear_dead_receivers(self) -> list[Entry]:
+        """Replace the list by one without dead entries, if there may be any. The caller holds the lock.
+
+        Returns the old list: to be let go of after the lock, as that may run finalizers.
+        """
+        receivers = self.receivers
+        while self._dead_receivers:
+            self._dead_receivers = False
+            receivers = self.receivers
+            snapshot = receivers[:]
+            live = [entry for entry in snapshot if getter(entry)() is not None]
+            if self.receivers is receivers and receivers == snapshot:
+                self.receivers = live
+            else:
+                self._dead_receivers = True
+        return receivers
+
+    def _flag_dead_receivers(self, reference: object = None) -> None:
+        # Called when a receiver or a sender dies, perhaps while the lock is held.
+        self._dead_receivers = True
+
+    def _log_robust_failure(self, receiver: Receiver, err: Exception) -> None:
+        import logging
+
+        logging.getLogger("django.dispatch").error(
+            "Error calling %s in Signal.send_robust() (%s)",
+            getattr(receiver, "__qualname__", None) or repr(receiver),
+            err,
+            exc_info=err,
+        )
+
+
+def _key(receiver: object, sender: object, dispatch_uid: object) -> tuple[object, object]:
+    return (dispatch_uid or make_id(receiver), make_id(sender))
+
+
+def _weak_reference(target: Any, callback: Callable[[object], None]) -> ReferenceType[Any]:
+    is_method = hasattr(target, "__self__") and hasattr(target, "__func__")
+    return WeakMethod(target, callback) if is_method else ref(target, callback)
+
+
+def _sender_reference(sender: object, callback: Callable[[object], None]) -> ReferenceType[Any] | Held | None:
+    """Return what tells whether the sender is alive: as long as it is, no other object can have its id."""
+    if sender is None:
+        return None
+    try:
+        return _weak_reference(sender, callback)
+    except TypeError:
+        return Held(sender)
+
+
+def _is_async(receiver: object) -> bool:
+    import inspect
+
+    if inspect.iscoroutinefunction(receiver):
+        return True
+    # Before Python 3.12, only asyncio's own function knows those that asgiref or asyncio marked.
+    asyncio = sys.modules.get("asyncio") if sys.version_info < (3, 12) else None
+    return asyncio is not None and bool(asyncio.iscoroutinefunction(receiver))
+
+
+def _check(receiver: object) -> None:
+    if not callable(receiver):
+        raise TypeError("Signal receivers must be callable.")
+    settings = getattr(sys.modules.get("django.conf"), "settings", None)
+    is_debugging = sys.flags.dev_mode or (settings is not None and settings.configured and settings.DEBUG)
+    if is_debugging and not _accepts_kwargs(receiver):
+        raise ValueError("Signal receivers must accept keyword arguments (**kwargs).")
+
+
+def _accepts_kwargs(receiver: Receiver) -> bool:
+    import inspect
+
+    try:
+        parameters = inspect.signature(receiver).parameters.values()
+    except (TypeError, ValueError):     # a callable of C that does not say
+        return True
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def receiver(signal: Any, **kwargs: Any) -> Callable[[F], F]:
+    """Return a decorator that connects a function to a signal, or to each of a list or tuple of signals.
+
+    The keyword arguments go to ``Signal.connect``. The function comes back unchanged.
+    """
+
+    def decorator(function: F) -> F:
+        for each in signal if isinstance(signal, (list, tuple)) else [signal]:
+            each.connect(function, **kwargs)
+        return function
+
+    return decorator

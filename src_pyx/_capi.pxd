@@ -1,0 +1,93 @@
+# cython: language_level=3
+"""The parts of CPython's C API that the engine needs and Cython does not declare, or declares as safer and
+slower. A ``PyObject *`` that is returned by a function named ``new_...`` is a new reference."""
+
+from cpython.object cimport PyObject, PyTypeObject
+
+cdef extern from *:
+    """
+    /* A new reference to what a weak reference refers to; NULL, without an error, once that is dead. */
+    static inline PyObject *csignals_referent(PyObject *ref) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyObject *referent;
+        if (PyWeakref_GetRef(ref, &referent) < 0) PyErr_Clear();
+        return referent;
+    #else
+        PyObject *referent = PyWeakref_GET_OBJECT(ref);
+        if (referent == Py_None) return NULL;
+        Py_INCREF(referent);
+        return referent;
+    #endif
+    }
+
+    /* A new tuple of two references, both of which it takes over. */
+    static inline PyObject *csignals_pair(PyObject *first, PyObject *second) {
+        PyObject *pair = PyTuple_New(2);
+        if (!pair) {
+            Py_DECREF(first);
+            Py_DECREF(second);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(pair, 0, first);
+        PyTuple_SET_ITEM(pair, 1, second);
+        return pair;
+    }
+
+    static inline int csignals_is_interned(PyObject *name) {
+        return PyUnicode_CheckExact(name) && PyUnicode_CHECK_INTERNED(name);
+    }
+
+    static inline PyMethodDef *csignals_method_def(PyObject *o) {
+        return o && Py_IS_TYPE(o, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)o)->d_method : NULL;
+    }
+
+    /* Where a class keeps its instances' __dict__, given that a compiled base class put it there. */
+    #define csignals_base_dict(o) ((PyObject **)((char *)(o) + Py_TYPE(o)->tp_dictoffset))
+
+    /* What changes whenever an attribute of the class or of its bases does; 0 if that is not known. */
+    static inline unsigned int csignals_type_version(PyTypeObject *type) {
+    #if PY_VERSION_HEX < 0x030C0000
+        if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
+    #endif
+        return type->tp_version_tag;
+    }
+
+    #define csignals_clear(o) Py_CLEAR(*(o))
+    #define csignals_list_items(o) (((PyListObject *)(o))->ob_item)
+    #define csignals_tuple_items(o) (((PyTupleObject *)(o))->ob_item)
+    """
+    ctypedef struct PyMethodDef:
+        const char *ml_name
+        void *ml_meth
+        int ml_flags
+        const char *ml_doc
+
+    PyObject *new_referent "csignals_referent"(PyObject *ref) noexcept
+    PyObject *new_pair "csignals_pair"(PyObject *first, PyObject *second) except NULL
+    bint is_interned "csignals_is_interned"(PyObject *name) noexcept
+    PyMethodDef *method_def "csignals_method_def"(PyObject *o) noexcept
+    unsigned int type_version "csignals_type_version"(PyTypeObject *type) noexcept
+    PyObject **base_dict "csignals_base_dict"(object o) noexcept
+    void clear "csignals_clear"(PyObject **o) noexcept
+    PyObject **list_items "csignals_list_items"(PyObject *o) noexcept
+    PyObject **tuple_items "csignals_tuple_items"(PyObject *o) noexcept
+
+    bint PREFERS_NO_DICT "(PY_VERSION_HEX >= 0x030C0000)"
+    int METH_FASTCALL
+    int METH_KEYWORDS
+    size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    int PyDict_Contains(PyObject *o, PyObject *key) except -1
+    PyObject *PyDict_GetItemWithError(PyObject *o, PyObject *key) except? NULL
+    Py_ssize_t PyDict_GET_SIZE(PyObject *o) noexcept
+    bint PyList_CheckExact(PyObject *o) noexcept
+    Py_ssize_t PyList_GET_SIZE(PyObject *o) noexcept
+    PyObject *PyTuple_GET_ITEM(PyObject *o, Py_ssize_t i) noexcept
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *o) noexcept
+    bint PyWeakref_Check(PyObject *o) noexcept
+    bint PyWeakref_CheckRefExact(PyObject *o) noexcept
+    PyObject *_PyType_Lookup(PyTypeObject *type, PyObject *name) noexcept
+    object PyDescr_NewMethod(PyTypeObject *type, PyMethodDef *method)
+    object PyObject_GenericGetDict(object o, void *context)
+    PyObject *call "PyObject_Vectorcall"(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) except NULL
+    PyObject *PyMethod_New(PyObject *function, PyObject *instance) except NULL
+    PyObject *PyObject_Vectorcall(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) noexcept

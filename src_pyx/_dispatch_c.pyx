@@ -1,0 +1,393 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+"""The dispatch engine in Cython: the same names, in the same order, as ``csignals/_dispatch_py.py``.
+
+Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
+the hot loop; the routing table, which comes first in both, is in _routing_table.pxi. Whatever is rare (a
+wrong call, a receiver to await, a dead entry to sweep) goes to the Python code that the fallback runs as well.
+
+A ``PyObject *`` holds no reference unless the comment beside it says so.
+"""
+
+cimport cython
+from cpython.list cimport PyList_New
+from cpython.long cimport PyLong_AsVoidPtr
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
+from cpython.ref cimport Py_XDECREF, Py_XINCREF
+from libc.stdint cimport UINT32_MAX, UINTPTR_MAX, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcmp
+
+from _capi cimport (
+    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod,
+    PyDict_Contains, PyDict_GET_SIZE, PyDict_GetItemWithError, PyList_CheckExact, PyList_GET_SIZE, PyMethod_New,
+    PyMethodDef, PyObject_GenericGetDict, PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyWeakref_Check,
+    PyWeakref_CheckRefExact, _PyType_Lookup, base_dict, call, clear, is_interned, list_items, method_def, new_pair,
+    new_referent, tuple_items, type_version,
+)
+
+from types import MethodType
+from weakref import WeakMethod
+
+from csignals import _dispatch_py
+from csignals._dispatch_py import NONE_ID, Held, make_id, sweep
+
+cdef enum:
+    STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap
+
+cdef str SIGNAL = "signal"
+cdef str SENDER = "sender"
+cdef str SELF = "self"
+cdef str RECEIVERS = "receivers"
+cdef str LIVE_RECEIVERS = "_live_receivers"
+cdef str TABLE = "_csignals_table"
+cdef tuple BARE_NAMES = (SIGNAL, SENDER)
+
+cdef PyMethodDef LIVE_RECEIVERS_DEF
+cdef PyMethodDef HAS_LISTENERS_DEF
+cdef PyMethodDef SEND_DEF
+cdef PyMethodDef SEND_ROBUST_DEF
+
+
+include "_routing_table.pxi"
+
+
+@cython.auto_pickle(False)     # see Signal.__getstate__
+cdef class SignalBase:
+    """What a signal keeps, in C slots. The class over it is Python's, so that it can be patched and subclassed."""
+
+    cdef dict __dict__
+    cdef object __weakref__
+    cdef public object receivers
+    cdef public object lock
+    cdef public object use_caching
+    cdef public object sender_receivers_cache
+    cdef public object _dead_receivers
+    cdef public RoutingTable _csignals_table
+
+    def __cinit__(self):
+        # Where CPython's LOAD_ATTR is quick with a method if the instance has no __dict__ yet, it starts without.
+        if PREFERS_NO_DICT:
+            clear(base_dict(self))
+
+
+# --- What a send sees of its signal, be it csignals' or Django's ---------------------------------------------
+
+cdef struct View:
+    # All of these are the signal's own: they hold until anybody else's code may run.
+    PyObject *attributes    # its __dict__, or NULL
+    PyObject *receivers     # its list, or whatever else it was assigned, or NULL
+    PyObject *table         # what it has for a routing table, or NULL
+
+
+cdef inline int look(self, View *view) except -1:
+    if isinstance(self, SignalBase):
+        view.attributes = base_dict(self)[0]
+        view.receivers = <PyObject *>(<SignalBase>self).receivers
+        view.table = <PyObject *>(<SignalBase>self)._csignals_table
+    else:
+        attributes = PyObject_GenericGetDict(self, NULL)
+        view.attributes = <PyObject *>attributes
+        view.receivers = PyDict_GetItemWithError(view.attributes, <PyObject *>RECEIVERS)
+        view.table = PyDict_GetItemWithError(view.attributes, <PyObject *>TABLE)
+    return 0
+
+
+cdef inline bint instance_overrides(View *view) except -1:
+    """Return whether the signal has a ``_live_receivers`` of its own."""
+    return view.attributes != NULL and PyDict_GET_SIZE(view.attributes) != 0 and (
+        PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
+    )
+
+
+cdef inline bint class_overrides(self, RoutingTable table) noexcept:
+    """Return whether a subclass, or somebody's patch of the class, has its own ``_live_receivers``."""
+    cdef PyTypeObject *cls = Py_TYPE(self)
+    if table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
+        return False
+    if method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS)) != &LIVE_RECEIVERS_DEF:
+        return True
+    table.plain_class = cls
+    table.plain_class_version = type_version(cls)
+    return False
+
+
+cdef inline RoutingTable table_of(self, View *view):
+    """Return the routing table for what the signal's `receivers` holds now."""
+    if view.receivers != NULL and PyList_CheckExact(view.receivers):
+        if view.table != NULL and type(<object>view.table) is RoutingTable:
+            if (<RoutingTable>view.table).same(view.receivers):
+                return <RoutingTable>view.table
+    return new_table(self)
+
+
+cdef RoutingTable new_table(self):
+    receivers = self.receivers
+    table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
+    self._csignals_table = table
+    return table
+
+
+# --- Arguments, read as Python would for ``def send(self, sender, **named)`` ---------------------------------
+
+cdef inline bint is_name(PyObject *name, str expected) except -1:
+    return name == <PyObject *>expected or (not is_interned(name) and <object>name == expected)
+
+
+cdef inline Py_ssize_t find_sender(PyObject *names, Py_ssize_t nargs) except -2:
+    """Return the index of the sender among all arguments, or -1 where Python would refuse them."""
+    cdef Py_ssize_t i
+    if nargs == 0 and names != NULL:
+        for i in range(PyTuple_GET_SIZE(names)):
+            if is_name(tuple_items(names)[i], SENDER):
+                return i
+    return 0 if nargs == 1 else -1
+
+
+cdef inline bint are_plain(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at) except -1:
+    """Return whether no keyword, but the sender where it is one, has a name that a method or receiver takes."""
+    cdef Py_ssize_t i
+    cdef PyObject *name
+    if names != NULL:
+        for i in range(PyTuple_GET_SIZE(names)):
+            name = tuple_items(names)[i]
+            if (nargs or i != sender_at) and (is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)):
+                return False
+    return True
+
+
+cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):
+    """Return `signal`, `sender` and the caller's other keyword names, in that order; None unless all are plain."""
+    if not are_plain(names, nargs, sender_at):
+        return None
+    others = [] if names == NULL else list(<tuple>names)
+    if nargs == 0:
+        del others[sender_at]
+    return (SIGNAL, SENDER, *others)
+
+
+cdef dict named_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    return {} if names == NULL else {name: <object>args[nargs + i] for i, name in enumerate(<tuple>names)}
+
+
+cdef object call_python(function, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Call a function of the Python engine instead, with the arguments as they came."""
+    return function(self, *[<object>args[i] for i in range(nargs)], **named_arguments(args, nargs, names))
+
+
+# --- The methods ---------------------------------------------------------------------------------------------
+
+cdef inline int open_slots(Slots *slots, Py_ssize_t arguments, Py_ssize_t receivers) except -1:
+    # One more in front: whom we call may use the place before the arguments.
+    slots.arguments = slots.stack
+    if 1 + arguments + receivers > STACK_SLOTS:
+        slots.arguments = <PyObject **>PyMem_Malloc((1 + arguments + receivers) * sizeof(PyObject *))
+        if slots.arguments == NULL:
+            raise MemoryError
+    slots.arguments += 1
+    slots.live = slots.arguments + arguments
+    slots.size = 0
+    slots.any_dead = False
+    return 0
+
+
+cdef inline void close_slots(Slots *slots) noexcept:
+    for i in range(slots.size):
+        Py_XDECREF(slots.live[i])
+    if slots.arguments != slots.stack + 1:
+        PyMem_Free(slots.arguments - 1)
+
+
+cdef list live_list(self, RoutingTable table, uint32_t run, bint is_async):
+    cdef Slots slots
+    cdef Py_ssize_t i
+    open_slots(&slots, 0, table.most(run))
+    try:
+        table.resolve(run, is_async, &slots)
+        if slots.any_dead:
+            sweep(self)
+        return [<object>slots.live[i] for i in range(slots.size)]
+    finally:
+        close_slots(&slots)
+
+
+cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    cdef View view
+    cdef RoutingTable table
+    cdef uint32_t run
+    if find_sender(names, nargs) < 0 or (names != NULL and PyTuple_GET_SIZE(names) + nargs > 1):
+        return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
+    look(self, &view)
+    table = table_of(self, &view)
+    run = table.run_of(args[0])
+    return live_list(self, table, run, False), live_list(self, table, run, True) if table.has_async else []
+
+
+cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    cdef View view
+    cdef RoutingTable table
+    cdef uint32_t run
+    look(self, &view)
+    if nargs > 1 or names != NULL or instance_overrides(&view):
+        return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
+    table = table_of(self, &view)
+    if class_overrides(self, table):
+        return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
+    run = table.run_of(args[0] if nargs else <PyObject *>None)
+    if table.most(run) == 0:
+        return False
+    return bool(live_list(self, table, run, False)) or (
+        table.has_async and bool(live_list(self, table, run, True))
+    )
+
+
+cdef object fast_send(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    return dispatch(self, args, nargs, names, False)
+
+
+cdef object fast_send_robust(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    return dispatch(self, args, nargs, names, True)
+
+
+cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
+    cdef Py_ssize_t sender_at = find_sender(names, nargs)
+    cdef View view
+    cdef RoutingTable table
+    cdef uint32_t run
+    cdef Py_ssize_t most
+    cdef tuple names_out
+    cdef Slots slots
+    look(self, &view)
+    if sender_at >= 0 and view.receivers != NULL and PyList_CheckExact(view.receivers):
+        if PyList_GET_SIZE(view.receivers) == 0:
+            if are_plain(names, nargs, sender_at):
+                return []
+        elif not instance_overrides(&view):
+            table = table_of(self, &view)
+            names_out = table.outgoing_names(names, nargs, sender_at)
+            if names_out is not None and not table.has_async and not class_overrides(self, table):
+                run = table.run_of(args[sender_at])
+                most = table.most(run)
+                if most == 0:
+                    return []
+                open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
+                try:
+                    table.resolve(run, False, &slots)
+                    if slots.any_dead:
+                        sweep(self)
+                    return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
+                finally:
+                    close_slots(&slots)
+    return dispatch_rare(self, args, nargs, names, sender_at, robust)
+
+
+cdef object dispatch_rare(
+    self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, Py_ssize_t sender_at, bint robust
+):
+    """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
+    cdef Slots slots
+    names_out = outgoing_names(names, nargs, sender_at) if sender_at >= 0 else None
+    if names_out is None:
+        return call_python(_dispatch_py.send_robust if robust else _dispatch_py.send, self, args, nargs, names)
+    if not self.receivers:
+        return []
+    sender = <object>args[sender_at]
+    sync, async_ = self._live_receivers(sender)
+    sync = tuple(sync)
+    open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), PyTuple_GET_SIZE(<PyObject *>sync))
+    try:
+        for receiver in <tuple>sync:
+            Py_XINCREF(<PyObject *>receiver)
+            slots.live[slots.size] = <PyObject *>receiver
+            slots.size += 1
+        responses = call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
+    finally:
+        close_slots(&slots)
+    if async_:
+        arguments = {SIGNAL: self, SENDER: sender, **named_arguments(args, nargs, names)}
+        responses += self._csignals_await(async_, arguments, robust=robust)
+    return responses
+
+
+cdef inline list call_each(
+    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names, bint robust
+):
+    """Call the receivers in `slots`, and return the pairs (receiver, response)."""
+    cdef PyObject **arguments = slots.arguments
+    cdef PyObject **live = slots.live
+    cdef PyObject **items
+    cdef Py_ssize_t i, at = 2, size = slots.size
+    cdef PyObject *receiver
+    cdef PyObject *response
+    arguments[0] = <PyObject *>self
+    arguments[1] = args[sender_at]
+    for i in range(PyTuple_GET_SIZE(names) - 1):
+        if i != sender_at:
+            arguments[at] = args[i]
+            at += 1
+    for i in range(size):
+        receiver = live[i]
+        if not robust:
+            response = call(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+        else:
+            response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+            if response == NULL:
+                response = logged_failure(self, <object>receiver)
+        live[i] = NULL
+        live[i] = new_pair(receiver, response)
+    responses = PyList_New(size)
+    items = list_items(<PyObject *>responses)
+    for i in range(size):
+        items[i] = live[i]
+    slots.size = 0
+    return responses
+
+
+cdef PyObject *logged_failure(self, receiver) except NULL:
+    """Log the exception that is being raised, and return it; unless it is no Exception, then it goes on."""
+    try:
+        go_on_raising()
+    except Exception as error:
+        self._log_robust_failure(receiver, error)
+        Py_XINCREF(<PyObject *>error)
+        return <PyObject *>error
+
+
+cdef int go_on_raising() except -1:
+    return -1
+
+
+cdef list TEXTS = []    # keeps alive what the definitions point to
+
+
+cdef int define(PyMethodDef *method, void *function, specification, str parameters) except -1:
+    """Define a method by its C function, and by the name and docstring of its specification."""
+    name = specification.__qualname__.rpartition(".")[2]
+    text = name.encode(), f"{name}{parameters}\n--\n\n{specification.__doc__}".encode()
+    TEXTS.append(text)
+    method.ml_name, method.ml_doc = text[0], text[1]
+    method.ml_meth = function
+    method.ml_flags = METH_FASTCALL | METH_KEYWORDS
+    return 0
+
+
+define(&LIVE_RECEIVERS_DEF, <void *>fast_live_receivers, _dispatch_py.live_receivers, "($self, sender)")
+define(&HAS_LISTENERS_DEF, <void *>fast_has_listeners, _dispatch_py.has_listeners, "($self, sender=None)")
+define(&SEND_DEF, <void *>fast_send, _dispatch_py.send, "($self, sender, **named)")
+define(&SEND_ROBUST_DEF, <void *>fast_send_robust, _dispatch_py.send_robust, "($self, sender, **named)")
+
+
+def methods(type cls):
+    """Return what a class of signals needs to be dispatched by this engine."""
+    return {
+        "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, &LIVE_RECEIVERS_DEF),
+        "has_listeners": PyDescr_NewMethod(<PyTypeObject *>cls, &HAS_LISTENERS_DEF),
+        "send": PyDescr_NewMethod(<PyTypeObject *>cls, &SEND_DEF),
+        "send_robust": PyDescr_NewMethod(<PyTypeObject *>cls, &SEND_ROBUST_DEF),
+    }
+
+
+_methods = methods(SignalBase)
+live_receivers = _methods["_live_receivers"]
+has_listeners = _methods["has_listeners"]
+send = _methods["send"]
+send_robust = _methods["send_robust"]

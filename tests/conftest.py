@@ -1,0 +1,41 @@
+import gc
+
+import pytest
+from implementations import CHOICES, load
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--implementation",
+        choices=[*CHOICES, "both"],
+        default="both",
+        help="run the tests on this engine only (default: both)",
+    )
+
+
+def pytest_report_header(config):
+    return f"csignals implementation: {config.getoption('--implementation')}"
+
+
+def pytest_generate_tests(metafunc):
+    if "implementation" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--implementation")
+        names = list(CHOICES) if chosen == "both" else [chosen]
+        metafunc.parametrize("implementation", names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def csignals(implementation):
+    """The package, on the engine under test. It fails to load where that is not there."""
+    return load(implementation)
+
+
+@pytest.fixture
+def signal(csignals):
+    return csignals.Signal()
+
+
+@pytest.fixture(autouse=True)
+def no_garbage_from_other_tests():
+    yield
+    gc.collect()

@@ -1,0 +1,39 @@
+"""Loads csignals once for each engine, side by side in one process."""
+
+import contextlib
+import importlib
+import os
+import sys
+from unittest import mock
+
+VARIABLE = "CSIGNALS_PURE_PYTHON"
+CHOICES = {"cython": "0", "python": "1"}
+
+_modules = {implementation: {} for implementation in CHOICES}
+
+
+def load(implementation, name="csignals"):
+    """Return a module of the package that runs on this engine, and on no other."""
+    with _in_place(_modules[implementation]), mock.patch.dict(os.environ, {VARIABLE: CHOICES[implementation]}):
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _in_place(modules):
+    """Let `modules` be the package's in ``sys.modules``, and note which ones come to them."""
+    outside = _take_out()
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        modules.update(_take_out())
+        sys.modules.update(outside)
+
+
+def _take_out():
+    ours = [name for name in sys.modules if name.partition(".")[0] == "csignals"]
+    return {name: sys.modules.pop(name) for name in ours}
+
+
+def environment(implementation):
+    return {**os.environ, VARIABLE: CHOICES[implementation]}

@@ -1,0 +1,240 @@
+"""The drop-in, in a real Django: what is patched, what comes of it, and how it goes away again."""
+
+import asyncio
+import functools
+import gc
+import subprocess
+import sys
+import weakref
+from types import FunctionType
+from unittest import mock
+
+import pytest
+from django.dispatch import Signal, dispatcher
+from django.dispatch import receiver as django_receiver
+from implementations import environment, load
+
+PATCHED = ["_clear_dead_receivers", "_live_receivers", "_log_robust_failure", "has_listeners", "send", "send_robust"]
+
+
+@pytest.fixture
+def drop_in(implementation):
+    """``csignals.django`` on the engine under test, installed, and taken out at the end."""
+    package = load(implementation, "csignals.django")
+    before = dict(vars(Signal))
+    package.install()
+    yield package
+    package.uninstall()
+    assert dict(vars(Signal)) == before
+
+
+def hear(signal, sender, **named):
+    return named
+
+
+class Listener:
+    def hear(self, **named):
+        return named
+
+
+def test_install_replaces_django_s_methods_and_uninstall_puts_them_back(drop_in):
+    assert drop_in.is_installed()
+    ours = {name: vars(Signal)[name] for name in PATCHED}
+    drop_in.install()
+    assert {name: vars(Signal)[name] for name in PATCHED} == ours
+    drop_in.uninstall()
+    assert not drop_in.is_installed()
+    for name in PATCHED:
+        assert vars(Signal)[name] is not ours[name]
+        assert vars(Signal)[name].__globals__ is vars(dispatcher)
+    assert not [name for name in vars(Signal) if "csignals" in name]
+    drop_in.uninstall()
+    drop_in.install()
+    assert drop_in.is_installed()
+
+
+def test_the_engine_under_test_is_in_force(drop_in, implementation):
+    expected = {"cython": "method_descriptor", "python": "function"}[implementation]
+    for name in ("send", "send_robust", "has_listeners", "_live_receivers"):
+        assert type(vars(Signal)[name]).__name__ == expected
+    for name in PATCHED:
+        method = vars(Signal)[name]
+        assert method.__qualname__ == f"Signal.{name}"
+        if isinstance(method, FunctionType):
+            assert method.__module__ == "django.dispatch.dispatcher"
+    assert Signal.connect.__module__ == "django.dispatch.dispatcher"    # for Django's check signals.E001
+
+
+def test_signals_that_exist_already_and_their_subclasses_are_reached(drop_in):
+    from django.core.signals import got_request_exception
+    from django.db.models.signals import pre_init
+
+    for signal in (got_request_exception, pre_init, type("Custom", (Signal,), {})()):
+        assert type(signal).send is Signal.send
+        signal.connect(hear, sender=Listener)
+        try:
+            assert signal.send(Listener, x=1) == [(hear, {"x": 1})]
+            assert signal.has_listeners(Listener)
+        finally:
+            signal.disconnect(hear, sender=Listener)
+        assert signal.send(Listener, x=1) == []
+
+
+@pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
+def test_a_signal_works_before_during_and_after(drop_in, use_caching):
+    drop_in.uninstall()
+    signal, listener = Signal(use_caching=use_caching), Listener()
+    signal.connect(hear)
+    signal.connect(listener.hear, sender=Listener)
+    for change in (drop_in.install, drop_in.uninstall, drop_in.install, lambda: None):
+        assert [receiver for receiver, _ in signal.send(Listener, x=1)] == [hear, listener.hear]
+        assert [receiver for receiver, _ in signal.send_robust(sender=Sender, x=1)] == [hear]
+        change()
+    del listener
+    gc.collect()
+    assert signal.send(Listener, x=1) == [(hear, {"x": 1})]
+    assert len(signal.receivers) == 1
+
+
+class Sender:
+    pass
+
+
+@pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
+def test_compatibility_2_what_django_trips_over_works(drop_in, use_caching, caplog):
+    signal = Signal(use_caching=use_caching)
+    signal.connect(hear)
+    for sender in (None, "text", object(), [], Sender()):
+        assert signal.send(sender) == [(hear, {})]
+        assert signal.has_listeners(sender)
+    entries = signal.receivers
+    signal.receivers = []
+    assert signal.send(None) == []
+    assert not signal.has_listeners(None)
+    signal.receivers.append(entries[0])
+    assert signal.send(None) == [(hear, {})]
+
+    def fail():
+        raise ValueError("partial")
+
+    failing = functools.partial(fail)
+    signal.connect(failing)
+    assert isinstance(signal.send_robust(None)[1][1], (TypeError, ValueError))
+    assert [record.args[0] for record in caplog.records] == [repr(failing)]
+
+
+def test_disconnect_lets_go_of_a_strong_receiver_at_once(drop_in):
+    signal, listener = Signal(), Listener()
+    alive = weakref.ref(listener)
+    signal.connect(listener.hear, weak=False)
+    signal.send(None)
+    signal.disconnect(listener.hear)
+    del listener
+    assert alive() is None
+
+
+def test_uninstall_leaves_nothing_on_the_signals(drop_in):
+    signal = Signal()
+    signal.connect(hear)
+    signal.send(None)
+    names = set(vars(signal))
+    drop_in.uninstall()
+    assert names - set(vars(signal)) == {"_csignals_table"}
+    assert set(vars(signal)) == set(vars(Signal()))
+
+
+def test_async_receivers_run_as_this_django_runs_them(drop_in):
+    async def one(**named):
+        return "one"
+
+    async def fail(**named):
+        raise ValueError("fail")
+
+    signal = Signal()
+    for each in (one, hear):
+        signal.connect(each)
+    assert signal.send(None, x=1) == [(hear, {"x": 1}), (one, "one")]
+    assert asyncio.run(signal.asend(None, x=1)) == [(hear, {"x": 1}), (one, "one")]
+    signal.connect(fail)
+    assert [str(response) for _, response in signal.send_robust(None)] == ["{}", "one", "fail"]
+    with pytest.raises(ValueError, match="fail"):
+        signal.send(None)
+
+
+@pytest.mark.parametrize("name", ["_live_receivers", "send"])
+@pytest.mark.parametrize("first", ["theirs", "ours"])
+def test_somebody_else_s_patch_stays_in_force_whoever_came_first(drop_in, name, first):
+    seen = []
+    if first == "theirs":
+        drop_in.uninstall()
+    original = vars(Signal)[name]
+
+    @functools.wraps(original)
+    def wrapper(self, *args, **kwargs):
+        seen.append(name)
+        return original(self, *args, **kwargs)
+
+    async def awaited(signal, sender, **named):
+        return named
+
+    signal = Signal()
+    signal.connect(hear)
+    signal.connect(awaited)
+    expected = [(hear, {"x": 1}), (awaited, {"x": 1})]
+    with mock.patch.object(Signal, name, wrapper):
+        for change in (drop_in.install, drop_in.uninstall, drop_in.install):
+            change()
+            assert vars(Signal)[name] is wrapper
+            seen.clear()
+            assert signal.send(None, x=1) == expected
+            assert seen == [name]
+    assert vars(Signal)[name] is original
+    assert signal.send(None, x=1) == expected
+
+
+def test_receivers_connected_by_django_s_own_decorator(drop_in):
+    signal = Signal()
+
+    @django_receiver(signal, sender=Sender)
+    def decorated(**named):
+        return "decorated"
+
+    assert signal.send(Sender) == [(decorated, "decorated")]
+
+
+IN_INSTALLED_APPS = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["csignals.django", "django.contrib.contenttypes", "django.contrib.auth"])
+django.setup()
+import csignals, csignals.django
+from django.apps import apps
+from django.contrib.auth.signals import user_logged_in
+from django.core import checks
+print(csignals.IMPLEMENTATION, csignals.django.is_installed(), apps.get_app_config("csignals").name)
+print(type(type(user_logged_in).send).__name__, checks.run_checks())
+"""
+
+
+def test_one_line_in_installed_apps_installs(implementation):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IN_INSTALLED_APPS],
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    expected = {"cython": "method_descriptor", "python": "function"}[implementation]
+    assert (done.stdout, done.stderr) == (f"{implementation} True csignals.django\n{expected} []\n", "")
+
+
+def test_a_django_that_is_too_old_is_refused(drop_in):
+    from django.core.exceptions import ImproperlyConfigured
+
+    drop_in.uninstall()
+    with (
+        mock.patch("django.VERSION", (4, 2, 30, "final", 0)),
+        mock.patch("django.get_version", lambda: "4.2.30"),
+        pytest.raises(ImproperlyConfigured, match=r"needs Django 5\.2 or newer, this is 4\.2\.30"),
+    ):
+        drop_in.install()
