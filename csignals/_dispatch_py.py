@@ -169,7 +169,9 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
-    responses = call_each(self, sync, arguments)
+    responses = []
+    for receiver in sync:
+        responses.append((receiver, receiver(**arguments)))
     if async_:
         responses += self._csignals_await(async_, arguments, robust=False)
     return responses
@@ -188,30 +190,16 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
-    responses = call_each_robust(self, sync, arguments)
-    if async_:
-        responses += self._csignals_await(async_, arguments, robust=True)
-    return responses
-
-
-def call_each(signal: Any, receivers: Iterable[Receiver], arguments: Arguments) -> list[Response]:
-    """Call the receivers, and return the pairs (receiver, response)."""
     responses = []
-    for receiver in receivers:
-        responses.append((receiver, receiver(**arguments)))
-    return responses
-
-
-def call_each_robust(signal: Any, receivers: Iterable[Receiver], arguments: Arguments) -> list[Response]:
-    """Call the receivers; an Exception that one raises is logged, and stands for its response."""
-    responses = []
-    for receiver in receivers:
+    for receiver in sync:
         try:
             response = receiver(**arguments)
         except Exception as error:
-            signal._log_robust_failure(receiver, error)
+            self._log_robust_failure(receiver, error)
             response = error
         responses.append((receiver, response))
+    if async_:
+        responses += self._csignals_await(async_, arguments, robust=True)
     return responses
 
 

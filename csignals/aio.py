@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
 
-from csignals._dispatch_py import Ambiguous, call_each, call_each_robust
+from csignals._dispatch_py import Ambiguous
 
 if TYPE_CHECKING:
     from csignals._dispatch_py import Arguments, Receiver, Response
@@ -57,9 +57,23 @@ async def _asend(signal: Any, sender: object, named: dict[str, Any], robust: boo
     if sync:
         from asgiref.sync import sync_to_async
 
-        responses += await sync_to_async(call_each_robust if robust else call_each)(signal, sync, arguments)
+        responses += await sync_to_async(_call_each)(signal, sync, arguments, robust)
     if async_:
         responses += await _await_each(run_together, signal, async_, arguments, robust)
+    return responses
+
+
+def _call_each(signal: Any, receivers: list[Receiver], arguments: Arguments, robust: bool) -> list[Response]:
+    responses = []
+    for receiver in receivers:
+        try:
+            response = receiver(**arguments)
+        except Exception as error:
+            if not robust:
+                raise
+            signal._log_robust_failure(receiver, error)
+            response = error
+        responses.append((receiver, response))
     return responses
 
 

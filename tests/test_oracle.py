@@ -188,6 +188,7 @@ def describe(response):
         return response
     # Its frames refer to it in turn, and to receivers, which would live on until the collector comes by.
     traceback.clear_frames(response.__traceback__)
+    response.__traceback__ = None
     return type(response), str(response)
 
 
