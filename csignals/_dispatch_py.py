@@ -123,6 +123,8 @@ class SignalBase:
 
 def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
     """Return the sync and the async receivers that are alive, as two new lists, in order of registration."""
+    if self._dead_receivers:
+        sweep(self)
     table = self._csignals_table
     if table is None or table.snapshot != self.receivers:
         table = self._csignals_table = RoutingTable(self.receivers or ())
@@ -133,14 +135,10 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
         receiver = get()
         if receiver is not None:
             sync.append(receiver)
-        else:
-            sweep(self)
     for get in async_route:
         receiver = get()
         if receiver is not None:
             async_.append(receiver)
-        else:
-            sweep(self)
     return sync, async_
 
 
@@ -233,11 +231,11 @@ for _name, _method in methods(None).items():
 
 
 def sweep(signal: Any) -> None:
-    """Take dead entries off the list, if their death was reported and nobody holds the lock.
+    """Take dead entries off the list, as a death was reported, unless somebody holds the lock.
 
     A send never waits: whoever holds the lock registers something, and sweeps as well.
     """
-    if signal._dead_receivers and signal.lock.acquire(blocking=False):
+    if signal.lock.acquire(blocking=False):
         try:
             dropped = signal._clear_dead_receivers()    # freed once the lock is  # noqa: F841
         finally:

@@ -11,9 +11,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-if sys.version_info < (3, 11):
-    from exceptiongroup import BaseExceptionGroup
-
 from csignals._dispatch_py import Ambiguous
 
 if TYPE_CHECKING:
@@ -107,7 +104,10 @@ async def run_together(*awaitables: Awaitable[Any]) -> list[Any]:
     """Await all at once in one context, whose changes reach the caller, and return the results in order."""
     if sys.version_info >= (3, 11):
         from asyncio import TaskGroup
+
+        group_of_errors = BaseExceptionGroup  # noqa: F821  # a builtin from 3.11 on
     else:
+        from exceptiongroup import BaseExceptionGroup as group_of_errors  # noqa: N813
         from taskgroup import TaskGroup
 
     # A task wants a coroutine; a receiver may return any awaitable.
@@ -119,7 +119,7 @@ async def run_together(*awaitables: Awaitable[Any]) -> list[Any]:
         async with TaskGroup() as group:
             tasks = [group.create_task(result_of(awaitable), context=context) for awaitable in awaitables]
         return [task.result() for task in tasks]
-    except BaseExceptionGroup as errors:
+    except group_of_errors as errors:
         if len(errors.exceptions) == 1:
             raise errors.exceptions[0]  # noqa: B904  # with the group as its context, as in Django
         raise

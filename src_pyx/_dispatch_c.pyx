@@ -18,7 +18,7 @@ from libc.stdint cimport UINT32_MAX, UINTPTR_MAX, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp
 
 from _capi cimport (
-    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod,
+    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, Py_False, PyDescr_NewMethod,
     PyDict_Contains, PyDict_GET_SIZE, PyDict_GetItemWithError, PyList_CheckExact, PyList_GET_SIZE, PyMethod_New,
     PyMethodDef, PyObject_GenericGetDict, PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyWeakref_Check,
     PyWeakref_CheckRefExact, _PyType_Lookup, base_dict, call, clear, is_interned, list_items, method_def, new_pair,
@@ -39,6 +39,7 @@ cdef str SENDER = "sender"
 cdef str SELF = "self"
 cdef str RECEIVERS = "receivers"
 cdef str LIVE_RECEIVERS = "_live_receivers"
+cdef str DEAD_RECEIVERS = "_dead_receivers"
 cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
 
@@ -76,6 +77,7 @@ cdef struct View:
     # All of these are the signal's own: they hold until anybody else's code may run.
     PyObject *attributes    # its __dict__, or NULL
     PyObject *receivers     # its list, or whatever else it was assigned, or NULL
+    PyObject *dead          # its _dead_receivers, or NULL
     PyObject *table         # what it has for a routing table, or NULL
 
 
@@ -83,11 +85,13 @@ cdef inline int look(self, View *view) except -1:
     if isinstance(self, SignalBase):
         view.attributes = base_dict(self)[0]
         view.receivers = <PyObject *>(<SignalBase>self).receivers
+        view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
         view.table = <PyObject *>(<SignalBase>self)._csignals_table
     else:
         attributes = PyObject_GenericGetDict(self, NULL)
         view.attributes = <PyObject *>attributes
         view.receivers = PyDict_GetItemWithError(view.attributes, <PyObject *>RECEIVERS)
+        view.dead = PyDict_GetItemWithError(view.attributes, <PyObject *>DEAD_RECEIVERS)
         view.table = PyDict_GetItemWithError(view.attributes, <PyObject *>TABLE)
     return 0
 
@@ -113,14 +117,19 @@ cdef inline bint class_overrides(self, RoutingTable table) noexcept:
 
 cdef inline RoutingTable table_of(self, View *view):
     """Return the routing table for what the signal's `receivers` holds now."""
-    if view.receivers != NULL and PyList_CheckExact(view.receivers):
-        if view.table != NULL and type(<object>view.table) is RoutingTable:
-            if (<RoutingTable>view.table).same(view.receivers):
-                return <RoutingTable>view.table
+    if (
+        view.dead == Py_False
+        and view.receivers != NULL and PyList_CheckExact(view.receivers)
+        and view.table != NULL and type(<object>view.table) is RoutingTable
+        and (<RoutingTable>view.table).same(view.receivers)
+    ):
+        return <RoutingTable>view.table
     return new_table(self)
 
 
 cdef RoutingTable new_table(self):
+    if self._dead_receivers:
+        sweep(self)
     receivers = self.receivers
     table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
     self._csignals_table = table
@@ -186,7 +195,6 @@ cdef inline int open_slots(Slots *slots, Py_ssize_t arguments, Py_ssize_t receiv
     slots.arguments += 1
     slots.live = slots.arguments + arguments
     slots.size = 0
-    slots.any_dead = False
     return 0
 
 
@@ -197,14 +205,12 @@ cdef inline void close_slots(Slots *slots) noexcept:
         PyMem_Free(slots.arguments - 1)
 
 
-cdef list live_list(self, RoutingTable table, uint32_t run, bint is_async):
+cdef list live_list(RoutingTable table, uint32_t run, bint is_async):
     cdef Slots slots
     cdef Py_ssize_t i
     open_slots(&slots, 0, table.most(run))
     try:
         table.resolve(run, is_async, &slots)
-        if slots.any_dead:
-            sweep(self)
         return [<object>slots.live[i] for i in range(slots.size)]
     finally:
         close_slots(&slots)
@@ -219,7 +225,7 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
     look(self, &view)
     table = table_of(self, &view)
     run = table.run_of(args[0])
-    return live_list(self, table, run, False), live_list(self, table, run, True) if table.has_async else []
+    return live_list(table, run, False), live_list(table, run, True) if table.has_async else []
 
 
 cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -235,9 +241,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     run = table.run_of(args[0] if nargs else <PyObject *>None)
     if table.most(run) == 0:
         return False
-    return bool(live_list(self, table, run, False)) or (
-        table.has_async and bool(live_list(self, table, run, True))
-    )
+    return bool(live_list(table, run, False)) or (table.has_async and bool(live_list(table, run, True)))
 
 
 cdef object fast_send(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -272,8 +276,6 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
                 open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
                 try:
                     table.resolve(run, False, &slots)
-                    if slots.any_dead:
-                        sweep(self)
                     return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
                 finally:
                     close_slots(&slots)

@@ -29,7 +29,6 @@ cdef struct Slots:
     PyObject **arguments
     PyObject **live
     Py_ssize_t size
-    bint any_dead
 
 # A run is the positions of one sender's entries, in order; its length stands before it. It ends with END,
 # which is larger than any position, so that two runs merge without counting.
@@ -63,6 +62,7 @@ cdef class RoutingTable:
     cdef Py_ssize_t size
     cdef list halves
     cdef bint has_async
+    cdef bint has_senders
     cdef Target *targets
     cdef uint32_t *positions
     cdef uint32_t everyone
@@ -118,6 +118,7 @@ cdef class RoutingTable:
         while places < 2 * (<uint64_t>len(runs) - 1):    # more than there are senders, everyone is none
             places *= 2
         self.mask = places - 1
+        self.has_senders = len(runs) > 1
         self.groups = <Group *>PyMem_Calloc(places, sizeof(Group))
         self.positions = <uint32_t *>PyMem_Malloc((2 + len(self.snapshot) + 2 * len(runs)) * sizeof(uint32_t))
         if self.groups == NULL or self.positions == NULL:
@@ -166,7 +167,10 @@ cdef class RoutingTable:
         return size == self.size and same_items(list_items(receivers), tuple_items(<PyObject *>self.snapshot), size)
 
     cdef inline uint32_t run_of(self, PyObject *sender) except 0:
-        cdef uint32_t run = self._place(sender).run if self.mask else 0
+        cdef uint32_t run = NOBODY
+        if not self.has_senders:
+            return run
+        run = self._place(sender).run
         if PyDict_GET_SIZE(<PyObject *>self.pairs):
             run = self.pairs.get(make_id(<object>sender), run)
         return run or NOBODY
@@ -198,9 +202,7 @@ cdef class RoutingTable:
                 receiver = new_referent(target.ref)
             else:
                 receiver = new_receiver(target)
-            if receiver == NULL:
-                slots.any_dead = True
-            else:
+            if receiver != NULL:
                 slots.live[slots.size] = receiver
                 slots.size += 1
 

@@ -123,6 +123,33 @@ def test_compatibility_2_what_django_trips_over_works(drop_in, use_caching, capl
     assert [record.args[0] for record in caplog.records] == [repr(failing)]
 
 
+def test_the_memo_is_made_anew_only_when_the_list_changes(drop_in):
+    signal = Signal()
+    signal.connect(hear)
+    signal.send(None)
+    memo = vars(signal)["_csignals_table"]
+    signal.send_robust(Sender, x=1)
+    signal.has_listeners(Sender)
+    assert vars(signal)["_csignals_table"] is memo
+    signal.receivers = [*signal.receivers, *signal.receivers]
+    assert len(signal.send(None)) == 2
+    assert vars(signal)["_csignals_table"] is not memo
+
+
+def test_whatever_else_stands_in_the_memo_s_place_is_no_crash(drop_in, implementation):
+    signal = Signal()
+    signal.connect(hear)
+    for other in (None, load("python", "csignals._dispatch_py").RoutingTable(signal.receivers)):
+        vars(signal)["_csignals_table"] = other
+        assert signal.send(None) == [(hear, {})]
+    vars(signal)["_csignals_table"] = object()
+    if implementation == "cython":
+        assert signal.send(None) == [(hear, {})]
+    else:
+        with pytest.raises(AttributeError):
+            signal.send(None)
+
+
 def test_disconnect_lets_go_of_a_strong_receiver_at_once(drop_in):
     signal, listener = Signal(), Listener()
     alive = weakref.ref(listener)

@@ -277,7 +277,7 @@ def machine(*make_signals):
         def change_the_list(self, how):
             def act(world):
                 entries = world.signal.receivers
-                # When dead entries are swept is nobody's business, but it would shift the others.
+                # Dead entries may be swept by now or not, and would shift the others.
                 entries[:] = filter(is_alive, entries)
                 if how in ("save", "restore"):
                     getattr(world, how)()

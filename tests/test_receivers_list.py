@@ -31,6 +31,22 @@ def labels(signal, sender=None):
     return [response for _, response in signal.send(sender)]
 
 
+def test_the_memo_is_made_anew_only_when_the_list_changes(warm, receivers):
+    memo = warm._csignals_table
+    for sender in (None, "sender", pytest):
+        warm.send(sender, x=1)
+        warm.send_robust(sender)
+        warm.has_listeners(sender)
+        warm._live_receivers(sender)
+        assert warm._csignals_table is memo
+    warm.connect(receivers[0])      # which it is
+    warm.send(None)
+    assert warm._csignals_table is memo
+    warm.connect(receivers[0], sender=pytest)
+    warm.send(None)
+    assert warm._csignals_table is not memo
+
+
 @pytest.mark.parametrize("send", ["send", "send_robust"])
 def test_compatibility_2_assigned_lists_count_at_once(warm, send):
     """Django's has_listeners() goes on saying True after ``receivers = []``."""
