@@ -4,7 +4,7 @@
 
 All contestants are measured in turn in one process; the figures are medians of the ratios of each round.
 Each one is checked to call its receivers before it is timed. The contracts are equal, but for the floor's,
-which is the least that anybody has to do. Ends with code 1 if a bar is missed.
+which is the least that anybody has to do. Ends with code 3 if a bar is missed.
 """
 
 import argparse
@@ -120,7 +120,7 @@ def main():
                 cells.append(f"{f'{ratio:.2f}{sign}':>15}{'!' if missed_here else ' '}")
             print(f"{name:<28}" + "".join(cells))
     print(f"\nbars missed: {missed}")
-    return 1 if missed else 0
+    return 3 if missed else 0
 
 
 if __name__ == "__main__":

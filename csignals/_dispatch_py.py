@@ -64,7 +64,7 @@ class RoutingTable:
     def __init__(self, receivers: Iterable[Entry]) -> None:
         entries = list(receivers)
         # A route is laid when its sender first sends.
-        self.routes: dict[Any, Route | None] = dict.fromkeys(map(sender_id, entries))
+        self.routes: dict[Any, Route | None] = dict.fromkeys(map(id_of_sender, entries))
         # Lists are compared by identity first, and by value only where that fails. Where equal entries
         # could be different receivers all the same, nothing but identity counts.
         self.snapshot = entries if all(map(is_equal_to_itself_only, entries)) else IdentityList(entries)
@@ -74,16 +74,16 @@ class RoutingTable:
 
     def lay_route(self, sender: object) -> Route:
         """Return how to get at the sync and the async receivers for `sender`: two lists of callables."""
-        id_of_sender = self.sender_id(sender)
+        ids = NONE_ID, self.sender_id(sender)
         route: Route = [], []
         for entry in self.snapshot:
-            if sender_id(entry) in (NONE_ID, id_of_sender):
+            if id_of_sender(entry) in ids:
                 route[len(entry) > 2 and entry[-1]].append(getter(entry))
-        self.routes[id_of_sender] = route
+        self.routes[ids[1]] = route
         return route
 
 
-def sender_id(entry: Entry) -> Any:
+def id_of_sender(entry: Entry) -> Any:
     """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")

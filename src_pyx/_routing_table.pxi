@@ -45,7 +45,7 @@ cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size
     return memcmp(items, others, size * sizeof(PyObject *)) == 0
 
 
-cdef object sender_id(entry):
+cdef object id_of_sender(entry):
     """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
@@ -88,14 +88,14 @@ cdef class RoutingTable:
         if self.targets == NULL:
             raise MemoryError
         for i, entry in enumerate(self.snapshot):
-            runs.setdefault(sender_id(entry), []).append(i)
+            runs.setdefault(id_of_sender(entry), []).append(i)
             self._aim(&self.targets[i], <tuple>entry)
         self._lay_out(runs)
 
     cdef int _aim(self, Target *target, tuple entry) except -1:
         receiver = entry[1]
         target.ref = <PyObject *>receiver
-        if not PyWeakref_Check(target.ref):
+        if not PyWeakref_CheckRef(target.ref):
             target.kind = STRONG
         elif PyWeakref_CheckRefExact(target.ref):
             target.kind = WEAK

@@ -184,6 +184,24 @@ def test_class_methods_partials_and_callable_objects_receive(signal):
     assert [response for _, response in signal.send(None)] == [Owner, "static", ("a", {"extra": 1}), "listener"]
 
 
+def test_references_of_other_kinds(signal):
+    class Reference(weakref.ref):
+        pass
+
+    def hear(**named):
+        return "heard"
+
+    proxy = weakref.proxy(receiver_a)
+    signal.connect(proxy, weak=False)
+    signal.connect(hear, weak=False)
+    entry = signal.receivers.pop()
+    signal.receivers.append((entry[0], Reference(hear), *entry[2:]))
+    del entry
+    assert [response for _, response in signal.send(None)] == [("a", {}), "heard"]
+    del hear
+    assert [response for _, response in signal.send(None)] == [("a", {})]
+
+
 def test_a_receiver_that_dies_during_send_is_still_called(signal):
     others = [Listener("victim")]
 
