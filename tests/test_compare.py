@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 from implementations import environment
 
-pytest.importorskip("django")
-pytest.importorskip("rich")
-
 CHECKOUT = Path(__file__).parent.parent
 
 SIGNALS = {
