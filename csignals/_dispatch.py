@@ -13,21 +13,14 @@ if _choice not in ("", "0", "1"):
 try:
     if _choice == "1":
         raise ImportError
-    from csignals._dispatch_c import SignalBase, has_listeners, live_receivers, methods, send, send_robust
+    from csignals._dispatch_c import SignalBase, methods
 
     IMPLEMENTATION = "cython"
 except ImportError:
     if _choice == "0":
         raise
-    from csignals._dispatch_py import (  # type: ignore[assignment]  # one class or the other, with the same attributes
-        SignalBase,
-        has_listeners,
-        live_receivers,
-        methods,
-        send,
-        send_robust,
-    )
+    from csignals._dispatch_py import SignalBase, methods  # type: ignore[assignment]  # one or the other: alike
 
     IMPLEMENTATION = "python"
 
-__all__ = ["IMPLEMENTATION", "SignalBase", "has_listeners", "live_receivers", "methods", "send", "send_robust"]
+__all__ = ["IMPLEMENTATION", "SignalBase", "methods"]

@@ -159,7 +159,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     before the first is called: one that is disconnected, or dies, during the send is still called.
 
     Returns a list of pairs (receiver, response). An exception raised by a receiver propagates, and those
-    after it are not called. Thread-safe; takes no lock. As Django 6.1's ``Signal.send``.
+    after it are not called. Thread-safe; never waits for a lock. As Django 6.1's ``Signal.send``.
     """
     if not self.receivers:
         return []

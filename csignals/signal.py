@@ -42,12 +42,8 @@ class Signal(_dispatch.SignalBase):
         names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers"
         return self.__dict__, {name: getattr(self, name) for name in names}
 
-    has_listeners = _dispatch.has_listeners
-    send = _dispatch.send
-    send_robust = _dispatch.send_robust
     asend = aio.asend
     asend_robust = aio.asend_robust
-    _live_receivers = _dispatch.live_receivers
     _csignals_await = aio.await_receivers
 
     def connect(
@@ -145,6 +141,12 @@ class Signal(_dispatch.SignalBase):
             err,
             exc_info=err,
         )
+
+
+# send, send_robust, has_listeners and _live_receivers: made for this very class, as a C method that is made for
+# a base class asks on each call whether this one inherits from it.
+for _name, _method in _dispatch.methods(Signal).items():
+    setattr(Signal, _name, _method)
 
 
 def _key(receiver: object, sender: object, dispatch_uid: object) -> tuple[object, object]:

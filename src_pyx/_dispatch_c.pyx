@@ -386,10 +386,3 @@ def methods(type cls):
         "send": PyDescr_NewMethod(<PyTypeObject *>cls, &SEND_DEF),
         "send_robust": PyDescr_NewMethod(<PyTypeObject *>cls, &SEND_ROBUST_DEF),
     }
-
-
-_methods = methods(SignalBase)
-live_receivers = _methods["_live_receivers"]
-has_listeners = _methods["has_listeners"]
-send = _methods["send"]
-send_robust = _methods["send_robust"]

@@ -344,5 +344,5 @@ def test_the_comparison_notices_a_difference(csignals):
     with pytest.raises(AssertionError):
         run_state_machine_as_test(
             machine(Wrong),
-            settings=settings(max_examples=300, stateful_step_count=40, database=None, phases=[Phase.generate]),
+            settings=settings(max_examples=3000, stateful_step_count=60, database=None, phases=[Phase.generate]),
         )
