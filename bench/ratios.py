@@ -83,7 +83,6 @@ def sends_with_keywords(signal):
 
 def measure(count, sends, rounds):
     """Return for each contestant the ns per send, round by round."""
-    check(sends)
     receivers = [make_receiver() for _ in range(count)]
     runs = {name: sends(signal) for name, signal in contestants(receivers).items()}
     times = max(100, 20_000 // (count + 1))
@@ -104,6 +103,7 @@ def main():
     missed = 0
     cases = {"no keyword arguments": sends_without_keywords, "4 keyword arguments": sends_with_keywords}
     for title, sends in cases.items():
+        check(sends)
         counts = (0, 1, 3, 10, 100)
         tables = {count: measure(count, sends, rounds) for count in counts}
         print(f"\n{title:<28}" + "".join(f"{f'{count} receivers':>16}" for count in counts))

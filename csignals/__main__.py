@@ -44,8 +44,8 @@ def print_versions() -> int:
 def compare() -> int:
     """Run the comparison and return its exit code, or say in one line on stderr what it needs, and return 2."""
     try:
-        import django  # noqa: F401
-        import rich  # noqa: F401
+        import django  # noqa: F401  # to see whether it is there
+        import rich  # noqa: F401  # likewise
     except ModuleNotFoundError as error:
         if error.name not in ("django", "rich"):
             raise

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     Route: TypeAlias = tuple[list[Getter], list[Getter]]
 
 
-def make_id(target: object) -> int | tuple[int, int]:
+def make_id(target: Any) -> int | tuple[int, int]:
     """What identifies a receiver or a sender: a bound method by its two halves, all else by itself."""
     if hasattr(target, "__func__"):
-        return (id(target.__self__), id(target.__func__))  # type: ignore[attr-defined]
+        return (id(target.__self__), id(target.__func__))
     return id(target)
 
 
@@ -237,6 +237,6 @@ def sweep(signal: Any) -> None:
     """
     if signal.lock.acquire(blocking=False):
         try:
-            dropped = signal._clear_dead_receivers()    # freed once the lock is  # noqa: F841
+            dropped = signal._clear_dead_receivers()  # noqa: F841  # to be freed once the lock is
         finally:
             signal.lock.release()

@@ -107,7 +107,7 @@ async def run_together(*awaitables: Awaitable[Any]) -> list[Any]:
 
         group_of_errors = BaseExceptionGroup  # noqa: F821  # a builtin from 3.11 on
     else:
-        from exceptiongroup import BaseExceptionGroup as group_of_errors  # noqa: N813
+        from exceptiongroup import BaseExceptionGroup as group_of_errors  # noqa: N813  # named like the builtin above
         from taskgroup import TaskGroup
 
     # A task wants a coroutine; a receiver may return any awaitable.

@@ -73,7 +73,7 @@ cdef extern from *:
     PyObject **tuple_items "csignals_tuple_items"(PyObject *o) noexcept
 
     bint PREFERS_NO_DICT "(PY_VERSION_HEX >= 0x030C0000)"
-    PyObject *Py_False
+    PyObject *Py_False      # <PyObject *>False is a null pointer to Cython
     int METH_FASTCALL
     int METH_KEYWORDS
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET

@@ -45,15 +45,6 @@ cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size
     return memcmp(items, others, size * sizeof(PyObject *)) == 0
 
 
-cdef object id_of_sender(entry):
-    """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
-    if not isinstance(entry, tuple):
-        raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
-    (_, sender_id), _, *_ = entry
-    sender = entry[2]() if len(<tuple>entry) == 4 and entry[2] is not None else None
-    return sender_id if sender is None or type(sender_id) is tuple else <uintptr_t><PyObject *>sender
-
-
 @cython.auto_pickle(False)
 @cython.final
 @cython.no_gc_clear     # its pointers must hold for as long as it lives
@@ -167,9 +158,9 @@ cdef class RoutingTable:
         return size == self.size and same_items(list_items(receivers), tuple_items(<PyObject *>self.snapshot), size)
 
     cdef inline uint32_t run_of(self, PyObject *sender) except 0:
-        cdef uint32_t run = NOBODY
+        cdef uint32_t run
         if not self.has_senders:
-            return run
+            return NOBODY
         run = self._place(sender).run
         if PyDict_GET_SIZE(<PyObject *>self.pairs):
             run = self.pairs.get(make_id(<object>sender), run)
@@ -227,6 +218,15 @@ cdef class RoutingTable:
         self.names_nargs = nargs
         self.names_out = names_out
         return names_out
+
+
+cdef object id_of_sender(entry):
+    """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
+    if not isinstance(entry, tuple):
+        raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
+    (_, sender_id), _, *_ = entry
+    sender = entry[2]() if len(<tuple>entry) == 4 and entry[2] is not None else None
+    return sender_id if sender is None or type(sender_id) is tuple else <uintptr_t><PyObject *>sender
 
 
 cdef PyObject *new_receiver(Target *target) except? NULL:
