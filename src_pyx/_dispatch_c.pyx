@@ -82,15 +82,23 @@ cdef struct View:
 
 
 cdef inline int look(self, View *view) except -1:
+    """Fill in the first half of a view: all that a send needs which finds the list empty."""
     if isinstance(self, SignalBase):
         view.attributes = base_dict(self)[0]
         view.receivers = <PyObject *>(<SignalBase>self).receivers
-        view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
-        view.table = <PyObject *>(<SignalBase>self)._csignals_table
     else:
         attributes = PyObject_GenericGetDict(self, NULL)
         view.attributes = <PyObject *>attributes
         view.receivers = PyDict_GetItemWithError(view.attributes, <PyObject *>RECEIVERS)
+    return 0
+
+
+cdef inline int look_further(self, View *view) except -1:
+    """Fill in the second half."""
+    if isinstance(self, SignalBase):
+        view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
+        view.table = <PyObject *>(<SignalBase>self)._csignals_table
+    else:
         view.dead = PyDict_GetItemWithError(view.attributes, <PyObject *>DEAD_RECEIVERS)
         view.table = PyDict_GetItemWithError(view.attributes, <PyObject *>TABLE)
     return 0
@@ -117,6 +125,7 @@ cdef inline bint class_overrides(self, RoutingTable table) noexcept:
 
 cdef inline RoutingTable table_of(self, View *view):
     """Return the routing table for what the signal's `receivers` holds now."""
+    look_further(self, view)
     if (
         view.dead == Py_False
         and view.receivers != NULL and PyList_CheckExact(view.receivers)

@@ -131,7 +131,7 @@ cdef class RoutingTable:
         cdef Group *group
         if sender_id == NONE_ID:
             self.everyone = run
-        elif isinstance(sender_id, int) and 0 <= sender_id <= UINTPTR_MAX:
+        elif isinstance(sender_id, int) and 0 <= sender_id <= <uintptr_t>UINTPTR_MAX:
             group = self._place(PyLong_AsVoidPtr(sender_id))
             group.sender = PyLong_AsVoidPtr(sender_id)
             group.run = run
