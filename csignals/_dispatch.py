@@ -6,6 +6,8 @@ one, and an ImportError if it is not there.
 
 import os
 
+from csignals._dispatch_py import Hooks
+
 _choice = os.environ.get("CSIGNALS_PURE_PYTHON", "")
 if _choice not in ("", "0", "1"):
     raise ImportError(f"CSIGNALS_PURE_PYTHON must be 0, 1 or unset, not {_choice!r}")
@@ -16,11 +18,13 @@ try:
     from csignals._dispatch_c import SignalBase, methods
 
     IMPLEMENTATION = "cython"
-except ImportError:
+    FALLBACK_REASON = None      # why the compiled engine is not the one, in words for the user
+except ImportError as error:
     if _choice == "0":
         raise
+    FALLBACK_REASON = "CSIGNALS_PURE_PYTHON is 1" if _choice == "1" else str(error)
     from csignals._dispatch_py import SignalBase, methods  # type: ignore[assignment]  # one or the other: alike
 
     IMPLEMENTATION = "python"
 
-__all__ = ["IMPLEMENTATION", "SignalBase", "methods"]
+__all__ = ["FALLBACK_REASON", "IMPLEMENTATION", "Hooks", "SignalBase", "methods"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import is_
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import ReferenceType
 
 if TYPE_CHECKING:
@@ -125,7 +125,10 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
     """Return the sync and the async receivers that are alive, as two new lists, in order of registration."""
     if self._dead_receivers:
         sweep(self)
-    table = self._csignals_table
+    try:
+        table = self._csignals_table
+    except AttributeError:      # one of Django's, the first time
+        table = None
     if table is None or table.snapshot != self.receivers:
         table = self._csignals_table = RoutingTable(self.receivers or ())
     sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
@@ -142,12 +145,18 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
     return sync, async_
 
 
+def live_list(self: Any, sender: object) -> list[Receiver]:
+    """Return the receivers that are alive, as a new list, in order of registration. As in Django 4.2."""
+    return live_receivers(self, sender)[0]
+
+
 def has_listeners(self: Any, sender: object = None) -> bool:
     """Return whether a send from `sender` would reach a receiver.
 
     Like Django's: it asks ``_live_receivers``, so that an override of that is followed.
     """
-    sync, async_ = self._live_receivers(sender)
+    live = self._live_receivers(sender)
+    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
     return bool(sync) or bool(async_)
 
 
@@ -163,7 +172,8 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     """
     if not self.receivers:
         return []
-    sync, async_ = self._live_receivers(sender)
+    live = self._live_receivers(sender)
+    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
@@ -171,7 +181,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     for receiver in sync:
         responses.append((receiver, receiver(**arguments)))
     if async_:
-        responses += self._csignals_await(async_, arguments, robust=False)
+        responses += hooks_of(self).await_receivers(self, async_, arguments, False)
     return responses
 
 
@@ -184,7 +194,8 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     """
     if not self.receivers:
         return []
-    sync, async_ = self._live_receivers(sender)
+    live = self._live_receivers(sender)
+    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
@@ -193,11 +204,11 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
         try:
             response = receiver(**arguments)
         except Exception as error:
-            self._log_robust_failure(receiver, error)
+            hooks_of(self).log_failure(self, receiver, error)
             response = error
         responses.append((receiver, response))
     if async_:
-        responses += self._csignals_await(async_, arguments, robust=True)
+        responses += hooks_of(self).await_receivers(self, async_, arguments, True)
     return responses
 
 
@@ -214,20 +225,49 @@ class Ambiguous:
         return self._named.get(name)
 
 
-def methods(cls: type | None) -> dict[str, Any]:
-    """Return what a class of signals needs to be dispatched by this engine."""
+class Hooks(NamedTuple):
+    """What is not the same for every class of signals: csignals' own, and those of each version of Django."""
+
+    await_receivers: Callable[[Any, list[Receiver], Arguments, bool], list[Response]]
+    log_failure: Callable[[Any, Receiver, Exception], None]
+    #: Whether ``_live_receivers`` returns one list, as async receivers are none of its business (Django 4.2).
+    has_live_list: bool = False
+    #: The signals whose receivers look at the frames that called them: ``send`` must be one, also if it is compiled.
+    keep_frames: tuple[Any, ...] = ()
+
+
+_hooks: dict[type, Hooks] = {}
+
+
+def hooks_of(signal: Any) -> Hooks:
+    """Return the hooks of a signal's class. They stay when its methods go: somebody may have wrapped those."""
+    return next(_hooks[cls] for cls in type(signal).__mro__ if cls in _hooks)
+
+
+def both_kinds(signal: Any, live: Any) -> Any:
+    """Return the sync and the async receivers, out of what an overridden ``_live_receivers`` returned."""
+    return (live, ()) if hooks_of(signal).has_live_list else live
+
+
+def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
+    """Return the methods with which this engine dispatches a class of signals."""
+    _hooks[cls] = hooks
     return {
-        "_csignals_table": None,
-        "_live_receivers": live_receivers,
+        "_live_receivers": live_list if hooks.has_live_list else live_receivers,
         "has_listeners": has_listeners,
         "send": send,
         "send_robust": send_robust,
     }
 
 
-for _name, _method in methods(None).items():
-    if _method is not None:
-        _method.__qualname__ = f"Signal.{_name}"    # what Python's TypeErrors name
+for _method, _name in (
+    (live_receivers, "_live_receivers"),
+    (live_list, "_live_receivers"),
+    (has_listeners, "has_listeners"),
+    (send, "send"),
+    (send_robust, "send_robust"),
+):
+    _method.__qualname__ = f"Signal.{_name}"    # what Python's TypeErrors name
 
 
 def sweep(signal: Any) -> None:

@@ -44,7 +44,6 @@ class Signal(_dispatch.SignalBase):
 
     asend = aio.asend
     asend_robust = aio.asend_robust
-    _csignals_await = aio.await_receivers
 
     def connect(
         self, receiver: Receiver, sender: object = None, weak: bool = True, dispatch_uid: object = None
@@ -145,7 +144,8 @@ class Signal(_dispatch.SignalBase):
 
 # send, send_robust, has_listeners and _live_receivers: made for this very class, as a C method that is made for
 # a base class asks on each call whether this one inherits from it.
-for _name, _method in _dispatch.methods(Signal).items():
+_hooks = _dispatch.Hooks(aio.await_receivers, lambda signal, *failure: signal._log_robust_failure(*failure))
+for _name, _method in _dispatch.methods(Signal, _hooks).items():
     setattr(Signal, _name, _method)
 
 

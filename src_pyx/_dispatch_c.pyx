@@ -29,7 +29,7 @@ from types import MethodType
 from weakref import WeakMethod
 
 from csignals import _dispatch_py
-from csignals._dispatch_py import NONE_ID, Held, make_id, sweep
+from csignals._dispatch_py import NONE_ID, Held, both_kinds, hooks_of, make_id, sweep
 
 cdef enum:
     STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap
@@ -44,6 +44,7 @@ cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
 
 cdef PyMethodDef LIVE_RECEIVERS_DEF
+cdef PyMethodDef LIVE_LIST_DEF
 cdef PyMethodDef HAS_LISTENERS_DEF
 cdef PyMethodDef SEND_DEF
 cdef PyMethodDef SEND_ROBUST_DEF
@@ -114,9 +115,11 @@ cdef inline bint instance_overrides(View *view) except -1:
 cdef inline bint class_overrides(self, RoutingTable table) noexcept:
     """Return whether a subclass, or somebody's patch of the class, has its own ``_live_receivers``."""
     cdef PyTypeObject *cls = Py_TYPE(self)
+    cdef PyMethodDef *method
     if table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
         return False
-    if method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS)) != &LIVE_RECEIVERS_DEF:
+    method = method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS))
+    if method != &LIVE_RECEIVERS_DEF and method != &LIVE_LIST_DEF:
         return True
     table.plain_class = cls
     table.plain_class_version = type_version(cls)
@@ -141,8 +144,13 @@ cdef RoutingTable new_table(self):
         sweep(self)
     receivers = self.receivers
     table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
+    table.is_direct = not table.has_async and not keeps_frame(self)
     self._csignals_table = table
     return table
+
+
+cdef bint keeps_frame(self) except -1:
+    return any([self is signal for signal in hooks_of(self).keep_frames])
 
 
 # --- Arguments, read as Python would for ``def send(self, sender, **named)`` ---------------------------------
@@ -214,7 +222,7 @@ cdef inline void close_slots(Slots *slots) noexcept:
         PyMem_Free(slots.arguments - 1)
 
 
-cdef list live_list(RoutingTable table, uint32_t run, bint is_async):
+cdef list new_live(RoutingTable table, uint32_t run, bint is_async):
     cdef Slots slots
     cdef Py_ssize_t i
     open_slots(&slots, 0, table.most(run))
@@ -234,7 +242,11 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
     look(self, &view)
     table = table_of(self, &view)
     run = table.run_of(args[0])
-    return live_list(table, run, False), live_list(table, run, True) if table.has_async else []
+    return new_live(table, run, False), new_live(table, run, True) if table.has_async else []
+
+
+cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    return fast_live_receivers(self, args, nargs, names)[0]
 
 
 cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -250,7 +262,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     run = table.run_of(args[0] if nargs else <PyObject *>None)
     if table.most(run) == 0:
         return False
-    return bool(live_list(table, run, False)) or (table.has_async and bool(live_list(table, run, True)))
+    return bool(new_live(table, run, False)) or (table.has_async and bool(new_live(table, run, True)))
 
 
 cdef object fast_send(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -277,7 +289,7 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
         elif not instance_overrides(&view):
             table = table_of(self, &view)
             names_out = table.outgoing_names(names, nargs, sender_at)
-            if names_out is not None and not table.has_async and not class_overrides(self, table):
+            if names_out is not None and table.is_direct and not class_overrides(self, table):
                 run = table.run_of(args[sender_at])
                 most = table.most(run)
                 if most == 0:
@@ -297,12 +309,13 @@ cdef object dispatch_rare(
     """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
     cdef Slots slots
     names_out = outgoing_names(names, nargs, sender_at) if sender_at >= 0 else None
-    if names_out is None:
+    if names_out is None or keeps_frame(self):
         return call_python(_dispatch_py.send_robust if robust else _dispatch_py.send, self, args, nargs, names)
     if not self.receivers:
         return []
     sender = <object>args[sender_at]
-    sync, async_ = self._live_receivers(sender)
+    live = self._live_receivers(sender)
+    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
     sync = tuple(sync)
     open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), PyTuple_GET_SIZE(<PyObject *>sync))
     try:
@@ -315,7 +328,7 @@ cdef object dispatch_rare(
         close_slots(&slots)
     if async_:
         arguments = {SIGNAL: self, SENDER: sender, **named_arguments(args, nargs, names)}
-        responses += self._csignals_await(async_, arguments, robust=robust)
+        responses += hooks_of(self).await_receivers(self, async_, arguments, robust)
     return responses
 
 
@@ -358,7 +371,7 @@ cdef PyObject *logged_failure(self, receiver) except NULL:
     try:
         go_on_raising()
     except Exception as error:
-        self._log_robust_failure(receiver, error)
+        hooks_of(self).log_failure(self, receiver, error)
         Py_XINCREF(<PyObject *>error)
         return <PyObject *>error
 
@@ -382,15 +395,18 @@ cdef int define(PyMethodDef *method, void *function, specification, str paramete
 
 
 define(&LIVE_RECEIVERS_DEF, <void *>fast_live_receivers, _dispatch_py.live_receivers, "($self, sender)")
+define(&LIVE_LIST_DEF, <void *>fast_live_list, _dispatch_py.live_list, "($self, sender)")
 define(&HAS_LISTENERS_DEF, <void *>fast_has_listeners, _dispatch_py.has_listeners, "($self, sender=None)")
 define(&SEND_DEF, <void *>fast_send, _dispatch_py.send, "($self, sender, **named)")
 define(&SEND_ROBUST_DEF, <void *>fast_send_robust, _dispatch_py.send_robust, "($self, sender, **named)")
 
 
-def methods(type cls):
-    """Return what a class of signals needs to be dispatched by this engine."""
+def methods(type cls, hooks):
+    """Return the methods with which this engine dispatches a class of signals."""
+    cdef PyMethodDef *live = &LIVE_LIST_DEF if hooks.has_live_list else &LIVE_RECEIVERS_DEF
+    _dispatch_py.methods(cls, hooks)    # which keeps the hooks
     return {
-        "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, &LIVE_RECEIVERS_DEF),
+        "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, live),
         "has_listeners": PyDescr_NewMethod(<PyTypeObject *>cls, &HAS_LISTENERS_DEF),
         "send": PyDescr_NewMethod(<PyTypeObject *>cls, &SEND_DEF),
         "send_robust": PyDescr_NewMethod(<PyTypeObject *>cls, &SEND_ROBUST_DEF),

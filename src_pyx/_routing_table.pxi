@@ -54,6 +54,7 @@ cdef class RoutingTable:
     cdef list halves
     cdef bint has_async
     cdef bint has_senders
+    cdef bint is_direct     # the engine may call the receivers itself
     cdef Target *targets
     cdef uint32_t *positions
     cdef uint32_t everyone

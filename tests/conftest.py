@@ -1,7 +1,12 @@
+import copy
 import gc
 
 import pytest
+from django.dispatch import Signal
 from implementations import CHOICES, load
+
+# Django's own, out of a second copy of its dispatcher: it stays as it is whatever is patched.
+StockSignal = load("python", "csignals.compare.sends").stock_dispatcher().Signal
 
 
 def pytest_addoption(parser):
@@ -33,6 +38,18 @@ def csignals(implementation):
 @pytest.fixture
 def signal(csignals):
     return csignals.Signal()
+
+
+@pytest.fixture
+def drop_in(implementation):
+    """``csignals.django`` on the engine under test, installed, and taken out again at the end."""
+    package = load(implementation, "csignals.django")
+    copy.copy(Signal())     # which leaves something on the class
+    before = list(vars(Signal).items())
+    package.install()
+    yield package
+    package.uninstall()
+    assert list(vars(Signal).items()) == before
 
 
 @pytest.fixture(autouse=True)

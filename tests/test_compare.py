@@ -149,13 +149,18 @@ def test_difference_fails_the_proof(implementation, wrong):
         from csignals import _dispatch
         from django.dispatch import Signal
         right_methods = _dispatch.methods
-        right_send = right_methods(Signal)["send"]
 
-        def send(self, sender, **named):
-            {change}
-            return right_send(self, sender, **named)
+        def wrong_methods(*args):
+            methods = right_methods(*args)
+            right_send = methods["send"]
 
-        _dispatch.methods = lambda cls: {{**right_methods(cls), "send": send}}
+            def send(self, sender, **named):
+                {change}
+                return right_send(self, sender, **named)
+
+            return {{**methods, "send": send}}
+
+        _dispatch.methods = wrong_methods
         """,
     )
     assert result.returncode == 1

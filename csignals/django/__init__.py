@@ -5,5 +5,6 @@ their subclasses, and whatever was imported by name. How receivers are registere
 """
 
 from csignals.django._patch import install, is_installed, uninstall
+from csignals.django._status import Status, status
 
-__all__ = ["install", "is_installed", "uninstall"]
+__all__ = ["Status", "install", "is_installed", "status", "uninstall"]

@@ -1,8 +1,10 @@
 """The app, for ``INSTALLED_APPS``. Importing this module installs: the earlier, the fewer signals go before."""
 
 from django.apps import AppConfig
+from django.core import checks
 
 from csignals.django import install
+from csignals.django._status import check
 
 install()
 
@@ -11,3 +13,6 @@ class CsignalsConfig(AppConfig):
     name = "csignals.django"
     label = "csignals"
     verbose_name = "csignals"
+
+    def ready(self) -> None:
+        checks.register(check)
