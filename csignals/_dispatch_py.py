@@ -16,6 +16,7 @@ to it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from operator import is_
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -185,6 +186,11 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     return responses
 
 
+def send_from_inside(self: Any, sender: Any, **named: Any) -> list[Response]:
+    """Call ``send``, and be the frame of Django 4.2's list comprehension in it, which Python 3.12 made vanish."""
+    return send(self, sender, **named)
+
+
 def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     """Like `send`, but an ``Exception`` that a receiver raises is logged and becomes its response.
 
@@ -230,7 +236,7 @@ class Hooks(NamedTuple):
 
     await_receivers: Callable[[Any, list[Receiver], Arguments, bool], list[Response]]
     log_failure: Callable[[Any, Receiver, Exception], None]
-    #: Whether ``_live_receivers`` returns one list, as async receivers are none of its business (Django 4.2).
+    #: Whether this is Django 4.2's: ``_live_receivers`` returns one list, as async receivers are none of its business.
     has_live_list: bool = False
     #: The signals whose receivers look at the frames that called them: ``send`` must be one, also if it is compiled.
     keep_frames: tuple[Any, ...] = ()
@@ -249,14 +255,21 @@ def both_kinds(signal: Any, live: Any) -> Any:
     return (live, ()) if hooks_of(signal).has_live_list else live
 
 
+def python_send(hooks: Hooks, robust: bool) -> Callable[..., list[Response]]:
+    """Return the function that takes as many frames between a receiver and its caller as Django's does."""
+    if robust:
+        return send_robust
+    return send_from_inside if hooks.has_live_list and sys.version_info < (3, 12) else send
+
+
 def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
     """Return the methods with which this engine dispatches a class of signals."""
     _hooks[cls] = hooks
     return {
         "_live_receivers": live_list if hooks.has_live_list else live_receivers,
         "has_listeners": has_listeners,
-        "send": send,
-        "send_robust": send_robust,
+        "send": python_send(hooks, robust=False),
+        "send_robust": python_send(hooks, robust=True),
     }
 
 
@@ -265,6 +278,7 @@ for _method, _name in (
     (live_list, "_live_receivers"),
     (has_listeners, "has_listeners"),
     (send, "send"),
+    (send_from_inside, "send"),
     (send_robust, "send_robust"),
 ):
     _method.__qualname__ = f"Signal.{_name}"    # what Python's TypeErrors name

@@ -29,7 +29,7 @@ from types import MethodType
 from weakref import WeakMethod
 
 from csignals import _dispatch_py
-from csignals._dispatch_py import NONE_ID, Held, both_kinds, hooks_of, make_id, sweep
+from csignals._dispatch_py import NONE_ID, Held, both_kinds, hooks_of, make_id, python_send, sweep
 
 cdef enum:
     STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap
@@ -310,7 +310,7 @@ cdef object dispatch_rare(
     cdef Slots slots
     names_out = outgoing_names(names, nargs, sender_at) if sender_at >= 0 else None
     if names_out is None or keeps_frame(self):
-        return call_python(_dispatch_py.send_robust if robust else _dispatch_py.send, self, args, nargs, names)
+        return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
     if not self.receivers:
         return []
     sender = <object>args[sender_at]

@@ -2,15 +2,16 @@
 
 import functools
 import gc
+import inspect
 import subprocess
 import sys
-import warnings
 import weakref
 from types import FunctionType
 from unittest import mock
 
 import django
 import pytest
+from conftest import StockSignal
 from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
 from django.dispatch import receiver as django_receiver
@@ -165,18 +166,19 @@ def test_uninstall_leaves_nothing_on_the_signals(drop_in):
 
 
 def test_a_receiver_of_setting_changed_may_count_the_frames_to_its_caller(drop_in):
-    def warn(**named):
-        warnings.warn("two up", stacklevel=3)
+    depths = []
 
-    setting_changed.connect(warn)
-    try:
-        for _ in range(2):
-            for send in (setting_changed.send, setting_changed.send_robust):
-                with pytest.warns(UserWarning, match="two up") as caught:
-                    send(None, setting="X", value=1, enter=True)
-                assert caught[0].filename == __file__
-    finally:
-        setting_changed.disconnect(warn)
+    def measure(**named):
+        depths.append(len(inspect.stack(0)))
+
+    for signal in (StockSignal(), setting_changed):
+        signal.connect(measure)
+        try:
+            for send in (signal.send, signal.send_robust):
+                send(Sender, setting="X", value=1, enter=True)
+        finally:
+            signal.disconnect(measure)
+    assert depths[:2] == depths[2:]
 
 
 def test_receivers_connected_by_django_s_own_decorator(drop_in):

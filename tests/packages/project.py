@@ -1,0 +1,102 @@
+"""The Django project that each script beside this one is: one file, a database in memory, csignals as asked for.
+
+A script calls `configure`, does what its package is there for, and ends with `report`. ``test_packages.py`` runs
+it. Nothing here or there may depend on csignals but where it says so.
+"""
+
+import json
+import os
+import sys
+import weakref
+
+import django
+from django.apps import AppConfig
+from django.conf import settings
+
+PLACE = os.environ["PROJECT_CSIGNALS"]  # of csignals among the INSTALLED_APPS: "first", "last" or "nowhere"
+
+
+class ProjectConfig(AppConfig):
+    """Makes the script itself an app, so that its models are like any other's."""
+
+    name = "__main__"
+    label = "project"
+
+    def import_models(self):
+        super().import_models()
+        self.models_module = self.module
+
+
+def configure(*apps, **options):
+    installed = [*apps, "project.ProjectConfig"]
+    if PLACE != "nowhere":
+        installed.insert({"first": 0, "last": len(installed)}[PLACE], "csignals.django")
+    settings.configure(
+        INSTALLED_APPS=installed,
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        SECRET_KEY="secret",
+        USE_TZ=True,
+        **options,
+    )
+    django.setup()
+    _moments.append(_in_force())
+
+
+def create_tables():
+    from django.core.management import call_command
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+
+
+def uninstall():
+    if PLACE != "nowhere":
+        import csignals.django
+
+        csignals.django.uninstall()
+        assert not csignals.django.is_installed()
+
+
+def install():
+    if PLACE != "nowhere":
+        import csignals.django
+
+        csignals.django.install()
+
+
+heard = []  # what receivers note down, for `listen` to return
+
+
+def listen():
+    """Return what was heard since the last time."""
+    result = heard[:]
+    heard.clear()
+    return result
+
+
+def names(receivers):
+    """Return the names of the receivers in a signal's list, as everybody reads them who looks into it."""
+    found = [entry[1]() if isinstance(entry[1], weakref.ReferenceType) else entry[1] for entry in receivers]
+    return [receiver.__qualname__ for receiver in found if receiver is not None]
+
+
+_moments = []
+
+
+def report(**observed):
+    """Print what is to be compared, and beside it what dispatched: once Django was set up, and at the end."""
+    from django.db import connections
+
+    connections.close_all()
+    json.dump({"observed": observed, "csignals": [*_moments, _in_force()]}, sys.stdout)
+
+
+def _in_force():
+    if not any(name.partition(".")[0] == "csignals" for name in sys.modules):
+        return None
+    from django.dispatch import Signal
+
+    import csignals.django
+
+    made_in = getattr(Signal.send, "__globals__", {"__name__": type(Signal.send).__name__})
+    return [csignals.IMPLEMENTATION, csignals.django.is_installed(), made_in["__name__"]]
