@@ -19,9 +19,9 @@ from libc.string cimport memcmp
 
 from _capi cimport (
     METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, Py_False, PyDescr_NewMethod,
-    PyDict_Contains, PyDict_GET_SIZE, PyDict_GetItemWithError, PyList_CheckExact, PyList_GET_SIZE, PyMethod_New,
+    PyDict_Contains, PyDict_GET_SIZE, PyList_CheckExact, PyList_GET_SIZE, PyMethod_New,
     PyMethodDef, PyObject_GenericGetDict, PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyWeakref_CheckRef,
-    PyWeakref_CheckRefExact, _PyType_Lookup, base_dict, call, clear, is_interned, list_items, method_def, new_pair,
+    PyWeakref_CheckRefExact, _PyType_Lookup, base_dict, call, clear, is_interned, item, list_items, method_def, new_pair,
     new_referent, tuple_items, type_version,
 )
 
@@ -42,6 +42,8 @@ cdef str LIVE_RECEIVERS = "_live_receivers"
 cdef str DEAD_RECEIVERS = "_dead_receivers"
 cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
+# In the order in which Django and new_table() set them.
+cdef tuple USUAL_ATTRIBUTES = (RECEIVERS, "lock", "use_caching", "sender_receivers_cache", DEAD_RECEIVERS, TABLE)
 
 cdef PyMethodDef LIVE_RECEIVERS_DEF
 cdef PyMethodDef LIVE_LIST_DEF
@@ -90,7 +92,7 @@ cdef inline int look(self, View *view) except -1:
     else:
         attributes = PyObject_GenericGetDict(self, NULL)
         view.attributes = <PyObject *>attributes
-        view.receivers = PyDict_GetItemWithError(view.attributes, <PyObject *>RECEIVERS)
+        view.receivers = item(view.attributes, <PyObject *>RECEIVERS, 0)
     return 0
 
 
@@ -100,16 +102,29 @@ cdef inline int look_further(self, View *view) except -1:
         view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
         view.table = <PyObject *>(<SignalBase>self)._csignals_table
     else:
-        view.dead = PyDict_GetItemWithError(view.attributes, <PyObject *>DEAD_RECEIVERS)
-        view.table = PyDict_GetItemWithError(view.attributes, <PyObject *>TABLE)
+        view.dead = item(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
+        view.table = item(view.attributes, <PyObject *>TABLE, 5)
     return 0
 
 
 cdef inline bint instance_overrides(View *view) except -1:
     """Return whether the signal has a ``_live_receivers`` of its own."""
-    return view.attributes != NULL and PyDict_GET_SIZE(view.attributes) != 0 and (
-        PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
-    )
+    if view.attributes == NULL or PyDict_GET_SIZE(view.attributes) == 0:
+        return False
+    if (
+        view.table != NULL and type(<object>view.table) is RoutingTable
+        and PyDict_GET_SIZE(view.attributes) == (<RoutingTable>view.table).usual_size
+    ):
+        return False
+    return PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
+
+
+cdef Py_ssize_t usual_size(self) except -1:
+    """Return the size of a ``__dict__`` that has Django's attributes and ours alone, else 0.
+
+    As long as it keeps that size, nothing can have come to it: no signal works without one of these.
+    """
+    return 0 if isinstance(self, SignalBase) or set(self.__dict__) != set(USUAL_ATTRIBUTES) else len(USUAL_ATTRIBUTES)
 
 
 cdef inline bint class_overrides(self, RoutingTable table) noexcept:
@@ -128,7 +143,6 @@ cdef inline bint class_overrides(self, RoutingTable table) noexcept:
 
 cdef inline RoutingTable table_of(self, View *view):
     """Return the routing table for what the signal's `receivers` holds now."""
-    look_further(self, view)
     if (
         view.dead == Py_False
         and view.receivers != NULL and PyList_CheckExact(view.receivers)
@@ -146,6 +160,7 @@ cdef RoutingTable new_table(self):
     table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
     table.is_direct = not table.has_async and not keeps_frame(self)
     self._csignals_table = table
+    table.usual_size = usual_size(self)
     return table
 
 
@@ -240,6 +255,7 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
     if find_sender(names, nargs) < 0 or (names != NULL and PyTuple_GET_SIZE(names) + nargs > 1):
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
     look(self, &view)
+    look_further(self, &view)
     table = table_of(self, &view)
     run = table.run_of(args[0])
     return new_live(table, run, False), new_live(table, run, True) if table.has_async else []
@@ -254,6 +270,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     cdef RoutingTable table
     cdef uint32_t run
     look(self, &view)
+    look_further(self, &view)
     if nargs > 1 or names != NULL or instance_overrides(&view):
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
     table = table_of(self, &view)
@@ -286,7 +303,7 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
         if PyList_GET_SIZE(view.receivers) == 0:
             if are_plain(names, nargs, sender_at):
                 return []
-        elif not instance_overrides(&view):
+        elif not look_further(self, &view) and not instance_overrides(&view):
             table = table_of(self, &view)
             names_out = table.outgoing_names(names, nargs, sender_at)
             if names_out is not None and table.is_direct and not class_overrides(self, table):

@@ -65,6 +65,8 @@ cdef class RoutingTable:
     cdef object names_in
     cdef Py_ssize_t names_nargs
     cdef tuple names_out
+    # See the function of this name.
+    cdef Py_ssize_t usual_size
     # A class that was found not to override _live_receivers, and CPython's version tag of it then.
     cdef PyTypeObject *plain_class
     cdef unsigned int plain_class_version
