@@ -224,7 +224,7 @@ def main():
     table = Table()
     for title, send in {"0": send_without_keywords, "4": send_with_4_keywords}.items():
         print()
-        table.row(f"a send with {title} keyword arguments", "csignals, ns", "× uncached", "× cached")
+        table.row(f"a send with {title} keyword arguments", "csignals, ns", "uncached, times", "cached, times")
         for name, own, others, uncached_bar, cached_bar in SENDS:
             samples = measure_sends(send, own, others, rounds)
             table.row(
@@ -239,7 +239,7 @@ def main():
     for title, model, has_bars in [("2 columns", TwoColumns, True), ("4 columns", FourColumns, False)]:
         model.objects.bulk_create(model(name=f"row {number}") for number in range(ROWS))
         print()
-        table.row(f"loading {ROWS:,} rows of {title}", "csignals, ms", "× Django", "floor")
+        table.row(f"loading {ROWS:,} rows of {title}", "csignals, ms", "Django, times", "floor, times")
         for name, others, own, bar in LOADS:
             samples = measure_loads(model, others, own, rounds)
             table.row(

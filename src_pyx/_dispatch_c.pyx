@@ -18,11 +18,11 @@ from libc.stdint cimport UINT32_MAX, UINTPTR_MAX, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp
 
 from _capi cimport (
-    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, Py_False, PyDescr_NewMethod,
-    PyDict_Contains, PyDict_GET_SIZE, PyList_CheckExact, PyList_GET_SIZE, PyMethod_New,
-    PyMethodDef, PyObject_GenericGetDict, PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyWeakref_CheckRef,
-    PyWeakref_CheckRefExact, _PyType_Lookup, base_dict, call, clear, is_interned, item, list_items, method_def, new_pair,
-    new_referent, tuple_items, type_version,
+    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod, PyDict_Contains,
+    PyDict_GET_SIZE, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef, PyMethod_New, PyObject_GenericGetDict,
+    PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False,
+    _PyType_Lookup, base_dict, call, clear, is_interned, item, list_items, method_def, new_pair, new_referent,
+    tuple_items, type_version,
 )
 
 from types import MethodType
