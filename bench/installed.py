@@ -8,7 +8,6 @@ no more than a call of a C method. Ends with code 3 if a bar is missed.
 """
 
 import argparse
-import gc
 import platform
 import statistics
 import sys
@@ -17,24 +16,23 @@ from time import perf_counter
 
 import build_floor
 import django
-from django.conf import settings
 
-settings.configure(
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-)
-django.setup()
+import csignals
+from csignals.compare import project
+from csignals.compare.timing import in_turn, ratio
 
-from django.db import connection, models  # noqa: E402  # once Django is set up
+project.configure()
+
+from django.core.management import call_command  # noqa: E402  # once Django is set up
+from django.db.models import base  # noqa: E402
 from django.db.models.signals import post_init, pre_init  # noqa: E402
 from django.dispatch import Signal  # noqa: E402
 
-import csignals  # noqa: E402
+from csignals.compare.loading import ROWS, connected, load  # noqa: E402
+from csignals.compare.models import Author, Book, Row  # noqa: E402
 from csignals.compare.sends import stock_dispatcher  # noqa: E402
-from csignals.compare.timing import in_turn, ratio  # noqa: E402
 from csignals.django import install, status, uninstall  # noqa: E402
 
-ROWS = 10_000
 UNCACHED, CACHED, OURS = "Django", "Django cached", "csignals"
 StockSignal = stock_dispatcher().Signal
 Floor = build_floor.load().Floor
@@ -109,65 +107,21 @@ def measure_sends(send, own, others, rounds):
     return in_turn({name: timed(signal, times) for name, signal in signals(own, others).items()}, rounds, lambda: None)
 
 
-class Other(models.Model):
-    class Meta:
-        app_label = "bench"
-
-
-class TwoColumns(models.Model):
-    name = models.CharField(max_length=20)
-
-    class Meta:
-        app_label = "bench"
-
-
-class FourColumns(models.Model):
-    name = models.CharField(max_length=20)
-    number = models.IntegerField(default=1)
-    active = models.BooleanField(default=True)      # which SQLite's backend converts, in Python
-
-    class Meta:
-        app_label = "bench"
-
-
-@contextmanager
-def connected(model, others, own, calls=None):
-    connections = [(post_init, Other, make_receiver(calls)) for _ in range(others)]
-    connections += [(signal, model, make_receiver(calls)) for signal in (pre_init, post_init) for _ in range(own)]
-    for signal, sender, receiver in connections:
-        signal.connect(receiver, sender=sender)
-    try:
-        yield
-    finally:
-        for signal, sender, receiver in connections:
-            signal.disconnect(receiver, sender=sender)
+def connections(model, others, own, calls=None):
+    return [(post_init, Book, make_receiver(calls)) for _ in range(others)] + [
+        (signal, model, make_receiver(calls)) for signal in (pre_init, post_init) for _ in range(own)
+    ]
 
 
 @contextmanager
 def least():
     """Let rows be made with signals that cost what a call of a C method costs, as no dispatcher can."""
-    module = models.base
-    found = module.pre_init, module.post_init
-    module.pre_init, module.post_init = Floor([]), Floor([])
+    found = base.pre_init, base.post_init
+    base.pre_init = base.post_init = Floor([])
     try:
         yield
     finally:
-        module.pre_init, module.post_init = found
-
-
-def load(model):
-    list(model.objects.all()[:100])     # the first rows pay for caches that have just been lost
-    gc.collect()
-    gc.disable()
-    try:
-        start = perf_counter()
-        rows = list(model.objects.all())
-        seconds = perf_counter() - start
-    finally:
-        gc.enable()
-    if len(rows) != ROWS:
-        sys.exit(f"{len(rows)} rows came, instead of {ROWS}")
-    return seconds
+        base.pre_init, base.post_init = found
 
 
 def load_stock(model):
@@ -186,7 +140,7 @@ def load_least(model):
 def measure_loads(model, others, own, rounds):
     calls = []
     for run in (load_stock, load):
-        with connected(model, others, own, calls):
+        with connected(connections(model, others, own, calls)):
             run(model)
         if calls != [model] * (2 * own * (ROWS + 100)):
             sys.exit(f"{run.__name__} made {len(calls)} calls, instead of {2 * own * (ROWS + 100)}")
@@ -194,7 +148,7 @@ def measure_loads(model, others, own, rounds):
     contestants = {UNCACHED: lambda: load_stock(model), OURS: lambda: load(model)}
     if not own:
         contestants["floor"] = lambda: load_least(model)
-    with connected(model, others, own):
+    with connected(connections(model, others, own)):
         return in_turn(contestants, rounds, lambda: None)
 
 
@@ -233,11 +187,10 @@ def main():
                 table.cell(samples, UNCACHED, OURS, uncached_bar),
                 table.cell(samples, CACHED, OURS, cached_bar),
             )
-    with connection.schema_editor() as editor:
-        for model in (TwoColumns, FourColumns):
-            editor.create_model(model)
-    for title, model, has_bars in [("2 columns", TwoColumns, True), ("4 columns", FourColumns, False)]:
-        model.objects.bulk_create(model(name=f"row {number}") for number in range(ROWS))
+    call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
+    Author.objects.bulk_create(Author(name=f"author {number}") for number in range(ROWS))
+    Row.objects.bulk_create(Row(name=f"row {number}", number=number, active=True) for number in range(ROWS))
+    for title, model, has_bars in [("2 columns", Author, True), ("4 columns", Row, False)]:
         print()
         table.row(f"loading {ROWS:,} rows of {title}", "csignals, ms", "Django, times", "floor, times")
         for name, others, own, bar in LOADS:

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from django.core.management import call_command
+from django.db.models import Model
 from django.db.models.signals import post_init, pre_init
 
 from csignals.compare.models import Author, Row
@@ -16,6 +17,8 @@ from csignals.compare.project import fresh_database
 from csignals.compare.sends import Receiver, make_receiver
 from csignals.compare.timing import Samples, in_turn
 from csignals.django import install, uninstall
+
+Connection = tuple[Any, type, Receiver]     # signal, sender, receiver
 
 DJANGO, IN_DJANGO = "Django", "csignals in Django"
 CONTESTANTS = {DJANGO: uninstall, IN_DJANGO: install}
@@ -55,19 +58,24 @@ def time_loading(situation: str, advance: Callable[[], None]) -> Samples:
     """Return the times of loading in one situation, for each contestant."""
     for switch in CONTESTANTS.values():
         check_calls(situation, switch)
-    with connected(situation, make_receiver):
+    with connected(connections(situation, make_receiver)):
         return in_turn({name: partial(load_after, switch) for name, switch in CONTESTANTS.items()}, ROUNDS, advance)
 
 
 def load_after(switch: Callable[[], None]) -> float:
     """Load all rows with or without csignals, and return the seconds."""
     switch()
-    list(Row.objects.all()[:100])   # the first rows pay for caches that have just been lost
+    return load(Row)
+
+
+def load(model: type[Model]) -> float:
+    """Load all rows of a model, and return the seconds. Raises RuntimeError if they are not as many as they should."""
+    list(model.objects.all()[:100])     # the first rows pay for caches that have just been lost
     gc.collect()
     gc.disable()    # as timeit does: a collection hits whom it will
     try:
         start = perf_counter()
-        rows = list(Row.objects.all())
+        rows = list(model.objects.all())
         seconds = perf_counter() - start
     finally:
         gc.enable()
@@ -87,7 +95,7 @@ def check_calls(situation: str, switch: Callable[[], None]) -> None:
         return receiver
 
     switch()
-    with connected(situation, make_counter):
+    with connected(connections(situation, make_counter)):
         list(Row.objects.all()[:100])
     for signal in pre_init, post_init:
         expected = 100 * sum(count for each, sender, count in SITUATIONS[situation] if (each, sender) == (signal, Row))
@@ -95,14 +103,18 @@ def check_calls(situation: str, switch: Callable[[], None]) -> None:
             raise RuntimeError(f"receivers were called {calls.count(signal)} times, instead of {expected}")
 
 
-@contextmanager
-def connected(situation: str, make_receiver: Callable[[], Receiver]) -> Iterator[None]:
-    """Connect as many new receivers as a situation asks for, for the time of a ``with`` block."""
-    connections = [
+def connections(situation: str, make_receiver: Callable[[], Receiver]) -> list[Connection]:
+    """Return as many connections of new receivers as a situation asks for."""
+    return [
         (signal, sender, make_receiver())
         for signal, sender, count in SITUATIONS[situation]
         for _ in range(count)
     ]
+
+
+@contextmanager
+def connected(connections: list[Connection]) -> Iterator[None]:
+    """Connect receivers for the time of a ``with`` block."""
     for signal, sender, receiver in connections:
         signal.connect(receiver, sender=sender)
     try:
