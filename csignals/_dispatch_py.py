@@ -79,9 +79,12 @@ class RoutingTable:
         route: Route = [], []
         for entry in self.snapshot:
             if id_of_sender(entry) in ids:
-                route[len(entry) > 2 and entry[-1]].append(getter(entry))
+                route[bool(len(entry) > 2 and entry[-1])].append(getter(entry))
         self.routes[ids[1]] = route
         return route
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()       # a copy of a signal makes its own
 
 
 def id_of_sender(entry: Entry) -> Any:
@@ -105,6 +108,8 @@ def getter(entry: Entry) -> Getter:
 
 def is_equal_to_itself_only(entry: Entry) -> bool:
     receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
+    if receiver is None:
+        return True
     receiver = getattr(receiver, "__self__", receiver)
     equals: object = type(receiver).__eq__
     return equals is object.__eq__
@@ -112,7 +117,7 @@ def is_equal_to_itself_only(entry: Entry) -> bool:
 
 class IdentityList(list["Entry"]):
     def __ne__(self, other: Any) -> bool:
-        return len(self) != len(other) or not all(map(is_, self, other))
+        return not isinstance(other, list) or len(self) != len(other) or not all(map(is_, self, other))
 
 
 class SignalBase:
@@ -131,7 +136,8 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
     except AttributeError:      # one of Django's, the first time
         table = None
     if table is None or table.snapshot != self.receivers:
-        table = self._csignals_table = RoutingTable(self.receivers or ())
+        table = RoutingTable(self.receivers or ())
+        keep(self, table)
     sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
     sync: list[Receiver] = []
     async_: list[Receiver] = []
@@ -157,7 +163,7 @@ def has_listeners(self: Any, sender: object = None) -> bool:
     Like Django's: it asks ``_live_receivers``, so that an override of that is followed.
     """
     live = self._live_receivers(sender)
-    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
+    sync, async_ = both_kinds(self, live) if _live_lists else live
     return bool(sync) or bool(async_)
 
 
@@ -174,7 +180,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not self.receivers:
         return []
     live = self._live_receivers(sender)
-    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
+    sync, async_ = both_kinds(self, live) if _live_lists else live
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
@@ -201,7 +207,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not self.receivers:
         return []
     live = self._live_receivers(sender)
-    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
+    sync, async_ = both_kinds(self, live) if _live_lists else live
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
@@ -240,19 +246,31 @@ class Hooks(NamedTuple):
     has_live_list: bool = False
     #: The signals whose receivers look at the frames that called them: ``send`` must be one, also if it is compiled.
     keep_frames: tuple[Any, ...] = ()
+    #: Whether signals may keep their routing tables: not those of Django while csignals is uninstalled.
+    may_keep: Callable[[], bool] = lambda: True
 
 
 _hooks: dict[type, Hooks] = {}
+_live_lists = False     # whether any of them has one
 
 
 def hooks_of(signal: Any) -> Hooks:
     """Return the hooks of a signal's class. They stay when its methods go: somebody may have wrapped those."""
-    return next(_hooks[cls] for cls in type(signal).__mro__ if cls in _hooks)
+    for cls in type(signal).__mro__:
+        if cls in _hooks:
+            return _hooks[cls]
+    raise TypeError(f"csignals does not dispatch {signal!r}")
 
 
 def both_kinds(signal: Any, live: Any) -> Any:
-    """Return the sync and the async receivers, out of what an overridden ``_live_receivers`` returned."""
+    """Return the sync and the async receivers, out of what ``_live_receivers`` returned."""
     return (live, ()) if hooks_of(signal).has_live_list else live
+
+
+def keep(signal: Any, table: object) -> None:
+    """Have a signal keep its table. Not through setattr(): it is none of a subclass's business."""
+    if hooks_of(signal).may_keep():
+        vars(signal)["_csignals_table"] = table
 
 
 def python_send(hooks: Hooks, robust: bool) -> Callable[..., list[Response]]:
@@ -264,7 +282,9 @@ def python_send(hooks: Hooks, robust: bool) -> Callable[..., list[Response]]:
 
 def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
     """Return the methods with which this engine dispatches a class of signals."""
+    global _live_lists
     _hooks[cls] = hooks
+    _live_lists = _live_lists or hooks.has_live_list
     return {
         "_live_receivers": live_list if hooks.has_live_list else live_receivers,
         "has_listeners": has_listeners,

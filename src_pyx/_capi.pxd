@@ -58,6 +58,7 @@ cdef extern from *:
         return type->tp_version_tag;
     }
 
+    #define csignals_is_generic_getattr(type) ((type)->tp_getattro == PyObject_GenericGetAttr)
     #define csignals_clear(o) Py_CLEAR(*(o))
     #define csignals_list_items(o) (((PyListObject *)(o))->ob_item)
     #define csignals_tuple_items(o) (((PyTupleObject *)(o))->ob_item)
@@ -71,6 +72,9 @@ cdef extern from *:
     PyObject *new_referent "csignals_referent"(PyObject *ref) noexcept
     PyObject *new_pair "csignals_pair"(PyObject *first, PyObject *second) except NULL
     PyObject *item "csignals_item"(PyObject *dict, PyObject *key, Py_ssize_t place) except? NULL
+    object pair "csignals_pair"(PyObject *first, PyObject *second)
+    bint is_generic_getattr "csignals_is_generic_getattr"(PyTypeObject *type) noexcept
+    bint PyType_IsSubtype(PyTypeObject *type, PyTypeObject *base) noexcept
     bint is_interned "csignals_is_interned"(PyObject *name) noexcept
     PyMethodDef *method_def "csignals_method_def"(PyObject *o) noexcept
     unsigned int type_version "csignals_type_version"(PyTypeObject *type) noexcept

@@ -2,7 +2,8 @@
 """The dispatch engine in Cython: the same names, in the same order, as ``csignals/_dispatch_py.py``.
 
 Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
-the hot loop; the routing table, which comes first in both, is in _routing_table.pxi. Whatever is rare (a
+the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the reading of arguments in
+_arguments.pxi. Whatever is rare (a
 wrong call, a receiver to await, a dead entry to sweep) goes to the Python code that the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
@@ -20,16 +21,16 @@ from libc.string cimport memcmp
 from _capi cimport (
     METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod, PyDict_Contains,
     PyDict_GET_SIZE, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef, PyMethod_New, PyObject_GenericGetDict,
-    PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False,
-    _PyType_Lookup, base_dict, call, clear, is_interned, item, list_items, method_def, new_pair, new_referent,
-    tuple_items, type_version,
+    PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
+    PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, clear, is_generic_getattr, is_interned, item,
+    list_items, method_def, new_pair, new_referent, pair, tuple_items, type_version,
 )
 
 from types import MethodType
 from weakref import WeakMethod
 
 from csignals import _dispatch_py
-from csignals._dispatch_py import NONE_ID, Held, both_kinds, hooks_of, make_id, python_send, sweep
+from csignals._dispatch_py import NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep
 
 cdef enum:
     STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap
@@ -42,8 +43,6 @@ cdef str LIVE_RECEIVERS = "_live_receivers"
 cdef str DEAD_RECEIVERS = "_dead_receivers"
 cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
-# In the order in which Django and new_table() set them.
-cdef tuple USUAL_ATTRIBUTES = (RECEIVERS, "lock", "use_caching", "sender_receivers_cache", DEAD_RECEIVERS, TABLE)
 
 cdef PyMethodDef LIVE_RECEIVERS_DEF
 cdef PyMethodDef LIVE_LIST_DEF
@@ -92,6 +91,7 @@ cdef inline int look(self, View *view) except -1:
     else:
         attributes = PyObject_GenericGetDict(self, NULL)
         view.attributes = <PyObject *>attributes
+        # Each stands where it came to the dict when the signal was made, and the table after them.
         view.receivers = item(view.attributes, <PyObject *>RECEIVERS, 0)
     return 0
 
@@ -107,49 +107,51 @@ cdef inline int look_further(self, View *view) except -1:
     return 0
 
 
-cdef inline bint instance_overrides(View *view) except -1:
-    """Return whether the signal has a ``_live_receivers`` of its own."""
-    if view.attributes == NULL or PyDict_GET_SIZE(view.attributes) == 0:
-        return False
-    if (
-        view.table != NULL and type(<object>view.table) is RoutingTable
-        and PyDict_GET_SIZE(view.attributes) == (<RoutingTable>view.table).usual_size
-    ):
-        return False
-    return PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
+cdef inline RoutingTable known_table(View *view):
+    """Return the signal's routing table, be it up to date or not, or None."""
+    return <RoutingTable>view.table if view.table != NULL and type(<object>view.table) is RoutingTable else None
 
 
-cdef Py_ssize_t usual_size(self) except -1:
-    """Return the size of a ``__dict__`` that has Django's attributes and ours alone, else 0.
-
-    As long as it keeps that size, nothing can have come to it: no signal works without one of these.
-    """
-    return 0 if isinstance(self, SignalBase) or set(self.__dict__) != set(USUAL_ATTRIBUTES) else len(USUAL_ATTRIBUTES)
-
-
-cdef inline bint class_overrides(self, RoutingTable table) noexcept:
-    """Return whether a subclass, or somebody's patch of the class, has its own ``_live_receivers``."""
+cdef inline bint is_overridden(self, View *view) except -1:
+    """Return whether the receivers are those that another ``_live_receivers`` says: an override, or a patch."""
     cdef PyTypeObject *cls = Py_TYPE(self)
-    cdef PyMethodDef *method
-    if table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
-        return False
-    method = method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS))
-    if method != &LIVE_RECEIVERS_DEF and method != &LIVE_LIST_DEF:
+    cdef RoutingTable table
+    if view.attributes != NULL and PyDict_GET_SIZE(view.attributes) != 0 and (
+        PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
+    ):
         return True
-    table.plain_class = cls
-    table.plain_class_version = type_version(cls)
+    table = known_table(view)
+    if table is not None and table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
+        return False
+    if not is_plain(cls):
+        return True
+    if table is not None:
+        table.plain_class = cls
+        table.plain_class_version = type_version(cls)
     return False
+
+
+cdef bint is_plain(PyTypeObject *cls) noexcept:
+    """Return whether a class has the engine's ``_live_receivers``, and reads ``receivers`` as the engine does."""
+    cdef PyMethodDef *method = method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS))
+    return (method == &LIVE_RECEIVERS_DEF or method == &LIVE_LIST_DEF) and reads_plainly(cls)
+
+
+cdef bint reads_plainly(PyTypeObject *cls) noexcept:
+    """Return whether the class has neither a property in the place of ``receivers`` nor a ``__getattribute__``."""
+    return PyType_IsSubtype(cls, <PyTypeObject *>SignalBase) or (
+        is_generic_getattr(cls) and _PyType_Lookup(cls, <PyObject *>RECEIVERS) == NULL
+    )
 
 
 cdef inline RoutingTable table_of(self, View *view):
     """Return the routing table for what the signal's `receivers` holds now."""
+    cdef RoutingTable table = known_table(view)
     if (
-        view.dead == Py_False
-        and view.receivers != NULL and PyList_CheckExact(view.receivers)
-        and view.table != NULL and type(<object>view.table) is RoutingTable
-        and (<RoutingTable>view.table).same(view.receivers)
+        table is not None and view.dead == Py_False
+        and view.receivers != NULL and PyList_CheckExact(view.receivers) and table.same(view.receivers)
     ):
-        return <RoutingTable>view.table
+        return table
     return new_table(self)
 
 
@@ -159,8 +161,10 @@ cdef RoutingTable new_table(self):
     receivers = self.receivers
     table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
     table.is_direct = not table.has_async and not keeps_frame(self)
-    self._csignals_table = table
-    table.usual_size = usual_size(self)
+    if isinstance(self, SignalBase):
+        (<SignalBase>self)._csignals_table = table
+    else:
+        keep(self, table)
     return table
 
 
@@ -168,51 +172,7 @@ cdef bint keeps_frame(self) except -1:
     return any([self is signal for signal in hooks_of(self).keep_frames])
 
 
-# --- Arguments, read as Python would for ``def send(self, sender, **named)`` ---------------------------------
-
-cdef inline bint is_name(PyObject *name, str expected) except -1:
-    return name == <PyObject *>expected or (not is_interned(name) and <object>name == expected)
-
-
-cdef inline Py_ssize_t find_sender(PyObject *names, Py_ssize_t nargs) except -2:
-    """Return the index of the sender among all arguments, or -1 where Python would refuse them."""
-    cdef Py_ssize_t i
-    if nargs == 0 and names != NULL:
-        for i in range(PyTuple_GET_SIZE(names)):
-            if is_name(tuple_items(names)[i], SENDER):
-                return i
-    return 0 if nargs == 1 else -1
-
-
-cdef inline bint are_plain(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at) except -1:
-    """Return whether no keyword, but the sender where it is one, has a name that a method or receiver takes."""
-    cdef Py_ssize_t i
-    cdef PyObject *name
-    if names != NULL:
-        for i in range(PyTuple_GET_SIZE(names)):
-            name = tuple_items(names)[i]
-            if (nargs or i != sender_at) and (is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)):
-                return False
-    return True
-
-
-cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):
-    """Return `signal`, `sender` and the caller's other keyword names, in that order; None unless all are plain."""
-    if not are_plain(names, nargs, sender_at):
-        return None
-    others = [] if names == NULL else list(<tuple>names)
-    if nargs == 0:
-        del others[sender_at]
-    return (SIGNAL, SENDER, *others)
-
-
-cdef dict named_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *names):
-    return {} if names == NULL else {name: <object>args[nargs + i] for i, name in enumerate(<tuple>names)}
-
-
-cdef object call_python(function, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
-    """Call a function of the Python engine instead, with the arguments as they came."""
-    return function(self, *[<object>args[i] for i in range(nargs)], **named_arguments(args, nargs, names))
+include "_arguments.pxi"
 
 
 # --- The methods ---------------------------------------------------------------------------------------------
@@ -256,7 +216,7 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
     look(self, &view)
     look_further(self, &view)
-    table = table_of(self, &view)
+    table = table_of(self, &view) if reads_plainly(Py_TYPE(self)) else new_table(self)
     run = table.run_of(args[0])
     return new_live(table, run, False), new_live(table, run, True) if table.has_async else []
 
@@ -271,11 +231,9 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     cdef uint32_t run
     look(self, &view)
     look_further(self, &view)
-    if nargs > 1 or names != NULL or instance_overrides(&view):
+    if nargs > 1 or names != NULL or is_overridden(self, &view):
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
     table = table_of(self, &view)
-    if class_overrides(self, table):
-        return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
     run = table.run_of(args[0] if nargs else <PyObject *>None)
     if table.most(run) == 0:
         return False
@@ -303,10 +261,10 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
         if PyList_GET_SIZE(view.receivers) == 0:
             if are_plain(names, nargs, sender_at):
                 return []
-        elif not look_further(self, &view) and not instance_overrides(&view):
+        elif not look_further(self, &view) and not is_overridden(self, &view):
             table = table_of(self, &view)
             names_out = table.outgoing_names(names, nargs, sender_at)
-            if names_out is not None and table.is_direct and not class_overrides(self, table):
+            if names_out is not None and table.is_direct:
                 run = table.run_of(args[sender_at])
                 most = table.most(run)
                 if most == 0:
@@ -325,22 +283,22 @@ cdef object dispatch_rare(
 ):
     """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
     cdef Slots slots
+    cdef PyObject *response
     names_out = outgoing_names(names, nargs, sender_at) if sender_at >= 0 else None
     if names_out is None or keeps_frame(self):
         return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
     if not self.receivers:
         return []
     sender = <object>args[sender_at]
-    live = self._live_receivers(sender)
-    sync, async_ = live if type(live) is tuple else both_kinds(self, live)
-    sync = tuple(sync)
-    open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), PyTuple_GET_SIZE(<PyObject *>sync))
+    sync, async_ = both_kinds(self, self._live_receivers(sender))
+    responses = []
+    open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), 0)
     try:
-        for receiver in <tuple>sync:
+        lay_arguments(&slots, self, args, sender_at, <PyObject *>names_out)
+        for receiver in sync:
+            response = new_response(&slots, self, <PyObject *>receiver, <PyObject *>names_out, robust)
             Py_XINCREF(<PyObject *>receiver)
-            slots.live[slots.size] = <PyObject *>receiver
-            slots.size += 1
-        responses = call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
+            responses.append(pair(<PyObject *>receiver, response))
     finally:
         close_slots(&slots)
     if async_:
@@ -349,30 +307,40 @@ cdef object dispatch_rare(
     return responses
 
 
+cdef inline void lay_arguments(
+    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names
+) noexcept:
+    cdef Py_ssize_t i, at = 2
+    slots.arguments[0] = <PyObject *>self
+    slots.arguments[1] = args[sender_at]
+    for i in range(PyTuple_GET_SIZE(names) - 1):
+        if i != sender_at:
+            slots.arguments[at] = args[i]
+            at += 1
+
+
+cdef inline PyObject *new_response(Slots *slots, self, PyObject *receiver, PyObject *names, bint robust) except NULL:
+    """Call a receiver, and return a new reference to its response."""
+    cdef PyObject *response
+    if not robust:
+        return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    return response if response != NULL else logged_failure(self, <object>receiver)
+
+
 cdef inline list call_each(
     Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names, bint robust
 ):
     """Call the receivers in `slots`, and return the pairs (receiver, response)."""
-    cdef PyObject **arguments = slots.arguments
     cdef PyObject **live = slots.live
     cdef PyObject **items
-    cdef Py_ssize_t i, at = 2, size = slots.size
     cdef PyObject *receiver
     cdef PyObject *response
-    arguments[0] = <PyObject *>self
-    arguments[1] = args[sender_at]
-    for i in range(PyTuple_GET_SIZE(names) - 1):
-        if i != sender_at:
-            arguments[at] = args[i]
-            at += 1
+    cdef Py_ssize_t i, size = slots.size
+    lay_arguments(slots, self, args, sender_at, names)
     for i in range(size):
         receiver = live[i]
-        if not robust:
-            response = call(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
-        else:
-            response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
-            if response == NULL:
-                response = logged_failure(self, <object>receiver)
+        response = new_response(slots, self, receiver, names, robust)
         live[i] = NULL
         live[i] = new_pair(receiver, response)
     responses = PyList_New(size)

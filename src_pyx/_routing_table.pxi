@@ -65,9 +65,7 @@ cdef class RoutingTable:
     cdef object names_in
     cdef Py_ssize_t names_nargs
     cdef tuple names_out
-    # See the function of this name.
-    cdef Py_ssize_t usual_size
-    # A class that was found not to override _live_receivers, and CPython's version tag of it then.
+    # A class that is_plain() said yes of, and CPython's version tag of it then.
     cdef PyTypeObject *plain_class
     cdef unsigned int plain_class_version
 
@@ -154,6 +152,9 @@ cdef class RoutingTable:
         PyMem_Free(self.targets)
         PyMem_Free(self.positions)
         PyMem_Free(self.groups)
+
+    def __reduce__(self):
+        return type(None), ()       # a copy of a signal makes its own
 
     cdef inline bint same(self, PyObject *receivers) noexcept:
         """Return whether a list holds the very entries of the snapshot."""

@@ -10,19 +10,28 @@ import functools
 import gc
 import logging
 import weakref
-from typing import Generic, TypeVar
 from unittest import mock
 
-import django
 import django.dispatch
 import pytest
 from conftest import StockSignal
 from django.db.models.signals import ModelSignal, post_init
+from lives import (
+    HAS_ASYNC,
+    Listener,
+    Sender,
+    awaited,
+    awaited_fail,
+    awaited_fail_too,
+    connected,
+    fail,
+    first,
+    outcome,
+    second,
+    shape,
+)
 
-HAS_ASYNC = django.VERSION >= (5, 0)
 SCENARIOS = []
-
-T = TypeVar("T")
 
 
 def scenario(function):
@@ -38,66 +47,6 @@ def test_the_same_with_csignals_as_without(drop_in, scenario, use_caching):
     gc.collect()
     assert seen[0] == seen[1]
     assert seen[0]
-
-
-class Sender:
-    pass
-
-
-class Listener:
-    def hear(self, **named):
-        return "method"
-
-
-def first(**named):
-    return "first"
-
-
-def second(signal, sender, **named):
-    return "second", sender, named
-
-
-def fail(**named):
-    raise ValueError("fail")
-
-
-async def awaited(sender, **named):
-    await asyncio.sleep(0)
-    return "awaited"
-
-
-async def awaited_fail(**named):
-    await asyncio.sleep(0)
-    raise LookupError("awaited")
-
-
-async def awaited_fail_too(**named):
-    raise ArithmeticError("awaited, too")
-
-
-def connected(make, *receivers, **how):
-    signal = make()
-    for receiver in receivers:
-        signal.connect(receiver, **how)
-    return signal
-
-
-def shape(value):
-    """Return a value with names and types in place of whatever is new each time."""
-    if isinstance(value, (list, tuple)):
-        return type(value)(shape(each) for each in value)
-    if isinstance(value, dict):
-        return {name: shape(each) for name, each in value.items()}
-    if isinstance(value, Exception):
-        return type(value), str(value), shape(getattr(value, "exceptions", ()))
-    return value if isinstance(value, (str, int, type(None))) else getattr(value, "__name__", type(value))
-
-
-def outcome(call, *args, **named):
-    try:
-        return shape(call(*args, **named))
-    except Exception as error:
-        return "raised", shape(error)
 
 
 @scenario
@@ -276,48 +225,29 @@ def the_ways_of_muting(make):
     return [*seen, outcome(signal.send, Sender)]
 
 
-def subclasses(base):
-    class Overriding(base):
-        def send(self, sender, **named):
-            return "sent", super().send(sender, **named)
+@scenario
+def a_generator_of_receivers(make):
+    signal, log = connected(make, first), []
 
-        def _live_receivers(self, sender):
-            live = super()._live_receivers(sender)
-            (live[0] if HAS_ASYNC else live).reverse()
-            return live
+    def receivers(sender):
+        for number in range(3):
+            log.append(number)
+            yield lambda **named: log.append("called")
 
-        async def asend(self, sender, **named):
-            return "asent", self.send(sender, **named)
-
-    class Parametrized(Generic[T], base):
-        def send_robust(self, sender, **named):
-            return "robust", super().send_robust(sender, **named)
-
-    class Logging(base):
-        def _log_robust_failure(self, receiver, err):
-            vars(self).setdefault("failures", []).append((receiver, type(err)))
-
-    return Overriding, Parametrized, Logging
+    signal._live_receivers = lambda sender: (receivers(sender), []) if HAS_ASYNC else receivers(sender)
+    signal.send(Sender)
+    return log
 
 
-def test_subclasses_keep_what_they_override(drop_in):
-    seen = []
-    for base in (StockSignal, django.dispatch.Signal):
-        seen.append([])
-        for cls in subclasses(base):
-            signal = connected(cls, first, second)
-            seen[-1] += [outcome(signal.send, Sender, x=1), outcome(signal._live_receivers, Sender)]
-            signal.connect(fail)
-            seen[-1] += [
-                outcome(signal.send, Sender, x=1),
-                outcome(signal.send_robust, Sender, x=1),
-                outcome(signal.has_listeners),
-                outcome(asyncio.run, signal.asend(Sender)) if HAS_ASYNC else None,
-                # In Django 4.2 there was nothing to override; csignals calls it there, too.
-                shape(vars(signal).get("failures")) if HAS_ASYNC else None,
-            ]
-    assert seen[0] == seen[1]
-    assert "'sent', [('second'" in str(seen[0]) and "'robust', [('first'" in str(seen[0])
+@scenario
+def hand_made_entries(make):
+    signal = connected(make, first)
+    rest = signal.receivers[0][:-1]
+    if HAS_ASYNC:
+        signal.receivers = [(*rest, None), (*rest, "")]
+    seen = outcome(signal.send, Sender), signal.has_listeners(Sender)
+    signal.receivers = None
+    return *seen, outcome(signal.send, Sender)
 
 
 def test_lazy_senders_of_model_signals_work_as_before(drop_in):
@@ -339,3 +269,47 @@ def test_checks_of_connect_stay_those_of_django(drop_in):
             signal.connect(object())
         with pytest.raises(ValueError, match=r"^Signal receivers must accept keyword arguments \(\*\*kwargs\)\.$"):
             signal.connect(lambda: None)
+
+
+def finalizers(base, how):
+    """A receiver whose finalizer disconnects another: with the lock held, it would wait for ever."""
+    signal = base()
+
+    class Last:
+        def __call__(self, **named):
+            pass
+
+        def __del__(self):
+            seen.append(signal.disconnect(first))
+
+    seen = []
+    signal.connect(first)
+    signal.connect(Last(), weak=False)
+    signal.send(Sender)
+    how(signal)
+    signal.connect(second)
+    signal.disconnect(second)
+    signal.send(Sender)
+    signal.send(Sender)
+    return seen
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda signal: setattr(signal, "receivers", signal.receivers[:1]),
+        lambda signal: signal.receivers.pop(),
+        lambda signal: [signal.receivers.pop(), setattr(signal, "_dead_receivers", True)],
+    ],
+    ids=["assigned", "popped", "popped, and another died"],
+)
+def test_the_last_reference_to_a_receiver_is_never_dropped_under_the_lock(drop_in, how):
+    assert finalizers(django.dispatch.Signal, how) == [True] == finalizers(StockSignal, how)
+
+
+def test_an_override_on_the_instance_is_seen_whatever_else_goes(drop_in):
+    signal = connected(django.dispatch.Signal, first)
+    signal.send(Sender)
+    del signal.use_caching      # so that the dict is as large as before
+    signal._live_receivers = lambda sender: ([], []) if HAS_ASYNC else []
+    assert signal.send(Sender) == []

@@ -1,12 +1,16 @@
 """Others patch Django's signals, too: before csignals, after it, and while it comes and goes."""
 
 import functools
+import subprocess
+import sys
+import textwrap
 import types
 from unittest import mock
 
 import django
 import pytest
 from django.dispatch import Signal
+from implementations import environment
 
 NAMES = ["_live_receivers", "send", "send_robust", "has_listeners", "connect"]
 
@@ -176,3 +180,65 @@ def test_django_s_own_tests_may_patch_what_its_dispatcher_uses(drop_in):
     with calls.signal.lock:
         calls.signal._clear_dead_receivers()
     assert live(calls.signal._live_receivers(None))[0] is hear
+
+
+@pytest.mark.parametrize(("name", "other"), [("send_robust", "send"), ("send", "send_robust")])
+def test_one_of_django_s_methods_put_under_the_name_of_another_before_stays_there(drop_in, name, other):
+    def fail(**named):
+        raise ValueError("fail")
+
+    drop_in.uninstall()
+    with mock.patch.object(Signal, name, vars(Signal)[other]):
+        drop_in.install()
+        calls = Calls()
+        calls.signal.connect(fail)
+        if other == "send":
+            with pytest.raises(ValueError, match="fail"):
+                calls.signal.send_robust(Calls)
+        else:
+            assert isinstance(calls.signal.send(Calls)[1][1], ValueError)
+        drop_in.uninstall()
+
+
+def test_a_patch_that_was_there_at_the_first_install_alone_is_not_kept(implementation):
+    script = """
+    import logging
+    from unittest import mock
+    from django.dispatch import Signal
+    import csignals.django
+    def fail(**named): raise ValueError("fail")
+    records = []
+    logging.getLogger("django.dispatch").addFilter(records.append)
+    with (
+        mock.patch.object(Signal, "_log_robust_failure", create=True),
+        mock.patch.object(Signal, "disconnect"),
+    ):
+        csignals.django.install()
+        csignals.django.uninstall()
+    if not hasattr(Signal, "asend"):
+        assert not hasattr(Signal, "_log_robust_failure")
+    csignals.django.install()
+    signal = Signal()
+    signal.connect(fail)
+    signal.send_robust(None)
+    print(len(records), signal.disconnect(fail), signal.receivers)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=environment(implementation), capture_output=True, text=True, timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("1 True []\n", "")
+
+
+def test_behind_a_wrapper_that_outlives_uninstalling_nothing_is_left_on_the_signals(drop_in):
+    calls = Calls()
+    with mock.patch.object(Signal, "send", counting(vars(Signal)["send"], [])):
+        captured = calls.signal.send_robust
+        drop_in.uninstall()
+        calls.check()
+        assert captured(Calls, x=1) == [(hear, {"x": 1})]
+        assert "_csignals_table" not in vars(calls.signal)
+        drop_in.install()
+        calls.check()
+        calls.signal.send(Calls)
+        assert "_csignals_table" in vars(calls.signal)

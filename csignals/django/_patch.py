@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 import threading
 from collections.abc import Coroutine
@@ -20,10 +19,13 @@ from csignals import signal as standalone
 from csignals.aio import make_await_receivers
 
 TABLE = "_csignals_table"
+DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
 
 _lock = threading.RLock()
 _ours: dict[str, Any] = {}      # what is put on the class, by name; made once, so that it is known again
-_theirs: dict[str, Any] = {}    # Django's own methods, by name, as far as they are replaced
+_theirs: dict[str, Any] = {}    # Django's own methods, by name
+_is_in_force = False            # between install() and uninstall()
+_replaced: set[str] = set()     # where ours is on the class, or in somebody's wrapper that is
 
 
 def install() -> None:
@@ -34,13 +36,16 @@ def install() -> None:
     """
     if django.VERSION < (4, 2):
         raise ImproperlyConfigured(f"csignals.django needs Django 4.2 or newer, this is {django.get_version()}")
+    global _is_in_force
     with _lock:
+        _is_in_force = True
         if not _ours:
-            _ours.update(_replacements())
+            _ours.update(_methods())
         for name, ours in _ours.items():
             found = vars(Signal).get(name)
-            if _is_pristine(found):
+            if _is_pristine(found, name):
                 _theirs[name] = found
+                _replaced.add(name)
                 setattr(Signal, name, ours)
 
 
@@ -50,12 +55,14 @@ def uninstall() -> None:
     A method that somebody else has replaced meanwhile stays theirs, and goes on working: if it calls the one
     that it found, which is csignals', that does what Django's would do. Thread-safe.
     """
+    global _is_in_force
     with _lock:
-        for name, theirs in list(_theirs.items()):
+        _is_in_force = False
+        for name in list(_replaced):
             if vars(Signal).get(name) is _ours[name]:
-                setattr(Signal, name, theirs)
-            if vars(Signal).get(name) is theirs:
-                del _theirs[name]
+                setattr(Signal, name, _theirs[name])
+            if vars(Signal).get(name) is _theirs[name]:
+                _replaced.remove(name)
         for each in gc.get_objects():
             if issubclass(type(each), Signal):      # isinstance() would wake up lazy objects
                 vars(each).pop(TABLE, None)
@@ -63,15 +70,15 @@ def uninstall() -> None:
 
 def is_installed() -> bool:
     """Return whether csignals dispatches Django's signals, as far as nobody else has taken them over."""
-    return any(vars(Signal).get(name) is ours for name, ours in _ours.items())
+    return any(owner(name) == "csignals" for name in DISPATCHING)
 
 
 def owner(name: str) -> str:
     """Return whose a method of ``django.dispatch.Signal`` is: "csignals", "django", or the name of a module."""
     method = vars(Signal).get(name)
-    if name in _ours and method is _ours[name]:
+    if any(method is ours for ours in _ours.values()):
         return "csignals"
-    if _is_pristine(method):
+    if _is_pristine(method, name):
         return "django"
     # Not __module__: functools.wraps() makes that Django's.
     return str(getattr(method, "__globals__", {}).get("__name__") or type(method).__module__)
@@ -79,39 +86,41 @@ def owner(name: str) -> str:
 
 def was_missed(name: str) -> bool:
     """Return whether somebody has replaced a method before csignals could, so that it has no part in it."""
-    return name not in _theirs and not _is_pristine(vars(Signal).get(name))
+    return name not in _replaced and owner(name) not in ("csignals", "django")
 
 
-def _replacements() -> dict[str, Any]:
+def _methods() -> dict[str, Any]:
     has_async = django.VERSION >= (5, 0)
-    log_failure = standalone.Signal._log_robust_failure
     hooks = _dispatch.Hooks(
         await_receivers=make_await_receivers(getattr(dispatcher, "_run_parallel", _gather)),
-        log_failure=(lambda signal, *failure: signal._log_robust_failure(*failure)) if has_async else log_failure,
+        log_failure=_log_failure if has_async else standalone.Signal._log_robust_failure,
         has_live_list=not has_async,
         # Django's own receiver warns with a stacklevel, and its tests look where that points.
         keep_frames=(setting_changed,),
+        # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
+        may_keep=lambda: _is_in_force,
     )
-    methods = {name: _copy(ours, name) for name, ours in _dispatch.methods(Signal, hooks).items()}
-    original_clear = Signal._clear_dead_receivers
-
-    @functools.wraps(original_clear)
-    def clear_dead_receivers(self: Any) -> Any:
-        # connect() and disconnect() come by here, and the table must not keep alive what they drop.
-        vars(self).pop(TABLE, None)
-        return original_clear(self)
-
-    methods["_clear_dead_receivers"] = clear_dead_receivers
+    methods = {**_dispatch.methods(Signal, hooks), "disconnect": _disconnect}
     if has_async:
-        original_log = Signal._log_robust_failure
+        methods["_log_robust_failure"] = _log_robust_failure
+    return {name: _copy(ours, name) for name, ours in methods.items()}
 
-        @functools.wraps(original_log)
-        def log_robust_failure(self: Any, receiver: Any, err: Exception) -> None:
-            # Django's record, wherever Django can make one.
-            (original_log if hasattr(receiver, "__qualname__") else log_failure)(self, receiver, err)
 
-        methods["_log_robust_failure"] = log_robust_failure
-    return methods
+def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> Any:
+    disconnected = _theirs["disconnect"](self, receiver, sender, dispatch_uid)
+    # It must not keep alive what was disconnected. Now the lock is free: a finalizer may want it.
+    vars(self).pop(TABLE, None)
+    return disconnected
+
+
+def _log_robust_failure(self: Any, receiver: Any, err: Exception) -> None:
+    # Django's record, wherever Django can make one.
+    log = _theirs["_log_robust_failure"] if hasattr(receiver, "__qualname__") else standalone.Signal._log_robust_failure
+    log(self, receiver, err)
+
+
+def _log_failure(signal: Any, receiver: Any, err: Exception) -> None:
+    signal._log_robust_failure(receiver, err)
 
 
 def _copy(ours: Any, name: str) -> Any:
@@ -125,9 +134,14 @@ def _copy(ours: Any, name: str) -> Any:
     return copy
 
 
-def _is_pristine(method: object) -> bool:
-    """Return whether a method is Django's own: functools.wraps() gives a wrapper the names of one, but not this."""
-    return getattr(method, "__globals__", None) is vars(dispatcher) and not hasattr(method, "__wrapped__")
+def _is_pristine(method: Any, name: str) -> bool:
+    """Return whether a method is the one that Django defines under this name; others can bear its names, too."""
+    return (
+        type(method) is FunctionType
+        and method.__globals__ is vars(dispatcher)
+        and not hasattr(method, "__wrapped__")
+        and (method.__code__.co_name, method.__code__.co_filename) == (name, dispatcher.receiver.__code__.co_filename)
+    )
 
 
 async def _gather(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -14,8 +14,6 @@ from django.core import checks
 from csignals import _dispatch
 from csignals.django import _patch
 
-METHODS = "send", "send_robust", "has_listeners", "_live_receivers"
-
 
 @dataclass(frozen=True)
 class Status:
@@ -45,40 +43,41 @@ def status() -> Status:
         implementation=_dispatch.IMPLEMENTATION,
         fallback_reason=_dispatch.FALLBACK_REASON,
         django=django.get_version(),
-        owners=MappingProxyType({name: _patch.owner(name) for name in METHODS}),
-        missed=frozenset(filter(_patch.was_missed, METHODS)),
+        owners=MappingProxyType({name: _patch.owner(name) for name in _patch.DISPATCHING}),
+        missed=frozenset(filter(_patch.was_missed, _patch.DISPATCHING)),
     )
 
 
 def check(**kwargs: Any) -> list[checks.CheckMessage]:
     """Return a line for each reason why a user of the app does not get what it promises."""
     now = status()
-    if not now.is_installed:
-        return [
+    messages: list[checks.CheckMessage] = []
+    sending = {name: now.owners[name] for name in ("send", "send_robust")}
+    if untouched := [f"Signal.{name}" for name, owner in sending.items() if owner == "django"]:
+        messages.append(
             checks.Warning(
-                "csignals.django is in INSTALLED_APPS, but Django dispatches its signals itself.",
-                hint="csignals.django.uninstall() was called, or another package has replaced all that it replaces.",
+                f"csignals.django is in INSTALLED_APPS, but not in force: Django's own is {' and '.join(untouched)}.",
+                hint="csignals.django.uninstall() was called, or somebody put Django's methods back.",
                 id="csignals.W001",
             )
-        ]
-    messages: list[checks.CheckMessage] = []
-    for name in "send", "send_robust":
+        )
+    for name, owner in sending.items():
         if name in now.missed:
             messages.append(
                 checks.Warning(
-                    f"Signal.{name} is not dispatched by csignals: {now.owners[name]} had replaced it before.",
+                    f"Signal.{name} is not dispatched by csignals: {owner} had replaced it before.",
                     hint='Put "csignals.django" first in INSTALLED_APPS.',
                     id="csignals.W002",
                 )
             )
-        elif now.owners[name] != "csignals":
+        elif owner not in ("csignals", "django"):
             messages.append(
                 checks.Info(
-                    f"Signal.{name} was replaced by {now.owners[name]}: csignals dispatches what that passes on.",
+                    f"Signal.{name} was replaced by {owner}: csignals dispatches what that passes on.",
                     id="csignals.I001",
                 )
             )
-    if now.fallback_reason is not None:
+    if now.fallback_reason is not None and "csignals" in sending.values():
         messages.append(
             checks.Info(
                 f"csignals runs without its compiled engine, at a fraction of its speed: {now.fallback_reason}.",

@@ -1,0 +1,45 @@
+"""Arguments, read as Python would for ``def send(self, sender, **named)``: included by _dispatch_c.pyx."""
+
+cdef inline bint is_name(PyObject *name, str expected) except -1:
+    return name == <PyObject *>expected or (not is_interned(name) and <object>name == expected)
+
+
+cdef inline Py_ssize_t find_sender(PyObject *names, Py_ssize_t nargs) except -2:
+    """Return the index of the sender among all arguments, or -1 where Python would refuse them."""
+    cdef Py_ssize_t i
+    if nargs == 0 and names != NULL:
+        for i in range(PyTuple_GET_SIZE(names)):
+            if is_name(tuple_items(names)[i], SENDER):
+                return i
+    return 0 if nargs == 1 else -1
+
+
+cdef inline bint are_plain(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at) except -1:
+    """Return whether no keyword, but the sender where it is one, has a name that a method or receiver takes."""
+    cdef Py_ssize_t i
+    cdef PyObject *name
+    if names != NULL:
+        for i in range(PyTuple_GET_SIZE(names)):
+            name = tuple_items(names)[i]
+            if (nargs or i != sender_at) and (is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)):
+                return False
+    return True
+
+
+cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):
+    """Return `signal`, `sender` and the caller's other keyword names, in that order; None unless all are plain."""
+    if not are_plain(names, nargs, sender_at):
+        return None
+    others = [] if names == NULL else list(<tuple>names)
+    if nargs == 0:
+        del others[sender_at]
+    return (SIGNAL, SENDER, *others)
+
+
+cdef dict named_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    return {} if names == NULL else {name: <object>args[nargs + i] for i, name in enumerate(<tuple>names)}
+
+
+cdef object call_python(function, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Call a function of the Python engine instead, with the arguments as they came."""
+    return function(self, *[<object>args[i] for i in range(nargs)], **named_arguments(args, nargs, names))
