@@ -15,7 +15,7 @@ if _choice not in ("", "0", "1"):
 try:
     if _choice == "1":
         raise ImportError
-    from csignals._dispatch_c import SignalBase, methods
+    from csignals._dispatch_c import SignalBase, add_entry, code_flags, make_key, methods, remove_entry
 
     IMPLEMENTATION = "cython"
     FALLBACK_REASON = None      # why the compiled engine is not the one, in words for the user
@@ -23,8 +23,25 @@ except ImportError as error:
     if _choice == "0":
         raise
     FALLBACK_REASON = "CSIGNALS_PURE_PYTHON is 1" if _choice == "1" else str(error)
-    from csignals._dispatch_py import SignalBase, methods  # type: ignore[assignment]  # one or the other: alike
+    from csignals._dispatch_py import (  # type: ignore[assignment]  # one or the other: alike
+        SignalBase,
+        add_entry,
+        code_flags,
+        make_key,
+        methods,
+        remove_entry,
+    )
 
     IMPLEMENTATION = "python"
 
-__all__ = ["FALLBACK_REASON", "IMPLEMENTATION", "Hooks", "SignalBase", "methods"]
+__all__ = [
+    "FALLBACK_REASON",
+    "IMPLEMENTATION",
+    "Hooks",
+    "SignalBase",
+    "add_entry",
+    "code_flags",
+    "make_key",
+    "methods",
+    "remove_entry",
+]

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from csignals._dispatch_py import Entry, Hooks, Receiver, Response
@@ -7,11 +8,9 @@ class RoutingTable:
 
 class SignalBase:
     receivers: list[Entry]
-    lock: Any
-    use_caching: bool
-    sender_receivers_cache: dict[Any, Any]
     _dead_receivers: bool
     _csignals_table: RoutingTable | None
+    _csignals_callback: Callable[[object], None] | None
 
     # These come to the class over it, through methods().
     def has_listeners(self, sender: object = None) -> bool: ...
@@ -20,3 +19,7 @@ class SignalBase:
     def _live_receivers(self, sender: object) -> tuple[list[Receiver], list[Receiver]]: ...
 
 def methods(cls: type, hooks: Hooks) -> dict[str, Any]: ...
+def make_key(receiver: Any, sender: Any, dispatch_uid: Any) -> tuple[Any, Any]: ...
+def code_flags(receiver: Any) -> int: ...
+def add_entry(signal: Any, entry: Entry) -> None: ...
+def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool: ...

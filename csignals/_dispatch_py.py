@@ -1,8 +1,8 @@
 """The dispatch engine in Python: the specification of ``src_pyx/_dispatch_c.pyx``, and its fallback.
 
-Here live the routing table and the four methods that every send goes through, plus the few helpers that
-both engines share because they are never hot. Not here: how receivers are registered (``signal.py``), and
-whatever awaits (``aio.py``).
+Here live the routing table, the four methods that every send goes through, and the adding and removing of
+entries, plus the few helpers that both engines share because they are never hot. Not here: what an entry is made
+of (``signal.py``), and whatever awaits (``aio.py``).
 
 The one invariant: **a signal's ``receivers`` list is the truth, the routing table a memo of it, checked on
 every send.** Programs assign and mutate that list behind the signal's back, so nothing else may decide who
@@ -17,12 +17,13 @@ to it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from operator import is_
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from weakref import ReferenceType
 
+TYPE_CHECKING = False   # that of typing, which takes longer to import than all of csignals
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
     Receiver: TypeAlias = Callable[..., Any]
     Response: TypeAlias = tuple[Receiver, Any]
     Arguments: TypeAlias = "dict[str, Any] | Ambiguous"
@@ -115,9 +116,9 @@ def is_equal_to_itself_only(entry: Entry) -> bool:
     return equals is object.__eq__
 
 
-class IdentityList(list["Entry"]):
+class IdentityList(list):  # type: ignore[type-arg]  # of entries; subscribing it takes an import
     def __ne__(self, other: Any) -> bool:
-        return not isinstance(other, list) or len(self) != len(other) or not all(map(is_, self, other))
+        return not isinstance(other, list) or [*map(id, self)] != [*map(id, other)]
 
 
 class SignalBase:
@@ -125,6 +126,7 @@ class SignalBase:
 
     receivers: list[Entry]
     _csignals_table: RoutingTable | None = None
+    _csignals_callback: Callable[[object], None] | None = None
 
 
 def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
@@ -141,14 +143,16 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
     sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
     sync: list[Receiver] = []
     async_: list[Receiver] = []
-    for get in sync_route:
-        receiver = get()
-        if receiver is not None:
-            sync.append(receiver)
-    for get in async_route:
-        receiver = get()
-        if receiver is not None:
-            async_.append(receiver)
+    if sync_route:
+        for get in sync_route:
+            receiver = get()
+            if receiver is not None:
+                sync.append(receiver)
+    if async_route:
+        for get in async_route:
+            receiver = get()
+            if receiver is not None:
+                async_.append(receiver)
     return sync, async_
 
 
@@ -183,6 +187,8 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     sync, async_ = both_kinds(self, live) if _live_lists else live
     if not sync and not async_:
         return []
+    if type(sync) is list and len(sync) == 1 and not async_:    # so common that it is worth being quicker
+        return [(sync[0], sync[0](signal=self, sender=sender, **named))]
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     responses = []
     for receiver in sync:
@@ -224,6 +230,59 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     return responses
 
 
+def make_key(receiver: Any, sender: Any, dispatch_uid: Any) -> tuple[Any, Any]:
+    """Return what a connection is known by: an entry's first item."""
+    return (dispatch_uid or make_id(receiver), NONE_ID if sender is None else make_id(sender))
+
+
+def code_flags(receiver: Any) -> int:
+    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is.
+
+    Here always 0: to find out that a function has no attributes would give it a dict for them.
+    """
+    return 0
+
+
+def add_entry(signal: Any, entry: Entry) -> None:
+    """Append an entry to a signal's list, unless there is one with the same key."""
+    while True:
+        receivers, snapshot, index = look_up(signal, entry[0])
+        with signal.lock:
+            if signal.receivers is receivers and receivers == snapshot:
+                if index is None:
+                    receivers.append(entry)
+                return
+
+
+def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
+    """Take the entry with a key off a signal's list, and return whether there was one."""
+    while True:
+        receivers, snapshot, index = look_up(signal, key)
+        with signal.lock:
+            if signal.receivers is receivers and receivers == snapshot:
+                removed = None if index is None else receivers.pop(index)
+                break
+    return removed is not None
+
+
+def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry], int | None]:
+    """Return a signal's list, a copy of it, and the index of `key` in both or None.
+
+    Comparing keys and making copies may run anybody's code: a dispatch uid's ``__eq__``, or a finalizer
+    that connects or disconnects. So this is done without the lock. Whoever then changes the list takes the
+    lock, compares the list with the copy, and changes it at once or looks up anew: between these steps
+    nothing is allocated and nothing is called, so nobody comes between.
+    """
+    if signal._dead_receivers:
+        with signal.lock:
+            dropped = signal._clear_dead_receivers()
+        del dropped
+    receivers = signal.receivers
+    snapshot = receivers[:]
+    keys = [entry[0] for entry in snapshot]
+    return receivers, snapshot, keys.index(key) if key in keys else None
+
+
 class Ambiguous:
     """Keyword arguments with `signal` twice: each call with them gets its TypeError from Python itself."""
 
@@ -237,17 +296,25 @@ class Ambiguous:
         return self._named.get(name)
 
 
-class Hooks(NamedTuple):
+class Hooks:
     """What is not the same for every class of signals: csignals' own, and those of each version of Django."""
 
-    await_receivers: Callable[[Any, list[Receiver], Arguments, bool], list[Response]]
-    log_failure: Callable[[Any, Receiver, Exception], None]
-    #: Whether this is Django 4.2's: ``_live_receivers`` returns one list, as async receivers are none of its business.
-    has_live_list: bool = False
-    #: The signals whose receivers look at the frames that called them: ``send`` must be one, also if it is compiled.
-    keep_frames: tuple[Any, ...] = ()
-    #: Whether signals may keep their routing tables: not those of Django while csignals is uninstalled.
-    may_keep: Callable[[], bool] = lambda: True
+    def __init__(
+        self,
+        await_receivers: Callable[[Any, list[Receiver], Arguments, bool], list[Response]],
+        log_failure: Callable[[Any, Receiver, Exception], None],
+        has_live_list: bool = False,
+        keep_frames: tuple[Any, ...] = (),
+        may_keep: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.await_receivers = await_receivers
+        self.log_failure = log_failure
+        #: Whether this is Django 4.2's: ``_live_receivers`` returns one list, as if there were no async receivers.
+        self.has_live_list = has_live_list
+        #: The signals whose receivers look at the frames that called them: ``send`` must be one, even if compiled.
+        self.keep_frames = keep_frames
+        #: Whether signals may keep their routing tables: not those of Django while csignals is uninstalled.
+        self.may_keep = may_keep
 
 
 _hooks: dict[type, Hooks] = {}

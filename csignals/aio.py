@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
 
 from csignals._dispatch_py import Ambiguous
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
     from csignals._dispatch_py import Arguments, Receiver, Response
 
     RunTogether = Callable[..., Awaitable[list[Any]]]

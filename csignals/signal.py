@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _dispatch, aio
-from csignals._dispatch_py import Held, getter, make_id
+from csignals._dispatch import add_entry, code_flags, make_key, remove_entry
+from csignals._dispatch_py import Held, getter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
     from csignals._dispatch_py import Entry, Receiver
 
     F = TypeVar("F", bound=Receiver)
+
+
+# As in `inspect`, which takes long to import.
+CO_VARKEYWORDS = 0x08
+CO_COROUTINE = 0x80
 
 
 class Signal(_dispatch.SignalBase):
@@ -30,17 +38,19 @@ class Signal(_dispatch.SignalBase):
     ``_log_robust_failure``.
     """
 
+    __slots__ = "lock", "sender_receivers_cache", "use_caching"
+
     def __init__(self, use_caching: bool = False) -> None:
         self.receivers = []
         self.lock = threading.RLock()
         self.use_caching = use_caching
-        self.sender_receivers_cache = {}
+        self.sender_receivers_cache: dict[Any, Any] = {}
         self._dead_receivers = False
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        # The compiled base class keeps some attributes in C slots, where copy.copy() does not look.
+        # What is in slots, where copy.copy() does not look; some are the compiled base class's.
         names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers"
-        return self.__dict__, {name: getattr(self, name) for name in names}
+        return self.__dict__, {"_csignals_callback": None, **{name: getattr(self, name) for name in names}}
 
     asend = aio.asend
     asend_robust = aio.asend_robust
@@ -60,21 +70,22 @@ class Signal(_dispatch.SignalBase):
         references. Raises ValueError for one that takes no ``**kwargs``, where Django's settings say DEBUG
         or Python is in development mode. As Django 6.1's ``Signal.connect``.
         """
-        _check(receiver)
-        key = _key(receiver, sender, dispatch_uid)
-        entry = (
-            key,
-            _weak_reference(receiver, self._flag_dead_receivers) if weak else receiver,
-            _sender_reference(sender, self._flag_dead_receivers),
-            _is_async(receiver),
-        )
-        while True:
-            receivers, snapshot, index = self._look_up(key)
-            with self.lock:
-                if self.receivers is receivers and receivers == snapshot:
-                    if index is None:
-                        receivers.append(entry)
-                    return
+        flags = code_flags(receiver)
+        if not flags & CO_VARKEYWORDS:
+            _check(receiver)
+        key = make_key(receiver, sender, dispatch_uid)
+        reference: Any = receiver
+        sender_reference = None
+        if weak or sender is not None:
+            callback = self._csignals_callback
+            if callback is None:
+                callback = self._csignals_callback = self._flag_dead_receivers
+            if weak:
+                reference = _weak_reference(receiver, callback)
+            if sender is not None:
+                sender_reference = _sender_reference(sender, callback)
+        is_async = bool(flags & CO_COROUTINE) if flags else _is_async(receiver)
+        add_entry(self, (key, reference, sender_reference, is_async))
 
     def disconnect(
         self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None
@@ -83,32 +94,9 @@ class Signal(_dispatch.SignalBase):
 
         Returns whether there was one. As Django 6.1's ``Signal.disconnect``.
         """
-        key = _key(receiver, sender, dispatch_uid)
-        while True:
-            receivers, snapshot, index = self._look_up(key)
-            with self.lock:
-                if self.receivers is receivers and receivers == snapshot:
-                    removed = None if index is None else receivers.pop(index)
-                    break
+        is_removed = remove_entry(self, make_key(receiver, sender, dispatch_uid))
         self._csignals_table = None     # it must not keep alive what was disconnected
-        return removed is not None
-
-    def _look_up(self, key: tuple[object, object]) -> tuple[list[Entry], list[Entry], int | None]:
-        """Return the list of receivers, a copy of it, and the index of `key` in both or None.
-
-        Comparing keys and making copies may run anybody's code: a dispatch uid's ``__eq__``, or a finalizer
-        that connects or disconnects. So this is done without the lock. Whoever then changes the list takes
-        the lock, compares the list with the copy, and changes it at once or looks up anew: between these
-        steps nothing is allocated and nothing is called, so nobody comes between.
-        """
-        if self._dead_receivers:
-            with self.lock:
-                dropped = self._clear_dead_receivers()
-            del dropped
-        receivers = self.receivers
-        snapshot = receivers[:]
-        keys = [entry[0] for entry in snapshot]
-        return receivers, snapshot, keys.index(key) if key in keys else None
+        return is_removed
 
     def _clear_dead_receivers(self) -> list[Entry]:
         """Replace the list by one without dead entries, if there may be any. The caller holds the lock.
@@ -149,19 +137,13 @@ for _name, _method in _dispatch.methods(Signal, _hooks).items():
     setattr(Signal, _name, _method)
 
 
-def _key(receiver: object, sender: object, dispatch_uid: object) -> tuple[object, object]:
-    return (dispatch_uid or make_id(receiver), make_id(sender))
-
-
 def _weak_reference(target: Any, callback: Callable[[object], None]) -> ReferenceType[Any]:
     is_method = hasattr(target, "__self__") and hasattr(target, "__func__")
     return WeakMethod(target, callback) if is_method else ref(target, callback)
 
 
-def _sender_reference(sender: object, callback: Callable[[object], None]) -> ReferenceType[Any] | Held | None:
+def _sender_reference(sender: object, callback: Callable[[object], None]) -> ReferenceType[Any] | Held:
     """Return what tells whether the sender is alive: as long as it is, no other object can have its id."""
-    if sender is None:
-        return None
     try:
         return _weak_reference(sender, callback)
     except TypeError:

@@ -21,14 +21,20 @@ cdef inline bint are_plain(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_
     if names != NULL:
         for i in range(PyTuple_GET_SIZE(names)):
             name = tuple_items(names)[i]
-            if (nargs or i != sender_at) and (is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)):
+            if not is_surely_plain(name) and (nargs or i != sender_at) and (
+                is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)
+            ):
                 return False
     return True
 
 
+cdef inline bint is_surely_plain(PyObject *name) noexcept:
+    return is_interned(name) and name != <PyObject *>SENDER and name != <PyObject *>SIGNAL and name != <PyObject *>SELF
+
+
 cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):
-    """Return `signal`, `sender` and the caller's other keyword names, in that order; None unless all are plain."""
-    if not are_plain(names, nargs, sender_at):
+    """Return `signal`, `sender` and the caller's other keyword names, in that order; None where Python refuses."""
+    if sender_at < 0 or not are_plain(names, nargs, sender_at):
         return None
     others = [] if names == NULL else list(<tuple>names)
     if nargs == 0:

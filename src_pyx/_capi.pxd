@@ -8,13 +8,13 @@ cdef extern from *:
     """
     /* A new reference to what a weak reference refers to; NULL, without an error, once that is dead. */
     static inline PyObject *csignals_referent(PyObject *ref) {
-    #if PY_VERSION_HEX >= 0x030D0000
+    #ifdef Py_GIL_DISABLED
         PyObject *referent;
         if (PyWeakref_GetRef(ref, &referent) < 0) PyErr_Clear();
         return referent;
     #else
-        PyObject *referent = PyWeakref_GET_OBJECT(ref);
-        if (referent == Py_None) return NULL;
+        PyObject *referent = ((PyWeakReference *)ref)->wr_object;
+        if (referent == Py_None || Py_REFCNT(referent) <= 0) return NULL;    /* dead, or just dying */
         Py_INCREF(referent);
         return referent;
     #endif
@@ -31,10 +31,6 @@ cdef extern from *:
         PyTuple_SET_ITEM(pair, 0, first);
         PyTuple_SET_ITEM(pair, 1, second);
         return pair;
-    }
-
-    static inline int csignals_is_interned(PyObject *name) {
-        return PyUnicode_CheckExact(name) && PyUnicode_CHECK_INTERNED(name);
     }
 
     static inline PyMethodDef *csignals_method_def(PyObject *o) {
@@ -58,6 +54,21 @@ cdef extern from *:
         return type->tp_version_tag;
     }
 
+    /* Whether a function has a __dict__ with something in it. To ask for that would make one. */
+    static inline int csignals_has_attributes(PyObject *function) {
+        PyObject *attributes = ((PyFunctionObject *)function)->func_dict;
+        return attributes && PyDict_GET_SIZE(attributes);
+    }
+
+    #define csignals_co_flags(function) (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags)
+    /* Whether an object has no owner but the one who asks. */
+    #ifdef Py_GIL_DISABLED
+    #define csignals_is_unshared(o) 0
+    #else
+    #define csignals_is_unshared(o) (Py_REFCNT(o) == 1)
+    #endif
+
+    #define csignals_is_interned(name) (PyUnicode_CHECK_INTERNED(name) != 0)
     #define csignals_is_generic_getattr(type) ((type)->tp_getattro == PyObject_GenericGetAttr)
     #define csignals_clear(o) Py_CLEAR(*(o))
     #define csignals_list_items(o) (((PyListObject *)(o))->ob_item)
@@ -75,6 +86,9 @@ cdef extern from *:
     object pair "csignals_pair"(PyObject *first, PyObject *second)
     bint is_generic_getattr "csignals_is_generic_getattr"(PyTypeObject *type) noexcept
     bint PyType_IsSubtype(PyTypeObject *type, PyTypeObject *base) noexcept
+    bint has_attributes "csignals_has_attributes"(PyObject *function) noexcept
+    int co_flags "csignals_co_flags"(PyObject *function) noexcept
+    bint is_unshared "csignals_is_unshared"(PyObject *o) noexcept
     bint is_interned "csignals_is_interned"(PyObject *name) noexcept
     PyMethodDef *method_def "csignals_method_def"(PyObject *o) noexcept
     unsigned int type_version "csignals_type_version"(PyTypeObject *type) noexcept
@@ -90,6 +104,7 @@ cdef extern from *:
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     int PyDict_Contains(PyObject *o, PyObject *key) except -1
     Py_ssize_t PyDict_GET_SIZE(PyObject *o) noexcept
+    bint PyFunction_Check(PyObject *o) noexcept
     bint PyList_CheckExact(PyObject *o) noexcept
     Py_ssize_t PyList_GET_SIZE(PyObject *o) noexcept
     PyObject *PyTuple_GET_ITEM(PyObject *o, Py_ssize_t i) noexcept
@@ -100,5 +115,7 @@ cdef extern from *:
     object PyDescr_NewMethod(PyTypeObject *type, PyMethodDef *method)
     object PyObject_GenericGetDict(object o, void *context)
     PyObject *call "PyObject_Vectorcall"(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) except NULL
+    bint PyMethod_Check(object o) noexcept
+    PyObject *PyMethod_GET_FUNCTION(object o) noexcept
     PyObject *PyMethod_New(PyObject *function, PyObject *instance) except NULL
     PyObject *PyObject_Vectorcall(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) noexcept

@@ -2,8 +2,8 @@
 """The dispatch engine in Cython: the same names, in the same order, as ``csignals/_dispatch_py.py``.
 
 Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
-the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the reading of arguments in
-_arguments.pxi. Whatever is rare (a
+the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the adding of entries in
+_registration.pxi, the reading of signals and of arguments in _view.pxi and _arguments.pxi. Whatever is rare (a
 wrong call, a receiver to await, a dead entry to sweep) goes to the Python code that the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
@@ -11,19 +11,21 @@ A ``PyObject *`` holds no reference unless the comment beside it says so.
 
 cimport cython
 from cpython.list cimport PyList_New
-from cpython.long cimport PyLong_AsVoidPtr
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
+from cpython.long cimport PyLong_AsVoidPtr, PyLong_FromVoidPtr
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
 from cpython.ref cimport Py_XDECREF, Py_XINCREF
-from libc.stdint cimport UINT32_MAX, UINTPTR_MAX, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memcmp
+from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
+from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcmp, memmove
 
 from _capi cimport (
-    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod, PyDict_Contains,
-    PyDict_GET_SIZE, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef, PyMethod_New, PyObject_GenericGetDict,
-    PyObject_Vectorcall, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
-    PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, clear, is_generic_getattr, is_interned, item,
-    list_items, method_def, new_pair, new_referent, pair, tuple_items, type_version,
+    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod,
+    PyDict_Contains, PyDict_GET_SIZE, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef,
+    PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
+    PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False,
+    _PyType_Lookup, base_dict, call, clear, co_flags, has_attributes, is_generic_getattr, is_interned, is_unshared,
+    item, list_items, method_def, new_pair, new_referent, pair, tuple_items, type_version,
 )
 
 from types import MethodType
@@ -43,6 +45,9 @@ cdef str LIVE_RECEIVERS = "_live_receivers"
 cdef str DEAD_RECEIVERS = "_dead_receivers"
 cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
+cdef object DELETED = object()
+
+cdef PyTypeObject *signal_class     # csignals.Signal
 
 cdef PyMethodDef LIVE_RECEIVERS_DEF
 cdef PyMethodDef LIVE_LIST_DEF
@@ -52,6 +57,7 @@ cdef PyMethodDef SEND_ROBUST_DEF
 
 
 include "_routing_table.pxi"
+include "_registration.pxi"
 
 
 @cython.auto_pickle(False)     # see Signal.__getstate__
@@ -60,99 +66,45 @@ cdef class SignalBase:
 
     cdef dict __dict__
     cdef object __weakref__
-    cdef public object receivers
-    cdef public object lock
-    cdef public object use_caching
-    cdef public object sender_receivers_cache
+    cdef object entries     # what `receivers` is
+    cdef RoutingTable table
+    cdef Keys keys
+    cdef bint is_settled    # the table is right, and nobody else has had the list since
     cdef public object _dead_receivers
-    cdef public RoutingTable _csignals_table
+    cdef public object _csignals_callback
 
     def __cinit__(self):
         # Where CPython's LOAD_ATTR is quick with a method if the instance has no __dict__ yet, it starts without.
         if PREFERS_NO_DICT:
             clear(base_dict(self))
 
+    @property
+    def receivers(self):
+        if self.entries is DELETED:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'receivers'")
+        self.is_settled = False
+        return self.entries
 
-# --- What a send sees of its signal, be it csignals' or Django's ---------------------------------------------
+    @receivers.setter
+    def receivers(self, receivers):
+        self.is_settled = False
+        self.entries = receivers
 
-cdef struct View:
-    # All of these are the signal's own: they hold until anybody else's code may run.
-    PyObject *attributes    # its __dict__, or NULL
-    PyObject *receivers     # its list, or whatever else it was assigned, or NULL
-    PyObject *dead          # its _dead_receivers, or NULL
-    PyObject *table         # what it has for a routing table, or NULL
+    @receivers.deleter
+    def receivers(self):
+        self.receivers = DELETED
 
+    @property
+    def _csignals_table(self):
+        return self.table
 
-cdef inline int look(self, View *view) except -1:
-    """Fill in the first half of a view: all that a send needs which finds the list empty."""
-    if isinstance(self, SignalBase):
-        view.attributes = base_dict(self)[0]
-        view.receivers = <PyObject *>(<SignalBase>self).receivers
-    else:
-        attributes = PyObject_GenericGetDict(self, NULL)
-        view.attributes = <PyObject *>attributes
-        # Each stands where it came to the dict when the signal was made, and the table after them.
-        view.receivers = item(view.attributes, <PyObject *>RECEIVERS, 0)
-    return 0
-
-
-cdef inline int look_further(self, View *view) except -1:
-    """Fill in the second half."""
-    if isinstance(self, SignalBase):
-        view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
-        view.table = <PyObject *>(<SignalBase>self)._csignals_table
-    else:
-        view.dead = item(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
-        view.table = item(view.attributes, <PyObject *>TABLE, 5)
-    return 0
+    @_csignals_table.setter
+    def _csignals_table(self, RoutingTable table):
+        self.is_settled = False
+        self.table = table
 
 
-cdef inline RoutingTable known_table(View *view):
-    """Return the signal's routing table, be it up to date or not, or None."""
-    return <RoutingTable>view.table if view.table != NULL and type(<object>view.table) is RoutingTable else None
-
-
-cdef inline bint is_overridden(self, View *view) except -1:
-    """Return whether the receivers are those that another ``_live_receivers`` says: an override, or a patch."""
-    cdef PyTypeObject *cls = Py_TYPE(self)
-    cdef RoutingTable table
-    if view.attributes != NULL and PyDict_GET_SIZE(view.attributes) != 0 and (
-        PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
-    ):
-        return True
-    table = known_table(view)
-    if table is not None and table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
-        return False
-    if not is_plain(cls):
-        return True
-    if table is not None:
-        table.plain_class = cls
-        table.plain_class_version = type_version(cls)
-    return False
-
-
-cdef bint is_plain(PyTypeObject *cls) noexcept:
-    """Return whether a class has the engine's ``_live_receivers``, and reads ``receivers`` as the engine does."""
-    cdef PyMethodDef *method = method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS))
-    return (method == &LIVE_RECEIVERS_DEF or method == &LIVE_LIST_DEF) and reads_plainly(cls)
-
-
-cdef bint reads_plainly(PyTypeObject *cls) noexcept:
-    """Return whether the class has neither a property in the place of ``receivers`` nor a ``__getattribute__``."""
-    return PyType_IsSubtype(cls, <PyTypeObject *>SignalBase) or (
-        is_generic_getattr(cls) and _PyType_Lookup(cls, <PyObject *>RECEIVERS) == NULL
-    )
-
-
-cdef inline RoutingTable table_of(self, View *view):
-    """Return the routing table for what the signal's `receivers` holds now."""
-    cdef RoutingTable table = known_table(view)
-    if (
-        table is not None and view.dead == Py_False
-        and view.receivers != NULL and PyList_CheckExact(view.receivers) and table.same(view.receivers)
-    ):
-        return table
-    return new_table(self)
+include "_view.pxi"
 
 
 cdef RoutingTable new_table(self):
@@ -163,6 +115,7 @@ cdef RoutingTable new_table(self):
     table.is_direct = not table.has_async and not keeps_frame(self)
     if isinstance(self, SignalBase):
         (<SignalBase>self)._csignals_table = table
+        forget_keys(<SignalBase>self)
     else:
         keep(self, table)
     return table
@@ -216,7 +169,9 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
     look(self, &view)
     look_further(self, &view)
-    table = table_of(self, &view) if reads_plainly(Py_TYPE(self)) else new_table(self)
+    table = known_table(&view)
+    if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
+        table = new_table(self)
     run = table.run_of(args[0])
     return new_live(table, run, False), new_live(table, run, True) if table.has_async else []
 
@@ -231,9 +186,11 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     cdef uint32_t run
     look(self, &view)
     look_further(self, &view)
-    if nargs > 1 or names != NULL or is_overridden(self, &view):
+    table = known_table(&view)
+    if nargs > 1 or names != NULL or is_overridden(self, &view, table):
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
-    table = table_of(self, &view)
+    if not is_current(self, &view, table):
+        table = new_table(self)
     run = table.run_of(args[0] if nargs else <PyObject *>None)
     if table.most(run) == 0:
         return False
@@ -249,7 +206,7 @@ cdef object fast_send_robust(self, PyObject *const *args, Py_ssize_t nargs, PyOb
 
 
 cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
-    cdef Py_ssize_t sender_at = find_sender(names, nargs)
+    cdef Py_ssize_t sender_at
     cdef View view
     cdef RoutingTable table
     cdef uint32_t run
@@ -257,34 +214,38 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
     cdef tuple names_out
     cdef Slots slots
     look(self, &view)
-    if sender_at >= 0 and view.receivers != NULL and PyList_CheckExact(view.receivers):
+    if view.receivers != NULL and PyList_CheckExact(view.receivers):
         if PyList_GET_SIZE(view.receivers) == 0:
-            if are_plain(names, nargs, sender_at):
+            sender_at = find_sender(names, nargs)
+            if sender_at >= 0 and are_plain(names, nargs, sender_at):
                 return []
-        elif not look_further(self, &view) and not is_overridden(self, &view):
-            table = table_of(self, &view)
-            names_out = table.outgoing_names(names, nargs, sender_at)
-            if names_out is not None and table.is_direct:
-                run = table.run_of(args[sender_at])
-                most = table.most(run)
-                if most == 0:
-                    return []
-                open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
-                try:
-                    table.resolve(run, False, &slots)
-                    return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
-                finally:
-                    close_slots(&slots)
-    return dispatch_rare(self, args, nargs, names, sender_at, robust)
+        else:
+            look_further(self, &view)
+            table = known_table(&view)
+            if not is_overridden(self, &view, table):
+                if not is_current(self, &view, table):
+                    table = new_table(self)
+                names_out = table.outgoing_names(names, nargs, &sender_at)
+                if names_out is not None and table.is_direct:
+                    run = table.run_of(args[sender_at])
+                    most = table.most(run)
+                    if most == 0:
+                        return []
+                    open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
+                    try:
+                        table.resolve(run, False, &slots)
+                        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
+                    finally:
+                        close_slots(&slots)
+    return dispatch_rare(self, args, nargs, names, robust)
 
 
-cdef object dispatch_rare(
-    self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, Py_ssize_t sender_at, bint robust
-):
+cdef object dispatch_rare(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
     """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
+    cdef Py_ssize_t sender_at = find_sender(names, nargs)
     cdef Slots slots
     cdef PyObject *response
-    names_out = outgoing_names(names, nargs, sender_at) if sender_at >= 0 else None
+    names_out = outgoing_names(names, nargs, sender_at)
     if names_out is None or keeps_frame(self):
         return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
     if not self.receivers:
@@ -388,7 +349,10 @@ define(&SEND_ROBUST_DEF, <void *>fast_send_robust, _dispatch_py.send_robust, "($
 
 def methods(type cls, hooks):
     """Return the methods with which this engine dispatches a class of signals."""
+    global signal_class
     cdef PyMethodDef *live = &LIVE_LIST_DEF if hooks.has_live_list else &LIVE_RECEIVERS_DEF
+    if issubclass(cls, SignalBase):
+        signal_class = <PyTypeObject *>cls
     _dispatch_py.methods(cls, hooks)    # which keeps the hooks
     return {
         "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, live),

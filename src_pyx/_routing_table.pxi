@@ -23,6 +23,14 @@ cdef struct Group:
     void *sender
     uint32_t run
 
+cdef struct Chain:
+    # While a table is made: the positions of one sender's entries, from the first to the last of a linked list.
+    void *sender
+    uint32_t first
+    uint32_t last
+    uint32_t length
+    uint32_t run
+
 cdef struct Slots:
     # The arguments of a call, then `size` references held here: receivers, each in time replaced by its pair.
     PyObject *stack[STACK_SLOTS]
@@ -64,25 +72,24 @@ cdef class RoutingTable:
     # The last send's keyword names as they came in, beside how many positional arguments; and as they went out.
     cdef object names_in
     cdef Py_ssize_t names_nargs
+    cdef Py_ssize_t sender_at
     cdef tuple names_out
     # A class that is_plain() said yes of, and CPython's version tag of it then.
     cdef PyTypeObject *plain_class
     cdef unsigned int plain_class_version
 
     def __cinit__(self, list receivers not None):
-        cdef dict runs = {NONE_ID: []}
         cdef Py_ssize_t i
         self.snapshot = tuple(receivers)
         self.size = len(self.snapshot)
         self.halves = []
         self.pairs = {}
-        self.targets = <Target *>PyMem_Calloc(len(self.snapshot) + 1, sizeof(Target))
+        self.targets = <Target *>PyMem_Calloc(self.size + 1, sizeof(Target))
         if self.targets == NULL:
             raise MemoryError
-        for i, entry in enumerate(self.snapshot):
-            runs.setdefault(id_of_sender(entry), []).append(i)
-            self._aim(&self.targets[i], <tuple>entry)
-        self._lay_out(runs)
+        self._lay_out()
+        for i in range(self.size):
+            self._aim(&self.targets[i], <tuple>self.snapshot[i])
 
     cdef int _aim(self, Target *target, tuple entry) except -1:
         receiver = entry[1]
@@ -104,40 +111,82 @@ cdef class RoutingTable:
             target.sender_ref = PyTuple_GET_ITEM(<PyObject *>entry, 2)
         return 0
 
-    cdef int _lay_out(self, dict runs) except -1:
+    cdef int _lay_out(self) except -1:
+        """Lay the positions of each sender's entries in a run."""
+        cdef Chain *chains = <Chain *>PyMem_Calloc(self.size + 1, sizeof(Chain))
+        cdef uint32_t *after = <uint32_t *>PyMem_Malloc((self.size + 1) * sizeof(uint32_t))
+        cdef uint32_t count = 1     # of chains; the first is that of all senders
         cdef uint32_t at = NOBODY + 1
-        cdef uint64_t places = 1
-        while places < 2 * (<uint64_t>len(runs) - 1):    # more than there are senders, everyone is none
-            places *= 2
-        self.mask = places - 1
-        self.has_senders = len(runs) > 1
-        self.groups = <Group *>PyMem_Calloc(places, sizeof(Group))
-        self.positions = <uint32_t *>PyMem_Malloc((2 + len(self.snapshot) + 2 * len(runs)) * sizeof(uint32_t))
-        if self.groups == NULL or self.positions == NULL:
-            raise MemoryError
-        self.positions[NOBODY - 1] = 0
-        self.positions[NOBODY] = END
-        for sender_id, run in runs.items():
-            self.positions[at] = len(<list>run)
-            at += 1
-            self._add_group(sender_id, at)
-            for position in <list>run:
-                self.positions[at] = position
+        cdef uint32_t i, position
+        try:
+            if chains == NULL or after == NULL:
+                raise MemoryError
+            self._make_groups(self.size)
+            for i in range(self.size):
+                count = self._link(&chains[0], after, i, count)
+            self.has_senders = count > 1
+            self._make_groups(count - 1 - len(self.pairs))
+            self.positions = <uint32_t *>PyMem_Malloc((2 + self.size + 2 * count) * sizeof(uint32_t))
+            if self.positions == NULL:
+                raise MemoryError
+            self.positions[NOBODY - 1] = 0
+            self.positions[NOBODY] = END
+            for i in range(count):
+                self.positions[at] = chains[i].length
+                chains[i].run = at + 1
+                position = chains[i].first
+                for at in range(at + 1, at + 1 + chains[i].length):
+                    self.positions[at] = position
+                    position = after[position]
+                at = chains[i].run + chains[i].length
+                self.positions[at] = END
                 at += 1
-            self.positions[at] = END
-            at += 1
+                if chains[i].sender != NULL:
+                    self._place(chains[i].sender)[0] = Group(chains[i].sender, chains[i].run)
+            self.everyone = chains[0].run
+            for sender_id, i in self.pairs.items():
+                self.pairs[sender_id] = chains[i].run
+        finally:
+            PyMem_Free(chains)
+            PyMem_Free(after)
         return 0
 
-    cdef int _add_group(self, sender_id, uint32_t run) except -1:
+    cdef uint32_t _link(self, Chain *chains, uint32_t *after, uint32_t position, uint32_t count) except 0:
+        """Put a position at the end of its sender's chain, and return how many chains there are now."""
+        cdef void *sender = plain_sender(PyTuple_GET_ITEM(<PyObject *>self.snapshot, position))
         cdef Group *group
-        if sender_id == NONE_ID:
-            self.everyone = run
-        elif isinstance(sender_id, int) and 0 <= sender_id <= <uintptr_t>UINTPTR_MAX:
-            group = self._place(PyLong_AsVoidPtr(sender_id))
-            group.sender = PyLong_AsVoidPtr(sender_id)
-            group.run = run
+        cdef Chain *chain
+        if sender == NULL:
+            sender_id = id_of_sender(self.snapshot[position])
+            sender = address(sender_id)
+        if sender == NULL:
+            chain = &chains[<uint32_t>self.pairs.setdefault(sender_id, count)]
+        elif sender == <void *>None:
+            chain = chains
         else:
-            self.pairs[sender_id] = run
+            group = self._place(sender)
+            if group.run == 0:
+                group[0] = Group(sender, count)
+            chain = &chains[group.run]
+            chain.sender = sender
+        if chain.length == 0:
+            chain.first = position
+        else:
+            after[chain.last] = position
+        chain.last = position
+        chain.length += 1
+        return count + (chain == &chains[count])
+
+    cdef int _make_groups(self, Py_ssize_t size) except -1:
+        """Make the hash table anew, with more places than there are senders."""
+        cdef uint64_t places = 1
+        while places < 2 * <uint64_t>size:
+            places *= 2
+        PyMem_Free(self.groups)
+        self.mask = places - 1
+        self.groups = <Group *>PyMem_Calloc(places, sizeof(Group))
+        if self.groups == NULL:
+            raise MemoryError
         return 0
 
     cdef inline Group *_place(self, void *sender) noexcept:
@@ -201,14 +250,16 @@ cdef class RoutingTable:
                 slots.live[slots.size] = receiver
                 slots.size += 1
 
-    cdef inline tuple outgoing_names(self, PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):
-        """Like the function of this name, but remembers its last result.
+    cdef inline tuple outgoing_names(self, PyObject *names, Py_ssize_t nargs, Py_ssize_t *sender_at):
+        """Like the function of this name, but finds the sender as well, and remembers its last result.
 
         A call site passes the same constant each time; one that unpacks a dict, a new tuple of the same names.
         """
         cdef PyObject *last = <PyObject *>self.names_in
+        sender_at[0] = self.sender_at
         if names == NULL:
-            return BARE_NAMES
+            sender_at[0] = 0
+            return BARE_NAMES if nargs == 1 else None
         if nargs == self.names_nargs and self.names_out is not None and (
             names == last or (
                 PyTuple_GET_SIZE(names) == PyTuple_GET_SIZE(last)
@@ -216,12 +267,41 @@ cdef class RoutingTable:
             )
         ):
             return self.names_out
-        names_out = outgoing_names(names, nargs, sender_at)
+        sender_at[0] = find_sender(names, nargs)
+        names_out = outgoing_names(names, nargs, sender_at[0])
         self.names_out = None   # first: letting go of the old ones may run anything
         self.names_in = <object>names
         self.names_nargs = nargs
+        self.sender_at = sender_at[0]
         self.names_out = names_out
         return names_out
+
+
+cdef void *plain_sender(PyObject *entry) except? NULL:
+    """Return the address of the sender that an entry is for, or NULL where it takes more to know: id_of_sender()."""
+    cdef PyObject *key
+    cdef PyObject *reference
+    cdef PyObject *sender = NULL
+    if not PyTuple_Check(<object>entry) or PyTuple_GET_SIZE(entry) < 2:
+        return NULL
+    key = PyTuple_GET_ITEM(entry, 0)
+    if not PyTuple_CheckExact(<object>key) or PyTuple_GET_SIZE(key) != 2:
+        return NULL
+    if PyTuple_GET_SIZE(entry) == 4 and PyTuple_GET_ITEM(entry, 2) != <PyObject *>None:
+        reference = PyTuple_GET_ITEM(entry, 2)
+        if not PyWeakref_CheckRefExact(reference) or type((<tuple>key)[1]) is tuple:
+            return NULL
+        sender = new_referent(reference)
+        Py_XDECREF(sender)
+    return sender if sender != NULL else address((<tuple>key)[1])
+
+
+cdef void *address(sender_id) except? NULL:
+    """Return what an id is the address of, or NULL if it is none."""
+    try:
+        return PyLong_AsVoidPtr(sender_id) if type(sender_id) is int else NULL
+    except OverflowError:
+        return NULL
 
 
 cdef object id_of_sender(entry):

@@ -1,0 +1,96 @@
+"""What a send sees of its signal, be it csignals' or Django's: a part of _dispatch_c.pyx, which includes it.
+
+It decides whether the signal's routing table is there, is right, and is what counts.
+"""
+
+cdef struct View:
+    # All of these are the signal's own: they hold until anybody else's code may run.
+    bint is_base            # whether it is a SignalBase
+    PyObject *attributes    # its __dict__, or NULL
+    PyObject *receivers     # its list, or whatever else it was assigned, or NULL
+    PyObject *dead          # its _dead_receivers, or NULL
+    PyObject *table         # what it has for a routing table, or NULL
+
+
+cdef inline bint is_base(self):
+    cdef PyTypeObject *cls = Py_TYPE(self)
+    # A class that has less room than the base class has not inherited from it.
+    return cls == signal_class or (
+        cls.tp_basicsize >= (<PyTypeObject *>SignalBase).tp_basicsize and isinstance(self, SignalBase)
+    )
+
+
+cdef inline int look(self, View *view) except -1:
+    """Fill in the first half of a view: all that a send needs which finds the list empty."""
+    view.is_base = is_base(self)
+    if view.is_base:
+        view.attributes = base_dict(self)[0]
+        view.receivers = <PyObject *>(<SignalBase>self).entries
+    else:
+        attributes = PyObject_GenericGetDict(self, NULL)
+        view.attributes = <PyObject *>attributes
+        # Each stands where it came to the dict when the signal was made, and the table after them.
+        view.receivers = item(view.attributes, <PyObject *>RECEIVERS, 0)
+    return 0
+
+
+cdef inline int look_further(self, View *view) except -1:
+    """Fill in the second half."""
+    if view.is_base:
+        view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
+        view.table = <PyObject *>(<SignalBase>self).table
+    else:
+        view.dead = item(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
+        view.table = item(view.attributes, <PyObject *>TABLE, 5)
+    return 0
+
+
+cdef inline RoutingTable known_table(View *view):
+    """Return the signal's routing table, be it up to date or not, or None."""
+    if view.table != NULL and type(<object>view.table) is RoutingTable:
+        return <RoutingTable>view.table
+    return None
+
+
+cdef inline bint is_overridden(self, View *view, RoutingTable table) except -1:
+    """Return whether the receivers are those that another ``_live_receivers`` says: an override, or a patch."""
+    cdef PyTypeObject *cls = Py_TYPE(self)
+    if view.attributes != NULL and PyDict_GET_SIZE(view.attributes) != 0 and (
+        PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
+    ):
+        return True
+    if table is not None and table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
+        return False
+    if not is_plain(cls):
+        return True
+    if table is not None:
+        table.plain_class = cls
+        table.plain_class_version = type_version(cls)
+    return False
+
+
+cdef bint is_plain(PyTypeObject *cls) noexcept:
+    """Return whether a class has the engine's ``_live_receivers``, and reads ``receivers`` as the engine does."""
+    cdef PyMethodDef *method = method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS))
+    return (method == &LIVE_RECEIVERS_DEF or method == &LIVE_LIST_DEF) and reads_plainly(cls)
+
+
+cdef bint reads_plainly(PyTypeObject *cls) noexcept:
+    """Return whether the class has neither a property in the place of ``receivers`` nor a ``__getattribute__``."""
+    return PyType_IsSubtype(cls, <PyTypeObject *>SignalBase) or (
+        is_generic_getattr(cls) and _PyType_Lookup(cls, <PyObject *>RECEIVERS) == NULL
+    )
+
+
+cdef inline bint is_current(self, View *view, RoutingTable table) noexcept:
+    """Return whether this is the routing table for what the signal's `receivers` holds now."""
+    if table is None or view.dead != Py_False:
+        return False
+    if view.is_base and (<SignalBase>self).is_settled and is_unshared(view.receivers):
+        return True
+    if view.receivers == NULL or not PyList_CheckExact(view.receivers) or not table.same(view.receivers):
+        return False
+    if view.is_base:
+        # From now on nobody gets at the list but through the signal, if nobody has it now.
+        (<SignalBase>self).is_settled = is_unshared(view.receivers)
+    return True

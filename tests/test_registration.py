@@ -1,0 +1,181 @@
+"""What connect and disconnect find in the list of receivers, whatever its keys are and whoever changed it."""
+
+import copy
+import gc
+import random
+import weakref
+from unittest import mock
+
+import pytest
+from conftest import StockSignal
+
+
+def make():
+    def hear(**named):
+        pass
+
+    return hear
+
+
+class Same:
+    """A dispatch uid that is equal to any other of its kind, and cannot be hashed."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return isinstance(other, Same)
+
+
+UIDS = [None, "", 0, 1, True, 1.0, 2, "1", "uid", ("uid", 1), ("uid", True), ["list"], b"uid", Same(), 2**70, -1]
+
+
+def where(signal, receivers):
+    """Return which receivers a signal calls, in order, as their indexes."""
+    return [receivers.index(receiver) for receiver, _ in signal.send(None)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_same_connections_as_djangos_whatever_the_dispatch_uids(signal, seed):
+    chance = random.Random(seed)
+    receivers = [make() for _ in range(30)]
+    django_signal = StockSignal()
+    for step in range(200):
+        receiver, uid = chance.choice(receivers), chance.choice(UIDS if seed % 2 else UIDS[:1])
+        act = chance.choice(["connect", "connect", "disconnect", "pop", "swap"])
+        outcomes = []
+        for each in (django_signal, signal):
+            if act == "pop":
+                outcomes.append(each.receivers and each.receivers.pop(step % len(each.receivers)) and None)
+            elif act == "swap":
+                each.receivers = each.receivers[step % 7 :] + each.receivers[: step % 7]
+            else:
+                outcomes.append(getattr(each, act)(receiver, dispatch_uid=uid))
+        assert outcomes[:1] == outcomes[1:]
+        assert where(signal, receivers) == where(django_signal, receivers)
+
+
+def test_an_entry_put_on_the_list_by_hand_is_found(signal):
+    receiver, other, third = make(), make(), make()
+    donor = type(signal)()
+    donor.connect(other)
+    signal.connect(receiver)
+    entries = signal.receivers      # held, and changed while it is
+    entries += donor.receivers
+    signal.connect(other)
+    assert where(signal, [receiver, other]) == [0, 1]
+    assert signal.disconnect(receiver) is True
+    del entries[0]
+    assert signal.disconnect(other) is False
+    signal.connect(third)
+    assert entries == signal.receivers
+    assert where(signal, [third]) == [0]
+
+
+def test_a_list_that_somebody_holds_counts_at_once(signal):
+    receivers = [make() for _ in range(3)]
+    for receiver in receivers:
+        signal.connect(receiver)
+    entries = signal.receivers
+    first, last = entries[0], entries[-1]
+    for _ in range(3):
+        assert where(signal, receivers) == [0, 1, 2]
+        entries[0], entries[-1] = last, first
+        assert where(signal, receivers) == [2, 1, 0]
+        entries.reverse()
+    del entries
+    assert where(signal, receivers) == where(signal, receivers) == [0, 1, 2]
+    signal.receivers[0] = last
+    assert where(signal, receivers) == [2, 1, 2]
+
+
+def test_another_signals_table_is_not_taken_for_its_own(signal):
+    other, receivers = type(signal)(), [make(), make()]
+    signal.connect(receivers[0])
+    other.connect(receivers[1])
+    assert where(signal, receivers) == where(signal, receivers) == [0]
+    assert where(other, receivers) == [1]
+    signal._csignals_table = other._csignals_table
+    assert where(signal, receivers) == [0]
+
+
+@pytest.mark.parametrize("name", ["receivers", "lock", "use_caching", "sender_receivers_cache"])
+def test_an_attribute_can_be_patched_on_the_signal_and_is_put_back(signal, name):
+    """Mock deletes the attribute, and puts back the original if that made it vanish."""
+    receiver = make()
+    signal.connect(receiver)
+    before = getattr(signal, name)
+    with mock.patch.object(signal, name, type(before)() if name != "lock" else mock.MagicMock()):
+        signal.send(None)
+    assert getattr(signal, name) is before
+    assert where(signal, [receiver]) == [0]
+
+
+def test_a_signal_without_its_list_says_so(signal):
+    receiver = make()
+    signal.connect(receiver)
+    assert where(signal, [receiver]) == [0]
+    del signal.receivers
+    for act in (signal.send, signal.connect, signal.disconnect):
+        with pytest.raises(AttributeError, match="'Signal' object has no attribute 'receivers'"):
+            act(receiver)
+    signal.receivers = []
+    assert signal.send(None) == []
+
+
+@pytest.mark.parametrize("keep", ["send", "disconnect"])
+def test_a_strong_receiver_taken_off_by_hand_is_let_go_of(signal, keep):
+    receiver, other = make(), make()
+    death = weakref.ref(receiver)
+    signal.connect(other)
+    signal.connect(receiver, weak=False)
+    signal.send(None)
+    signal.receivers.pop()
+    del receiver
+    signal.send(None) if keep == "send" else signal.disconnect(make())
+    assert death() is None
+
+
+def test_a_disconnected_strong_receiver_is_let_go_of_outside_the_lock(signal):
+    states = []
+
+    class Receiver:
+        def __call__(self, **named):
+            pass
+
+        def __del__(self):
+            states.append(signal.lock._is_owned())
+
+    signal.connect(Receiver(), weak=False, dispatch_uid="uid")
+    signal.disconnect(dispatch_uid="uid")
+    gc.collect()
+    assert states == [False]
+
+
+def test_a_copy_is_told_of_the_deaths_of_its_own_receivers(signal):
+    first, second = make(), make()
+    signal.connect(first)
+    twin = copy.copy(signal)
+    twin.receivers = []
+    twin.connect(second)
+    assert len(twin.receivers) == 1
+    del second
+    twin.connect(first)
+    assert [entry[1]() for entry in twin.receivers] == [first]
+    assert signal._dead_receivers is False
+
+
+@pytest.mark.parametrize("dead", ["receiver", "sender"])
+def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
+    class Sender:
+        pass
+
+    receiver, stays = make(), make()
+    signal.connect(stays)
+    signal.connect(receiver, sender=Sender, weak=dead == "receiver")
+    if dead == "receiver":
+        del receiver
+    else:
+        del Sender
+        gc.collect()
+    signal.disconnect(make()) if dead == "receiver" else signal.connect(stays)
+    assert [entry[1]() for entry in signal.receivers] == [stays]
