@@ -31,6 +31,13 @@ class BuildExt(build_ext):
         if not self.inplace:
             self.copy_extensions_to_source()
 
+    def build_extension(self, extension):
+        # Left to themselves, compilers do not inline all that Cython asks them to: a send takes a seventh more.
+        is_msvc = self.compiler.compiler_type == "msvc"
+        inline = "__forceinline" if is_msvc else "__inline__ __attribute__((always_inline))"
+        extension.define_macros.append(("CYTHON_INLINE", inline))
+        super().build_extension(extension)
+
 
 def extensions():
     from Cython.Build import cythonize

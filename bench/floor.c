@@ -1,9 +1,10 @@
 /* The floor under every dispatcher of (receiver, response) pairs: what it must do in C, and nothing else.
 
    Floor(receivers).send(sender=..., **named) calls each strong receiver as receiver(signal=, sender=, **named)
-   with a remembered tuple of keyword names, and returns the list of pairs. It knows no weak references, no
+   with a remembered tuple of keyword names, and returns the list of pairs. A bound method is made anew for each
+   call from its function and its instance, as by whoever holds it weakly. It knows no weak references, no
    other senders and no wrong calls: the sender must be the first keyword. `send` is also what csignals is
-   measured against where nobody receives. */
+   measured against where nobody receives. One thread at a time. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -12,7 +13,8 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *receivers;    /* a tuple */
+    PyObject *receivers;    /* a tuple; of bound methods, their functions */
+    PyObject *instances;    /* a tuple: those of bound methods, else None */
     PyObject *names_in;     /* the caller's keyword names, last time */
     PyObject *names_out;    /* "signal" before them */
 } Floor;
@@ -57,15 +59,22 @@ floor_send(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *names
         arguments[i + 2] = args[i];
     for (Py_ssize_t i = 0; i < size; i++) {
         PyObject *receiver = PyTuple_GET_ITEM(self->receivers, i);
+        PyObject *instance = PyTuple_GET_ITEM(self->instances, i);
+        if (instance == Py_None)
+            Py_INCREF(receiver);
+        else if (!(receiver = PyMethod_New(receiver, instance))) {
+            Py_DECREF(responses);
+            return NULL;
+        }
         PyObject *response = PyObject_Vectorcall(
             receiver, arguments + 1, PY_VECTORCALL_ARGUMENTS_OFFSET, self->names_out);
         PyObject *pair = response ? PyTuple_New(2) : NULL;
         if (!pair) {
             Py_XDECREF(response);
+            Py_DECREF(receiver);
             Py_DECREF(responses);
             return NULL;
         }
-        Py_INCREF(receiver);
         PyTuple_SET_ITEM(pair, 0, receiver);
         PyTuple_SET_ITEM(pair, 1, response);
         PyList_SET_ITEM(responses, i, pair);
@@ -76,12 +85,23 @@ floor_send(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *names
 static PyObject *
 floor_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
-    PyObject *receivers;
-    if (!PyArg_ParseTuple(args, "O:Floor", &receivers))
+    PyObject *given, *receivers;
+    if (!PyArg_ParseTuple(args, "O:Floor", &given) || !(receivers = PySequence_Tuple(given)))
         return NULL;
+    Py_ssize_t size = PyTuple_GET_SIZE(receivers);
     Floor *self = (Floor *)type->tp_alloc(type, 0);
-    if (self && !(self->receivers = PySequence_Tuple(receivers)))
-        Py_CLEAR(self);
+    if (!self || !(self->receivers = PyTuple_New(size)) || !(self->instances = PyTuple_New(size))) {
+        Py_XDECREF(self);
+        Py_DECREF(receivers);
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < size; i++) {
+        PyObject *receiver = PyTuple_GET_ITEM(receivers, i);
+        int is_method = PyMethod_Check(receiver);
+        PyTuple_SET_ITEM(self->receivers, i, Py_NewRef(is_method ? PyMethod_GET_FUNCTION(receiver) : receiver));
+        PyTuple_SET_ITEM(self->instances, i, Py_NewRef(is_method ? PyMethod_GET_SELF(receiver) : Py_None));
+    }
+    Py_DECREF(receivers);
     return (PyObject *)self;
 }
 
@@ -90,6 +110,7 @@ floor_dealloc(PyObject *o)
 {
     Floor *self = (Floor *)o;
     Py_XDECREF(self->receivers);
+    Py_XDECREF(self->instances);
     Py_XDECREF(self->names_in);
     Py_XDECREF(self->names_out);
     Py_TYPE(o)->tp_free(o);
@@ -118,5 +139,9 @@ PyInit_floor(void)
     PyObject *m = PyModule_Create(&module);
     if (m && PyModule_AddType(m, &FloorType) < 0)
         Py_CLEAR(m);
+#ifdef Py_GIL_DISABLED
+    if (m)
+        PyUnstable_Module_SetGIL(m, Py_MOD_GIL_NOT_USED);
+#endif
     return m;
 }

@@ -1,0 +1,119 @@
+"""What the benchmarks must show: every bar, in this one place, and whether results clear it.
+
+A bar names places in the tables of ``test_*.py``, ``memory.py`` and ``imports.py``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench import imports, memory
+from bench.results import Place, Results, Spread
+
+MET, MISSED, NOT_MEASURED = "met", "missed", "not measured"
+KEYWORDS = "no keywords", "4 keywords"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A limit of a figure, or of its ratio to another one."""
+
+    above: Place
+    below: Place | None
+    sign: str           # "≤" or "≥"
+    limit: float
+    django: str = ""    # the only version that it is about
+
+    @property
+    def figure(self) -> str:
+        """What is measured, in words."""
+        table, case, contestant = self.above
+        if self.below is None:
+            return f"{table}, {case}: {contestant}"
+        _, other_case, other = self.below
+        if other_case != case:
+            return f"{table}: {contestant}, {case} ÷ {other_case}"
+        return f"{table}, {case}: {contestant} ÷ {other}"
+
+    def spread(self, results: Results) -> Spread | None:
+        """Return what was measured, if it was."""
+        places = {self.above, self.below} - {None}
+        return results.spread(self.above, self.below) if places <= results.figures.keys() else None
+
+    def verdict(self, results: Results, django: str) -> str:
+        """Return whether results on this version of Django clear it, or why they cannot tell."""
+        if self.django and self.django != ".".join(django.split(".")[:2]):
+            return f"only on Django {self.django}"
+        spread = self.spread(results)
+        if spread is None:
+            return NOT_MEASURED
+        return MET if (spread.median <= self.limit if self.sign == "≤" else spread.median >= self.limit) else MISSED
+
+
+def ratio(table: str, case: str, above: str, below: str, sign: str, limit: float, **options: str) -> Bar:
+    """Return the bar of a ratio of two contestants in one case."""
+    return Bar(Place(table, case, above), Place(table, case, below), sign, limit, **options)
+
+
+def of_sends() -> Iterator[Bar]:
+    for keywords in KEYWORDS:
+        table = f"send, {keywords}"
+        for case, most in ("1 receiver", 1.15), ("3 receivers", 1.12), ("10 receivers", 1.08), ("100 receivers", 1.08):
+            yield ratio(table, case, "csignals", "floor", "≤", most)
+        yield ratio(table, "no receiver", "csignals", "floor", "≤", 1.3)
+        yield ratio(f"send that reaches nobody, {keywords}", "10 for other senders", "csignals", "floor", "≤", 1.5)
+        yield ratio(f"send to 10 receivers, held weakly, {keywords}", "bound method", "csignals", "floor", "≤", 1.15)
+    for case, most in ("1 receiver", 1.3), ("10 receivers", 1.08):
+        yield ratio("send, 4 keywords", case, "csignals in Django", "floor", "≤", most)
+    for keywords in KEYWORDS:
+        for case in "1 receiver", "10 receivers":
+            for name in "csignals", "csignals in Django":
+                yield ratio(f"send_robust, {keywords}", case, name, f"{name}, send", "≤", 1.05)
+    for keywords in KEYWORDS:
+        for case, least in ("1 receiver", 5), ("10 receivers", 3):
+            yield ratio(f"send, {keywords}", case, "Django", "csignals", "≥", least)
+
+
+def of_the_fallback() -> Iterator[Bar]:
+    for keywords in KEYWORDS:
+        for table, case in [
+            (f"send, {keywords}", "1 receiver"),
+            (f"send, {keywords}", "10 receivers"),
+            (f"send, {keywords}", "no receiver"),
+            (f"send that reaches nobody, {keywords}", "10 for other senders"),
+        ]:
+            yield ratio(table, case, "Django", "csignals fallback", "≥", 1.4)
+            yield ratio(table, case, "Django cached", "csignals fallback", "≥", 1)
+
+
+def of_scale() -> Iterator[Bar]:
+    table = "send to 1 receiver, as many senders have one each, 4 keywords"
+    yield Bar(Place(table, "10,000 senders", "csignals"), Place(table, "10 senders", "csignals"), "≤", 6)
+    table = "connect and disconnect the same receiver"
+    yield ratio(table, "1,000 present", "Django", "csignals", "≥", 60, django="5.2")
+    yield ratio(table, "0 present", "Django", "csignals", "≥", 2.5, django="5.2")
+
+
+def inside_django() -> Iterator[Bar]:
+    for keywords in KEYWORDS:
+        for case, uncached, cached in [
+            ("1 receiver", 4, None),
+            ("10 receivers", 3, 2.7),
+            ("none, 10 for others", 3, None),
+            ("1, and 1,000 for others", 60, None),
+        ]:
+            table = f"send inside Django, {keywords}"
+            yield ratio(table, case, "Django", "csignals in Django", "≥", uncached)
+            if cached:
+                yield ratio(table, case, "Django cached", "csignals in Django", "≥", cached)
+    for case, least in ("1, for another model", 1.25), ("3 receivers each", 1.65):
+        yield ratio("load 10,000 rows of 2 columns", case, "Django", "csignals in Django", "≥", least)
+
+
+def of_weight() -> Iterator[Bar]:
+    for case in memory.KINDS:
+        yield ratio(memory.TABLE, case, "csignals", "Django", "≤", 1, django="6.1")
+    yield Bar(Place(imports.TIME, imports.STATEMENT, "csignals"), None, "≤", 15)
+    yield Bar(Place(imports.UNWANTED, imports.STATEMENT, "csignals"), None, "≤", 0)
+
+
+BARS = [*of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_weight()]

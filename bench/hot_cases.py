@@ -1,0 +1,149 @@
+"""The hot cases, and the fixed script that runs them. How their instructions are counted is instructions.py's affair.
+
+    python -m bench.hot_cases                           all of them, with a mark before and after each run
+    python -m bench.hot_cases CASE CONTESTANT ROUNDS    one of them, by number, for so many rounds
+
+It imports the module `least`, compiled from least.c, from wherever its caller has put that.
+"""
+
+import gc
+import sys
+from dataclasses import dataclass
+from timeit import Timer
+
+import django.dispatch
+
+import csignals
+from csignals.django import install
+
+# In a round, each of a case's signals does it once. How many steps it takes to look up a sender depends on the
+# addresses of all senders, and these on whatever was allocated before. With one signal that made 5 %.
+SIGNALS = 100
+WARM_UP, FEW, MANY = 5, 5, 25
+CONTESTANTS = CSIGNALS, LEAST = range(2)
+
+NAMED = "instance", "created", "raw", "using"   # as in Django's post_save
+SEND = "signal.send(sender=sender)"
+SEND_4 = f"signal.send(sender=sender, {', '.join(f'{name}=None' for name in NAMED)})"
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    statement: str = SEND
+    everyone: int = 0   # receivers for every sender
+    own: int = 0        # receivers for the sender that sends
+    others: int = 0     # receivers for as many other senders
+    has_methods: bool = False   # whether they are bound methods
+    in_django: bool = False     # whether the signals are Django's
+    signals: int = SIGNALS
+
+
+CASES = [
+    Case("nobody at all"),
+    Case("1 receiver", everyone=1),
+    Case("1 receiver, 4 keywords", SEND_4, everyone=1),
+    Case("10 receivers, 4 keywords", SEND_4, everyone=10),
+    Case("10 bound methods", everyone=10, has_methods=True),
+    Case("1 for this sender, 10 for others", own=1, others=10),
+    Case("none for this sender, 10 for others", others=10),
+    Case("send_robust, 1 receiver", "signal.send_robust(sender=sender)", everyone=1),
+    Case("in Django: 1 receiver, 4 keywords", SEND_4, everyone=1, in_django=True),
+    Case("in Django: none for this sender, 10 for others", others=10, in_django=True),
+    Case("has_listeners, 1 receiver", "signal.has_listeners(sender)", everyone=1),
+    Case(
+        "connect and disconnect, 100 present",
+        "signal.connect(newcomer, sender=sender); signal.disconnect(newcomer, sender=sender)",
+        everyone=100,
+        signals=10,     # each of them slow to make
+    ),
+]
+
+
+def make_receiver(calls=None):
+    if calls is None:
+        def receiver(signal, sender, **named):
+            pass
+    else:
+        def receiver(signal, sender, **named):
+            calls.append(named)
+
+    return receiver
+
+
+def make_method(calls=None):
+    class Listener:
+        if calls is None:
+            def receiver(self, signal, sender, **named):
+                pass
+        else:
+            def receiver(self, signal, sender, **named):
+                calls.append(named)
+
+    listener = Listener()
+    return listener.receiver
+
+
+def make_sender():
+    return type("Sender", (), {})
+
+
+def make_timer(case, contestant, calls=None):
+    """Return what does the rounds of a case: code of its own, for the interpreter to specialize."""
+    from least import Least
+
+    named = NAMED if case.statement is SEND_4 else ()
+    pairs = []
+    kept = []   # receivers and senders, to which a signal has weak references
+    for _ in range(case.signals):
+        sender = make_sender()
+        senders = [None] * case.everyone + [sender] * case.own + [make_sender() for _ in range(case.others)]
+        receivers = [(make_method if case.has_methods else make_receiver)(calls) for _ in senders]
+        if contestant == LEAST:
+            signal = Least(tuple(receivers[: case.everyone + case.own]), ("signal", "sender", *named))
+        else:
+            signal = django.dispatch.Signal() if case.in_django else csignals.Signal()
+            for receiver, its_sender in zip(receivers, senders, strict=True):
+                signal.connect(receiver, sender=its_sender)
+        pairs.append((signal, sender))
+        kept += receivers + senders
+    names = {"pairs": pairs, "kept": kept, "newcomer": make_receiver()}
+    return Timer(f"for signal, sender in pairs: {case.statement}", globals=names)
+
+
+def check(case):
+    """Exit unless both contestants call as many receivers, with the same keyword arguments."""
+    calls = {contestant: [] for contestant in CONTESTANTS}
+    for contestant in CONTESTANTS:
+        make_timer(case, contestant, calls[contestant]).timeit(1)
+    if calls[CSIGNALS] != calls[LEAST]:
+        sys.exit(f"{case.name}: csignals made {len(calls[CSIGNALS])} calls, instead of {len(calls[LEAST])}")
+
+
+def run(case, contestant, *runs):
+    """Do the case in runs of so many rounds each."""
+    from least import mark
+
+    timer = make_timer(case, contestant)
+    timer.timeit(WARM_UP)
+    for rounds in runs:
+        mark()
+        timer.timeit(rounds)
+        mark()
+
+
+def main():
+    gc.disable()
+    install()
+    if len(sys.argv) > 1:
+        case, contestant, rounds = map(int, sys.argv[1:])
+        run(CASES[case], contestant, rounds)
+        return
+    for case in CASES:
+        check(case)
+        for contestant in CONTESTANTS:
+            run(case, contestant, FEW, MANY)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What was measured, and the ratios of it. Knows nothing of how that was done, or how it is shown."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    """Where a figure stands."""
+
+    table: str
+    case: str
+    contestant: str
+
+
+class Spread(NamedTuple):
+    """A median, and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass
+class Results:
+    """The figures of a run, in the units of their tables: of each place one from every lap."""
+
+    figures: dict[Place, list[float]] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+
+    def add(self, place: Place, unit: str, figure: float) -> None:
+        self.units[place.table] = unit
+        self.figures.setdefault(place, []).append(figure)
+
+    def median(self, place: Place) -> float:
+        return median(self.figures[place])
+
+    def spread(self, above: Place, below: Place | None = None) -> Spread:
+        """Return the spread of a figure, or of its ratio to another one: lap by lap, as both had their turn in each."""
+        figures = self.figures[above]
+        if below is not None:
+            figures = [a / b for a, b in zip(figures, self.figures[below], strict=True)]
+        if len(figures) == 1:
+            return Spread(*figures * 3)
+        low, middle, high = quantiles(figures, n=4, method="inclusive")
+        return Spread(middle, low, high)
+
+    def cases(self, table: str) -> list[str]:
+        return unique(place.case for place in self.figures if place.table == table)
+
+    def contestants(self, table: str) -> list[str]:
+        return unique(place.contestant for place in self.figures if place.table == table)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

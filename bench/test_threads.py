@@ -1,0 +1,50 @@
+"""What sends cost in one thread and in two at a time: of one signal, or of a signal each.
+
+The time is that of all sends together, so with two threads that do not hinder each other it is half of that with one.
+"""
+
+from functools import partial
+from threading import Thread
+
+from bench.cases import Case, Table, Work, over
+from bench.contestants import present
+from bench.sends import Send
+
+SEND = Send(1, 4)
+THREADS = Table("send in threads, 1 receiver, 4 keywords", "ns")
+
+
+def prepare(contestant, threads, signals):
+    """Return the work of so many threads that share so many signals."""
+    works = [SEND.prepare(contestant) for _ in range(signals)] * (threads // signals)
+
+    def run(times):
+        running = [Thread(target=work.run, args=(times // threads,)) for work in works]
+        for thread in running:
+            thread.start()
+        for thread in running:
+            thread.join()
+
+    return Work(run, keeps=works)
+
+
+CASES = [
+    Case(
+        THREADS, name, 20_000,
+        {
+            contestant.name: partial(prepare, contestant, threads, signals)
+            for contestant in present()
+            if contestant.is_thread_safe
+        },
+    )
+    for name, threads, signals in [
+        ("1 thread", 1, 1),
+        ("2 threads, 1 signal", 2, 1),
+        ("2 threads, 2 signals", 2, 2),
+    ]
+]
+
+
+@over(CASES)
+def test_send_in_threads(measure):
+    measure()

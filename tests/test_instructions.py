@@ -1,0 +1,117 @@
+"""What the guard makes of counts. Nothing is counted here: that is CI's affair, and takes a minute."""
+
+import json
+
+import pytest
+
+from bench import instructions
+from bench.hot_cases import CASES
+
+COUNTS = {"1 receiver": 800.0, "10 receivers": 3000.0}
+
+
+@pytest.fixture
+def outcome(monkeypatch, tmp_path, capsys):
+    """Return a function that runs the command on a file, and on an entry as if counted: exit code, output, file."""
+
+    def outcome(kept, now, *arguments):
+        file = tmp_path / "instructions.json"
+        file.write_text(json.dumps(kept))
+        monkeypatch.setattr(instructions, "FILE", file)
+        monkeypatch.setattr(instructions.build_floor, "load", lambda name: None)
+        monkeypatch.setattr(instructions, "count", lambda least: now)
+        monkeypatch.setattr("sys.argv", ["instructions", *arguments])
+        code = instructions.main()
+        return code, capsys.readouterr().out, json.loads(file.read_text())
+
+    return outcome
+
+
+def entry(counts=COUNTS, **made_with):
+    names = "compiler", "counter", "csignals", "django", "options", "python"
+    return {**dict.fromkeys(names, "1"), **made_with, "counts": counts}
+
+
+def kept(*arguments, **made_with):
+    return {instructions.INTERPRETER: entry(*arguments, **made_with)}
+
+
+def verdicts(output):
+    """Return what is printed below the table."""
+    return output.split("\n\n")[2].splitlines()
+
+
+@pytest.mark.parametrize("count", [800.0, 839.9, 760.1])
+def test_less_than_5_percent_is_no_news(outcome, count):
+    code, output, _ = outcome(kept(), entry({**COUNTS, "1 receiver": count}))
+    assert (code, verdicts(output)) == (0, [])
+
+
+def test_a_case_that_is_5_percent_worse_fails_and_is_named(outcome):
+    code, output, _ = outcome(kept(), entry({**COUNTS, "1 receiver": 840.0}))
+    assert (code, verdicts(output)) == (1, ["1 receiver: +5.0 %, which is too much"])
+
+
+def test_a_case_that_is_5_percent_better_is_named_and_does_not_fail(outcome):
+    code, output, _ = outcome(kept(), entry({**COUNTS, "10 receivers": 2850.0}))
+    assert (code, verdicts(output)) == (0, ["10 receivers: -5.0 %: renew the file, so that it stays like this"])
+
+
+def test_a_better_case_does_not_make_up_for_a_worse_one(outcome):
+    code, output, _ = outcome(kept(), entry({"1 receiver": 1600.0, "10 receivers": 300.0}))
+    assert code == 1
+    assert len(verdicts(output)) == 2
+
+
+def test_the_table_has_what_is_kept_what_is_and_the_change(outcome):
+    _, output, _ = outcome(kept(), entry({**COUNTS, "10 receivers": 3100.0}))
+    assert [line.split() for line in output.splitlines()[2:5]] == [
+        ["instructions", "kept", "now", "change"],
+        ["1", "receiver", "800", "800", "+0.0", "%"],
+        ["10", "receivers", "3,000", "3,100", "+3.3", "%"],
+    ]
+
+
+def test_a_new_case_is_an_error(outcome):
+    code, output, _ = outcome(kept(), entry({**COUNTS, "async": 1.0}))
+    assert (code, verdicts(output)) == (1, ["async: not kept yet: --renew"])
+
+
+def test_a_case_that_vanished_is_an_error(outcome):
+    code, output, _ = outcome(kept(), entry({"1 receiver": 800.0}))
+    assert (code, verdicts(output)) == (1, ["10 receivers: kept, but not counted any more: --renew"])
+
+
+def test_what_the_kept_counts_were_made_with_is_said_where_it_was_something_else(outcome):
+    code, output, _ = outcome(kept(compiler="GCC 9", csignals="0", django="5.2"), entry())
+    assert (code, verdicts(output)) == (0, ["The kept counts are of compiler GCC 9, django 5.2."])
+
+
+def test_an_interpreter_without_an_entry_is_told_how_to_get_one(outcome):
+    code, output, _ = outcome({"another": entry()}, entry())
+    nothing = f"instructions.json has nothing for {instructions.INTERPRETER} to compare with: --renew adds these counts"
+    assert (code, verdicts(output)) == (0, [nothing])
+
+
+def test_renewing_changes_the_entry_of_this_interpreter_only(outcome):
+    new = entry({"1 receiver": 1600.0})
+    code, _, file = outcome({"another": entry(), **kept()}, new, "--renew")
+    assert (code, file) == (0, {"another": entry(), instructions.INTERPRETER: new})
+
+
+def test_where_nothing_can_count_one_line_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(instructions.build_floor, "load", lambda name: None)
+    monkeypatch.setattr(instructions.shutil, "which", lambda name: None)
+    monkeypatch.setattr("sys.argv", ["instructions"])
+    assert instructions.main() == 2
+    assert capsys.readouterr().err == (
+        "bench.instructions: there is no valgrind here, and no perf that can count instructions\n"
+    )
+
+
+def test_the_file_holds_the_cases_that_are_counted():
+    entries = json.loads(instructions.FILE.read_text())
+    assert entries
+    for each in entries.values():
+        assert each["counts"].keys() == {case.name for case in CASES}
+    assert len(CASES) == len({case.name for case in CASES})
