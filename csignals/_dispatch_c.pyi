@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from typing import Any
+from weakref import ReferenceType
 
 from csignals._dispatch_py import Entry, Hooks, Receiver, Response
 
@@ -10,7 +11,7 @@ class SignalBase:
     receivers: list[Entry]
     _dead_receivers: bool
     _csignals_table: RoutingTable | None
-    _csignals_callback: Callable[[object], None] | None
+    _csignals_callback: ReferenceType[Callable[[object], None]] | None
 
     # These come to the class over it, through methods().
     def has_listeners(self, sender: object = None) -> bool: ...

@@ -6,7 +6,7 @@ of (``signal.py``), and whatever awaits (``aio.py``).
 
 The one invariant: **a signal's ``receivers`` list is the truth, the routing table a memo of it, checked on
 every send.** Programs assign and mutate that list behind the signal's back, so nothing else may decide who
-is called.
+is called. (The compiled engine need not look where it knows that nobody else has had the list.)
 
 An entry of the list is a tuple that is never changed: ``(key, receiver, sender_ref, is_async)`` since
 Django 6.0, and here; ``(key, receiver, is_async)`` in Django 5, ``(key, receiver)`` in 4.2. ``key`` is
@@ -126,7 +126,7 @@ class SignalBase:
 
     receivers: list[Entry]
     _csignals_table: RoutingTable | None = None
-    _csignals_callback: Callable[[object], None] | None = None
+    _csignals_callback: ReferenceType[Callable[[object], None]] | None = None
 
 
 def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
@@ -187,10 +187,12 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     sync, async_ = both_kinds(self, live) if _live_lists else live
     if not sync and not async_:
         return []
+    responses: list[Response] = []
     if type(sync) is list and len(sync) == 1 and not async_:    # so common that it is worth being quicker
-        return [(sync[0], sync[0](signal=self, sender=sender, **named))]
+        for receiver in sync:
+            responses.append((receiver, receiver(signal=self, sender=sender, **named)))
+        return responses
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
-    responses = []
     for receiver in sync:
         responses.append((receiver, receiver(**arguments)))
     if async_:

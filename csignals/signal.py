@@ -1,4 +1,4 @@
-"""``Signal`` and ``receiver()``: how receivers are registered. How they are called is the engine's affair."""
+"""``Signal`` and ``receiver()``: what an entry is made of. How entries are kept and called is the engine's affair."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Signal(_dispatch.SignalBase):
     ``_log_robust_failure``.
     """
 
-    __slots__ = "lock", "sender_receivers_cache", "use_caching"
+    # Python's slots can be empty, as mock.patch.object() wants; the Python engine needs none.
+    __slots__ = ("lock", "sender_receivers_cache", "use_caching") if _dispatch.IMPLEMENTATION == "cython" else ()
 
     def __init__(self, use_caching: bool = False) -> None:
         self.receivers = []
@@ -48,9 +49,9 @@ class Signal(_dispatch.SignalBase):
         self._dead_receivers = False
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        # What is in slots, where copy.copy() does not look; some are the compiled base class's.
+        # Some are in slots of the compiled base class, where copy.copy() does not look.
         names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers"
-        return self.__dict__, {"_csignals_callback": None, **{name: getattr(self, name) for name in names}}
+        return self.__dict__, {name: getattr(self, name) for name in names}
 
     asend = aio.asend
     asend_robust = aio.asend_robust
@@ -77,9 +78,7 @@ class Signal(_dispatch.SignalBase):
         reference: Any = receiver
         sender_reference = None
         if weak or sender is not None:
-            callback = self._csignals_callback
-            if callback is None:
-                callback = self._csignals_callback = self._flag_dead_receivers
+            callback = self._death_callback()
             if weak:
                 reference = _weak_reference(receiver, callback)
             if sender is not None:
@@ -118,6 +117,15 @@ class Signal(_dispatch.SignalBase):
     def _flag_dead_receivers(self, reference: object = None) -> None:
         # Called when a receiver or a sender dies, perhaps while the lock is held.
         self._dead_receivers = True
+
+    def _death_callback(self) -> Callable[[object], None]:
+        """Return what references call: the same method object for all of them, held by nobody else."""
+        callback = self._flag_dead_receivers
+        shared = None if self._csignals_callback is None else self._csignals_callback()
+        if shared == callback:
+            return shared
+        self._csignals_callback = ref(callback)
+        return callback
 
     def _log_robust_failure(self, receiver: Receiver, err: Exception) -> None:
         import logging

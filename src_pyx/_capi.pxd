@@ -61,6 +61,7 @@ cdef extern from *:
     }
 
     #define csignals_co_flags(function) (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags)
+
     /* Whether an object has no owner but the one who asks. */
     #ifdef Py_GIL_DISABLED
     #define csignals_is_unshared(o) 0

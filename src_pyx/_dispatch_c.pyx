@@ -92,6 +92,7 @@ cdef class SignalBase:
 
     @receivers.deleter
     def receivers(self):
+        self.receivers      # if there are any
         self.receivers = DELETED
 
     @property
@@ -115,7 +116,7 @@ cdef RoutingTable new_table(self):
     table.is_direct = not table.has_async and not keeps_frame(self)
     if isinstance(self, SignalBase):
         (<SignalBase>self)._csignals_table = table
-        forget_keys(<SignalBase>self)
+        forget_old_keys(<SignalBase>self)
     else:
         keep(self, table)
     return table

@@ -5,11 +5,15 @@ list, with which the list is compared each time. Only keys that compare without 
 where a list holds others, or the key is another, csignals/_dispatch_py.py does the work.
 """
 
-cdef bint compares_plainly(key) noexcept:
-    """Return whether a key is made of ints and strings."""
+cdef enum:
+    STEP = 16
+
+
+cdef bint compares_plainly(key, int depth=4) noexcept:
+    """Return whether a key is made of ints and strings, not too deep down in tuples."""
     if type(key) is tuple:
         for item in <tuple>key:
-            if not compares_plainly(item):
+            if depth == 0 or not compares_plainly(item, depth - 1):
                 return False
         return True
     return type(key) is int or type(key) is str
@@ -19,13 +23,13 @@ cdef inline Py_ssize_t find_hash(uint32_t *hashes, uint32_t wanted, Py_ssize_t i
     """Return the first index from `i` on where `wanted` is, or `size`."""
     cdef bint is_near
     cdef int j
-    while i + 16 <= size:       # C compilers make a few vector instructions of this
+    while i + STEP <= size:     # C compilers make a few vector instructions of this
         is_near = False
-        for j in range(16):
+        for j in range(STEP):
             is_near |= hashes[i + j] == wanted
         if is_near:
             break
-        i += 16
+        i += STEP
     while i < size and hashes[i] != wanted:
         i += 1
     return i
@@ -34,7 +38,7 @@ cdef inline Py_ssize_t find_hash(uint32_t *hashes, uint32_t wanted, Py_ssize_t i
 @cython.auto_pickle(False)
 @cython.final
 cdef class Keys:
-    """The hashes of the keys of a list. To be used under the signal's lock."""
+    """The hashes of the keys of a list. To be looked into under the signal's lock."""
 
     cdef list entries       # what was in the list
     cdef uint32_t *hashes   # as many
@@ -42,11 +46,11 @@ cdef class Keys:
     cdef bint is_usable
 
     def __cinit__(self, list receivers not None):
-        self.entries = receivers[:]
+        self.entries = list(receivers)    # a slice is not safe from a finalizer that changes the list meanwhile
         self.is_usable = True
         self._reserve(len(self.entries))
         for i, entry in enumerate(self.entries):
-            if type(entry) is not tuple or not compares_plainly((<tuple>entry)[0]):
+            if type(entry) is not tuple or not entry or not compares_plainly((<tuple>entry)[0]):
                 self.is_usable = False
                 break
             self.hashes[i] = <uint32_t>hash((<tuple>entry)[0])
@@ -93,26 +97,33 @@ cdef class Keys:
         return 0
 
 
-cdef Keys keys_of(SignalBase signal, list dropped):
-    """Return the keys of a signal's list, or None where they have no hashes. The caller holds the lock.
+cdef Keys keys_of(SignalBase signal):
+    """Return the keys of a signal's list, or None where they have no hashes.
 
-    What is put in `dropped` must be let go of after the lock, as that may run finalizers.
+    As look_up() in Python: without the lock, as this may run finalizers, so that the caller, once it has the lock,
+    must look whether they are still those of the list.
     """
-    cdef Keys keys = signal.keys
+    cdef Keys keys
     if signal._dead_receivers:
-        dropped.append(signal._clear_dead_receivers())
-    while type(signal.entries) is list:
-        if keys is not None and keys.same(<list>signal.entries):
-            return keys if keys.is_usable else None
-        dropped.append(keys)
-        signal.keys = keys = Keys(<list>signal.entries)    # which may run finalizers, so look again
-    return None
+        with signal.lock:
+            dropped = signal._clear_dead_receivers()
+        del dropped
+    keys = signal.keys
+    if type(signal.entries) is not list:
+        return None
+    if keys is None or not keys.same(<list>signal.entries):
+        keys = Keys(<list>signal.entries)
+    return keys if keys.is_usable else None
 
 
-cdef int forget_keys(SignalBase signal) except -1:
-    """Let go of the keys of a list that was changed by hand: their entries may hold receivers."""
+cdef inline bint has_old_keys(SignalBase signal) noexcept:
+    """Return whether there are keys of a list that was changed by others: their entries may hold receivers."""
     cdef Keys keys = signal.keys
-    if keys is not None and not (type(signal.entries) is list and keys.same(<list>signal.entries)):
+    return keys is not None and not (type(signal.entries) is list and keys.same(<list>signal.entries))
+
+
+cdef int forget_old_keys(SignalBase signal) except -1:
+    if has_old_keys(signal):
         signal.keys = None
     return 0
 
@@ -124,47 +135,55 @@ def make_key(receiver, sender, dispatch_uid):
 cdef object id_of(target):
     if target is None:
         return NONE_ID
-    return PyLong_FromVoidPtr(<void *>target) if PyFunction_Check(<PyObject *>target) else make_id(target)
+    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else make_id(target)
+
+
+cdef inline bint is_bare_function(PyObject *target) noexcept:
+    # With attributes, it may be marked as what it is not, wrap another, or pass for a method.
+    return PyFunction_Check(target) and not has_attributes(target)
 
 
 def code_flags(receiver):
     """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is."""
     function = PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else <PyObject *>receiver
-    # With attributes, it may be marked as what it is not, or wrap another.
-    if PyFunction_Check(function) and not has_attributes(function):
-        return co_flags(function)
-    return 0
+    return co_flags(function) if is_bare_function(function) else 0
 
 
 def add_entry(SignalBase signal, tuple entry):
     cdef Keys keys
-    cdef list dropped = []
-    if compares_plainly(entry[0]):
+    while compares_plainly(entry[0]):
+        keys = keys_of(signal)
+        if keys is None:
+            break
         with signal.lock:
-            keys = keys_of(signal, dropped)
-            if keys is not None:
-                # From here on nobody's code runs, and nobody comes between.
+            # If so, nobody's code runs from here on, and nobody comes between.
+            if type(signal.entries) is list and keys.same(<list>signal.entries):
                 if keys.index(entry[0]) < 0:
                     signal.is_settled = False
                     keys.append(entry)
                     (<list>signal.entries).append(entry)
+                signal.keys, keys = keys, signal.keys       # the old ones are let go of after the lock
                 return
     _dispatch_py.add_entry(signal, entry)
 
 
 def remove_entry(SignalBase signal, tuple key):
     cdef Keys keys
-    cdef list dropped = []
     cdef Py_ssize_t index
-    if compares_plainly(key):
+    while compares_plainly(key):
+        keys = keys_of(signal)
+        if keys is None:
+            break
         with signal.lock:
-            keys = keys_of(signal, dropped)
-            if keys is not None:
+            if type(signal.entries) is list and keys.same(<list>signal.entries):
                 index = keys.index(key)
                 if index >= 0:
                     signal.is_settled = False
-                    dropped.append(keys.entries[index])
+                    removed = keys.entries[index]   # noqa: F841  # let go of after the lock
                     keys.remove(index)
                     del (<list>signal.entries)[index]
+                signal.keys, keys = keys, signal.keys
                 return index >= 0
-    return _dispatch_py.remove_entry(signal, key)
+    is_removed = _dispatch_py.remove_entry(signal, key)
+    forget_old_keys(signal)
+    return is_removed

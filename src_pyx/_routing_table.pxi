@@ -80,7 +80,7 @@ cdef class RoutingTable:
 
     def __cinit__(self, list receivers not None):
         cdef Py_ssize_t i
-        self.snapshot = tuple(receivers)
+        self.snapshot = tuple(list(receivers))    # of the list itself, it is not safe from finalizers that change that
         self.size = len(self.snapshot)
         self.halves = []
         self.pairs = {}
@@ -269,7 +269,7 @@ cdef class RoutingTable:
             return self.names_out
         sender_at[0] = find_sender(names, nargs)
         names_out = outgoing_names(names, nargs, sender_at[0])
-        self.names_out = None   # first: letting go of the old ones may run anything
+        old_names = self.names_in, self.names_out   # to be let go of last, as that may run anything
         self.names_in = <object>names
         self.names_nargs = nargs
         self.sender_at = sender_at[0]

@@ -76,21 +76,24 @@ cdef bint is_plain(PyTypeObject *cls) noexcept:
 
 
 cdef bint reads_plainly(PyTypeObject *cls) noexcept:
-    """Return whether the class has neither a property in the place of ``receivers`` nor a ``__getattribute__``."""
-    return PyType_IsSubtype(cls, <PyTypeObject *>SignalBase) or (
-        is_generic_getattr(cls) and _PyType_Lookup(cls, <PyObject *>RECEIVERS) == NULL
+    """Return whether the class has no property of its own for ``receivers``, and no ``__getattribute__``."""
+    cdef PyTypeObject *base = <PyTypeObject *>SignalBase
+    return is_generic_getattr(cls) and _PyType_Lookup(cls, <PyObject *>RECEIVERS) == (
+        _PyType_Lookup(base, <PyObject *>RECEIVERS) if PyType_IsSubtype(cls, base) else NULL
     )
 
 
 cdef inline bint is_current(self, View *view, RoutingTable table) noexcept:
     """Return whether this is the routing table for what the signal's `receivers` holds now."""
-    if table is None or view.dead != Py_False:
+    if table is None or (view.dead != Py_False and view.dead != <PyObject *>None):
         return False
     if view.is_base and (<SignalBase>self).is_settled and is_unshared(view.receivers):
         return True
     if view.receivers == NULL or not PyList_CheckExact(view.receivers) or not table.same(view.receivers):
         return False
     if view.is_base:
-        # From now on nobody gets at the list but through the signal, if nobody has it now.
+        if has_old_keys(<SignalBase>self):
+            return False    # a new table lets go of them
+        # From now on nobody gets at the list but through the signal, if nobody has it now. (Or through the gc module.)
         (<SignalBase>self).is_settled = is_unshared(view.receivers)
     return True

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 from conftest import StockSignal
+from implementations import load
 
 
 def make():
@@ -179,3 +180,183 @@ def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
         gc.collect()
     signal.disconnect(make()) if dead == "receiver" else signal.connect(stays)
     assert [entry[1]() for entry in signal.receivers] == [stays]
+
+
+def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal):
+    """The collector may run wherever something is allocated, before Python 3.12 also in the midst of C code."""
+
+    class Garbage:
+        def __init__(self):
+            self.me = self
+
+        def __del__(self):
+            for number in range(2, 100):
+                signal.disconnect(dispatch_uid=number)
+            more.append([(number,) * 4 for number in range(500)])
+
+    more = []
+    receiver = make()
+    for pad in range(1, 40):
+        for number in range(1, 100):
+            signal.connect(receiver, weak=False, dispatch_uid=number)
+        signal.receivers.reverse()
+        signal.send(None)
+        signal.receivers.reverse()
+        gc.collect()
+        Garbage()
+        gc.set_threshold(60)
+        try:
+            hold = [make() for _ in range(pad)]
+            signal.disconnect(dispatch_uid=1)
+            signal.send(None)
+        finally:
+            gc.set_threshold(700)
+        gc.collect()
+        more.clear()
+        del hold
+        assert signal.receivers == []
+
+
+@pytest.mark.parametrize(("entry", "error"), [((), IndexError), (None, TypeError), (7, TypeError)], ids=repr)
+def test_an_entry_without_a_key_is_an_error_of_python(signal, entry, error):
+    signal.receivers.append(entry)
+    for act in (signal.connect, signal.disconnect):
+        with pytest.raises(error):
+            act(make())
+
+
+@pytest.mark.parametrize("change", ["assign", "pop"])
+def test_a_list_that_is_put_back_holds_nothing_more(signal, change):
+    stays, goes = make(), make()
+    signal.connect(stays)
+    signal.send(None)
+    saved = signal.receivers[:]
+    signal.connect(goes, weak=False)
+    death = weakref.ref(goes)
+    del goes
+    if change == "assign":
+        signal.receivers = saved
+    else:
+        signal.receivers.pop()
+    signal.send(None)
+    assert death() is None
+
+
+@pytest.mark.parametrize(("uid", "same"), [(True, True), (b"uid", b"uid"), (1, True), (1, 1.0)], ids=repr)
+def test_a_receiver_that_is_disconnected_is_let_go_of_whatever_its_uid(signal, uid, same):
+    stays, goes = make(), make()
+    signal.connect(goes, weak=False, dispatch_uid=uid)
+    signal.connect(stays)
+    death = weakref.ref(goes)
+    del goes
+    assert signal.disconnect(dispatch_uid=same) is True
+    assert death() is None
+
+
+def test_a_patched_callback_is_not_kept(csignals):
+    with mock.patch.object(csignals.Signal, "_flag_dead_receivers"):
+        signal = csignals.Signal()
+        signal.connect(make())
+    signal.receivers = []
+    for _ in range(50):
+        receiver = make()
+        signal.connect(receiver)
+        assert where(signal, [receiver]) == [0]
+        del receiver
+
+
+def test_a_signal_without_receivers_is_freed_at_once(csignals):
+    signal, receiver = csignals.Signal(), make()
+    signal.connect(receiver)
+    signal.disconnect(receiver)
+    signal.connect(receiver)
+    del receiver
+    signal.send(None)
+    death = weakref.ref(signal)
+    gc.disable()
+    try:
+        del signal
+        assert death() is None
+    finally:
+        gc.enable()
+
+
+def test_a_function_that_passes_for_a_method_is_that_method(signal):
+    class Listener:
+        def hear(self, **named):
+            pass
+
+    listener = Listener()
+
+    def proxy(**named):
+        pass
+
+    proxy.__self__, proxy.__func__ = listener, Listener.hear
+    signal.connect(listener.hear)
+    signal.connect(proxy, weak=False)
+    assert len(signal.receivers) == 1
+
+
+def test_a_dispatch_uid_may_be_nested_deeply(signal):
+    uid = 1
+    for _ in range(200_000):
+        uid = (uid,)
+    signal.connect(make(), weak=False, dispatch_uid=uid)
+    assert len(signal.receivers) == 1
+    while type(uid) is tuple:       # deep recursion frees it otherwise
+        (uid,) = uid
+
+
+def test_keyword_names_that_run_code_when_they_go(signal):
+    class Name(str):
+        def __del__(self):
+            signal.send(None, c=3)
+
+    passed = []
+
+    def hear(signal, sender, **named):
+        passed.append(named)
+
+    signal.connect(hear)
+    signal.send(None, **{Name("a"): 1})
+    signal.send(None, b=2)
+    signal.send(None, b=2)
+    gc.collect()
+    assert {"b": 2} in passed
+    assert all(named in ({"a": 1}, {"b": 2}, {"c": 3}) for named in passed)
+
+
+def test_a_list_of_receivers_that_grows_while_they_are_called(csignals):
+    class Growing(csignals.Signal):
+        def _live_receivers(self, sender):
+            return calls, []
+
+    def first(**named):
+        if len(calls) < 3:
+            calls.append(make())
+
+    calls = [first]
+    signal = Growing()
+    signal.receivers = [None]
+    assert len(signal.send(None)) == 2
+
+
+def test_compiled_a_property_around_the_list_is_asked():
+    base = load("cython").Signal
+
+    class Muted(base):
+        is_muted = False
+
+        @property
+        def receivers(self):
+            return [] if self.is_muted else super().receivers
+
+        @receivers.setter
+        def receivers(self, receivers):
+            base.receivers.__set__(self, receivers)
+
+    signal, receiver = Muted(), make()
+    signal.connect(receiver)
+    assert len(signal.send(None)) == len(signal.send(None)) == 1
+    signal.is_muted = True
+    assert signal.send(None) == []
