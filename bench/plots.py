@@ -41,16 +41,16 @@ SETTINGS = {
 
 def draw(results, folder):
     """Write those plots to a folder that there are results for. Every contestant is a line."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     for name, (title, label, places) in PLOTS.items():
         lines = {contestant: line(results, contestant, places) for contestant in STYLES}
         lines = {contestant: points for contestant, points in lines.items() if len(points) > 1}
         if not lines:
             continue
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+
         with matplotlib.rc_context(SETTINGS):
             figure, axes = pyplot.subplots(figsize=(8, 4.8), layout="constrained")
             # The legend lists the lines as they end, from the top.
