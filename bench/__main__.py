@@ -22,7 +22,8 @@ from bench.results import Place, Results  # noqa: E402
 from csignals.compare.report import progress  # noqa: E402  # once Django is set up
 
 HERE = Path(__file__).parent
-FILES = "test_sends", "test_scale", "test_inside_django", "test_registration", "test_threads"   # as in the report
+# As in the report.
+FILES = "test_sends", "test_scale", "test_inside_django", "test_async", "test_registration", "test_threads"
 LAPS, QUICK_LAPS = 15, 3
 PER_SECOND = {"ns": 1e9, "µs": 1e6, "ms": 1e3}
 

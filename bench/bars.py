@@ -109,6 +109,17 @@ def inside_django() -> Iterator[Bar]:
         yield ratio("load 10,000 rows of 2 columns", case, "Django", "csignals in Django", "≥", least)
 
 
+def of_async() -> Iterator[Bar]:
+    for name in "csignals", "csignals in Django":
+        for case, least in ("1 async", 8), ("3 async", 5), ("10 async", 4):
+            yield ratio("asend to receivers that never wait", case, "Django", name, "≥", least, django="6.1")
+            table = "asend to receivers that each await asyncio.sleep(0)"
+            yield ratio(table, case, "Django", name, "≥", 1, django="6.1")
+            yield ratio("send from sync code", case, "Django", name, "≥", 0.95, django="6.1")
+        table = "asend to sync receivers that are nonblocking, and an async one"
+        yield ratio(table, "1 sync and 1 async", "Django", name, "≥", 20, django="6.1")
+
+
 def of_weight() -> Iterator[Bar]:
     for case in memory.KINDS:
         yield ratio(memory.TABLE, case, "csignals", "Django", "≤", 1, django="6.1")
@@ -116,4 +127,4 @@ def of_weight() -> Iterator[Bar]:
     yield Bar(Place(imports.UNWANTED, imports.STATEMENT, "csignals"), None, "≤", 0)
 
 
-BARS = [*of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_weight()]
+BARS = [*of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_async(), *of_weight()]

@@ -15,7 +15,7 @@ if _choice not in ("", "0", "1"):
 try:
     if _choice == "1":
         raise ImportError
-    from csignals._dispatch_c import SignalBase, add_entry, code_flags, make_key, methods, remove_entry
+    from csignals._dispatch_c import SignalBase, add_entry, call_all, code_flags, make_key, methods, remove_entry
 
     IMPLEMENTATION = "cython"
     FALLBACK_REASON = None      # why the compiled engine is not the one, in words for the user
@@ -26,6 +26,7 @@ except ImportError as error:
     from csignals._dispatch_py import (  # type: ignore[assignment]  # one or the other: alike
         SignalBase,
         add_entry,
+        call_all,
         code_flags,
         make_key,
         methods,
@@ -40,6 +41,7 @@ __all__ = [
     "Hooks",
     "SignalBase",
     "add_entry",
+    "call_all",
     "code_flags",
     "make_key",
     "methods",

@@ -285,6 +285,11 @@ def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry]
     return receivers, snapshot, keys.index(key) if key in keys else None
 
 
+def call_all(receivers: Iterable[Receiver], arguments: Arguments) -> list[tuple[Receiver, Any]]:
+    """Call receivers, and return the pairs (receiver, what it returns): of async ones, what is to be awaited."""
+    return [(receiver, receiver(**arguments)) for receiver in receivers]
+
+
 class Ambiguous:
     """Keyword arguments with `signal` twice: each call with them gets its TypeError from Python itself."""
 

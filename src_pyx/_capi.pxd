@@ -118,5 +118,6 @@ cdef extern from *:
     PyObject *call "PyObject_Vectorcall"(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) except NULL
     bint PyMethod_Check(object o) noexcept
     PyObject *PyMethod_GET_FUNCTION(object o) noexcept
+    object called "PyObject_Vectorcall"(PyObject *callable, PyObject **args, size_t nargs, PyObject *names)
     PyObject *PyMethod_New(PyObject *function, PyObject *instance) except NULL
     PyObject *PyObject_Vectorcall(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) noexcept

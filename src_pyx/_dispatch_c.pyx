@@ -24,8 +24,8 @@ from _capi cimport (
     PyDict_Contains, PyDict_GET_SIZE, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef,
     PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
     PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False,
-    _PyType_Lookup, base_dict, call, clear, co_flags, has_attributes, is_generic_getattr, is_interned, is_unshared,
-    item, list_items, method_def, new_pair, new_referent, pair, tuple_items, type_version,
+    _PyType_Lookup, base_dict, call, called, clear, co_flags, has_attributes, is_generic_getattr, is_interned,
+    is_unshared, item, list_items, method_def, new_pair, new_referent, pair, tuple_items, type_version,
 )
 
 from types import MethodType
@@ -311,6 +311,23 @@ cdef inline list call_each(
         items[i] = live[i]
     slots.size = 0
     return responses
+
+
+def call_all(receivers, arguments):
+    cdef Slots slots
+    if type(arguments) is not dict:
+        return _dispatch_py.call_all(receivers, arguments)
+    names = tuple(<dict>arguments)
+    open_slots(&slots, len(names), 0)
+    try:
+        for i, value in enumerate((<dict>arguments).values()):
+            slots.arguments[i] = <PyObject *>value
+        return [
+            (receiver, called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names))
+            for receiver in receivers
+        ]
+    finally:
+        close_slots(&slots)
 
 
 cdef PyObject *logged_failure(self, receiver) except NULL:

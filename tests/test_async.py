@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import gc
+import sys
 import threading
 
 import django
@@ -192,3 +194,152 @@ def test_marked_functions_count_as_async(csignals):
     signal = csignals.Signal()
     signal.connect(returns_a_coroutine)
     assert signal.send(None) == [(returns_a_coroutine, "one")]
+
+
+def test_nonblocking_receivers_are_called_inline(csignals):
+    threads = []
+
+    @csignals.nonblocking
+    def note(**named):
+        threads.append(threading.current_thread())
+        return "noted"
+
+    class Listener:
+        @csignals.nonblocking
+        def hear(self, **named):
+            return "heard"
+
+    listener = Listener()
+    signal = csignals.Signal()
+    for receiver in (one, note, listener.hear):
+        signal.connect(receiver)
+    assert asyncio.run(signal.asend(None)) == [(note, "noted"), (listener.hear, "heard"), (one, "one")]
+    assert signal.send(None) == [(note, "noted"), (listener.hear, "heard"), (one, "one")]
+    assert threads == [threading.current_thread()] * 2
+
+
+def test_one_receiver_that_may_block_takes_the_others_to_its_thread(csignals):
+    """They are called in order, one after the other, and with one hop."""
+    first, second, third = (lambda **named: threading.current_thread() for _ in range(3))
+    csignals.nonblocking(first)
+    csignals.nonblocking(third)
+    signal = csignals.Signal()
+    for receiver in (first, second, third):
+        signal.connect(receiver)
+    (thread,) = {response for _, response in asyncio.run(signal.asend(None))}
+    assert thread is not threading.current_thread()
+
+
+def test_nonblocking_receivers_that_fail(csignals, caplog):
+    @csignals.nonblocking
+    def fail_at_once(**named):
+        raise ValueError("at once")
+
+    signal = csignals.Signal()
+    signal.connect(fail_at_once)
+    signal.connect(one)
+    with pytest.raises(ValueError, match="at once"):
+        asyncio.run(signal.asend(None))
+    responses = asyncio.run(signal.asend_robust(None))
+    assert [(receiver, str(response)) for receiver, response in responses] == [(fail_at_once, "at once"), (one, "one")]
+    assert "Error calling" in caplog.text
+
+
+@pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one], []], ids=len)
+def test_asend_works_under_uvloop(csignals, receivers):
+    uvloop = pytest.importorskip("uvloop")
+    signal = csignals.Signal()
+    for receiver in receivers:
+        signal.connect(receiver)
+
+    async def main():
+        return await signal.asend(None), await signal.asend_robust(None)
+
+    loop = uvloop.new_event_loop()
+    found = loop.run_until_complete(main())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+    expected = [(receiver, receiver.__name__) for receiver in sorted(receivers, key=lambda each: each is not sync)]
+    assert found == (expected, expected)
+
+
+@pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one]], ids=["1", "2", "sync", "mixed"])
+@pytest.mark.parametrize("method", ["asend", "asend_robust"])
+def test_asend_says_what_it_needs_under_trio(csignals, receivers, method):
+    trio = pytest.importorskip("trio")
+    signal = csignals.Signal()
+    for receiver in receivers:
+        signal.connect(receiver)
+    with pytest.raises(RuntimeError, match="need a running event loop of asyncio"):
+        trio.run(getattr(signal, method), None)
+
+
+def test_asend_says_what_it_needs_without_a_loop(csignals):
+    signal = csignals.Signal()
+    assert run_without_a_loop(signal.asend(None)) == []
+    signal.connect(two)
+    with pytest.raises(RuntimeError, match="need a running event loop of asyncio"):
+        run_without_a_loop(signal.asend(None))
+
+
+def run_without_a_loop(coroutine):
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="the backport of TaskGroup asks no factory")
+def test_a_loop_with_a_task_factory_makes_its_own_tasks(csignals):
+    made = []
+
+    class Made(asyncio.Task):
+        pass
+
+    def factory(loop, coroutine, **options):
+        task = Made(coroutine, loop=loop, **options)
+        made.append(task)
+        return task
+
+    async def who(**named):
+        return asyncio.current_task()
+
+    async def who_too(**named):
+        await asyncio.sleep(0)
+        return asyncio.current_task()
+
+    async def main():
+        asyncio.get_running_loop().set_task_factory(factory)
+        return await signal.asend(None)
+
+    signal = csignals.Signal()
+    signal.connect(who)
+    signal.connect(who_too)
+    assert [task for _, task in asyncio.run(main())] == made[:2]
+
+
+def test_thousands_of_sends_at_once_leave_nothing_behind(csignals, caplog):
+    async def wait(**named):
+        await asyncio.sleep(0.01)
+
+    async def main():
+        for _ in range(3):
+            await asyncio.gather(*[signal.asend(None, number=number) for number in range(10_000)])
+            await asyncio.gather(*[signal.asend_robust(None) for _ in range(100)])
+            gc.collect()
+            counts.append(len(gc.get_objects()))
+            assert len(asyncio.all_tasks()) == 1
+        with pytest.raises(ValueError, match="fail"):
+            await asyncio.gather(*[failing.asend(None) for _ in range(100)])
+        await asyncio.sleep(0.05)
+
+    counts = []
+    signal, failing = csignals.Signal(), csignals.Signal()
+    for receiver in (wait, one, two):
+        signal.connect(receiver)
+        failing.connect(receiver)
+    failing.connect(fail)
+    asyncio.run(main())
+    gc.collect()
+    assert counts[2] - counts[1] < 100
+    assert "never retrieved" not in caplog.text

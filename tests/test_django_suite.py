@@ -32,9 +32,10 @@ WHOLE = (
     "update_only_fields", "contenttypes_tests", "sites_tests", "handlers", "asgi", "wsgi", "settings_tests",
     "transaction_hooks", "defer_regress", "generic_relations_regress", "multiple_database", "test_client",
     "test_client_regress", "messages_tests", "file_storage", "backends", "builtin_server", "test_utils",
-    "many_to_many", "httpwrappers", "deprecation", "fixtures_regress", "servers", "model_fields.test_imagefield",
-    "auth_tests.test_signals", "auth_tests.test_models", "auth_tests.test_auth_backends",
-    "invalid_models_tests.test_models", "admin_utils.test_logentry", "postgres_tests.test_apps",
+    "many_to_many", "httpwrappers", "async", "deprecation", "fixtures_regress", "servers",
+    "model_fields.test_imagefield", "auth_tests.test_signals", "auth_tests.test_models",
+    "auth_tests.test_auth_backends", "invalid_models_tests.test_models", "admin_utils.test_logentry",
+    "postgres_tests.test_apps",
 )
 
 SETTINGS = """

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import threading
-from collections.abc import Coroutine
 from types import FunctionType
 from typing import Any
 
@@ -16,7 +14,9 @@ from django.dispatch import Signal, dispatcher
 
 from csignals import _dispatch
 from csignals import signal as standalone
-from csignals.aio import make_await_receivers
+from csignals._together import await_each
+from csignals.aio import asend, asend_robust, make_await_receivers
+from csignals.django import _gather
 
 TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
@@ -91,8 +91,9 @@ def was_missed(name: str) -> bool:
 
 def _methods() -> dict[str, Any]:
     has_async = django.VERSION >= (5, 0)
+    has_groups = django.VERSION >= (6, 1)
     hooks = _dispatch.Hooks(
-        await_receivers=make_await_receivers(getattr(dispatcher, "_run_parallel", _gather)),
+        await_receivers=make_await_receivers(lambda: await_each if has_groups else _gather.await_each),
         log_failure=_log_failure if has_async else standalone.Signal._log_robust_failure,
         has_live_list=not has_async,
         # Django's own receiver warns with a stacklevel, and its tests look where that points.
@@ -103,6 +104,10 @@ def _methods() -> dict[str, Any]:
     methods = {**_dispatch.methods(Signal, hooks), "disconnect": _disconnect}
     if has_async:
         methods["_log_robust_failure"] = _log_robust_failure
+        if has_groups:
+            methods |= {"asend": asend, "asend_robust": asend_robust}
+        else:
+            methods |= _gather.methods(_theirs.__getitem__)
     return {name: _copy(ours, name) for name, ours in methods.items()}
 
 
@@ -142,7 +147,3 @@ def _is_pristine(method: Any, name: str) -> bool:
         and not hasattr(method, "__wrapped__")
         and (method.__code__.co_name, method.__code__.co_filename) == (name, dispatcher.receiver.__code__.co_filename)
     )
-
-
-async def _gather(*coroutines: Coroutine[Any, Any, Any]) -> list[Any]:
-    return await asyncio.gather(*coroutines)

@@ -1,0 +1,234 @@
+"""Awaits several things together, as ``asyncio.TaskGroup`` does, but quicker where they need not wait.
+
+Imports asyncio, and so is imported only when something is to be awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from asyncio import CancelledError, Task, current_task, get_running_loop
+from collections.abc import Awaitable, Callable, Coroutine
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
+
+from csignals._dispatch import call_all
+
+if TYPE_CHECKING:
+    from csignals._dispatch_py import Arguments, Receiver, Response
+
+    Call = tuple[Receiver, Awaitable[Any]]
+
+if sys.version_info >= (3, 11):
+    from asyncio import TaskGroup
+else:
+    from exceptiongroup import BaseExceptionGroup
+    from taskgroup import TaskGroup
+
+AWAITS_ONE = sys.version_info >= (3, 11)        # whether a task can tell by whom it is cancelled
+STARTS_EAGERLY = sys.version_info >= (3, 12)    # whether a task can run up to its first suspension when it is made
+
+eager_task: Callable[..., Task[Any]] = Task     # to be called as from Python 3.12 on
+
+_UNSET = object()
+
+
+def no_loop() -> RuntimeError:
+    return RuntimeError("asend() and asend_robust() need a running event loop of asyncio, which is not there")
+
+
+def check_loop() -> None:
+    """Raise RuntimeError unless an event loop of asyncio's kind is running: under trio there is none."""
+    try:
+        get_running_loop()
+    except RuntimeError:
+        raise no_loop() from None
+
+
+async def await_each(signal: Any, receivers: list[Receiver], arguments: Arguments, robust: bool) -> list[Response]:
+    """Await async receivers together in one context, whose changes reach the caller.
+
+    Returns the pairs (receiver, response), in order. As in a TaskGroup, the first failure cancels the others,
+    several failures come as an ExceptionGroup, and a receiver that cancels itself fails nothing (its response is
+    None). A single failure comes bare.
+    """
+    if not receivers:
+        return []
+    try:
+        loop = get_running_loop()
+    except RuntimeError:
+        raise no_loop() from None
+    if len(receivers) == 1 and AWAITS_ONE:
+        return [(receivers[0], await _await_one(signal, receivers[0], arguments, robust))]
+    calls = call_robustly(signal, receivers, arguments) if robust else call_all(receivers, arguments)
+    context = contextvars.copy_context()
+    try:
+        if not STARTS_EAGERLY:
+            return await _run_in_group(calls, context)
+        start = eager_task if loop.get_task_factory() is None else factory_of(loop)
+        tasks, responses, group = [], [], None
+        for receiver, awaitable in calls:
+            coroutine = awaitable if type(awaitable) is CoroutineType else as_coroutine(awaitable)
+            task = start(coroutine, loop=loop, context=context, eager_start=True)
+            tasks.append(task)
+            try:
+                if task.done():
+                    responses.append((receiver, task.result()))
+                    continue
+            except BaseException:   # which the group will come to
+                pass
+            group = group or _Group()
+            group.watch(task)
+        if group is None:
+            return responses
+        await group.join(loop)
+        return responses_of(calls, tasks)
+    finally:
+        if context:
+            for variable, value in context.items():
+                if variable.get(_UNSET) is not value:
+                    variable.set(value)
+
+
+async def _await_one(signal: Any, receiver: Receiver, arguments: Arguments, robust: bool) -> Any:
+    """Return the response of a receiver that is awaited in the caller's own task, as if it had one of its own.
+
+    A cancellation of the caller reaches the receiver, which may swallow it; but not for the caller. One that the
+    receiver raises itself is its own affair.
+    """
+    task: Any = current_task()
+    cancellations = task.cancelling()
+    try:
+        response = await (await_robust(signal, receiver, arguments) if robust else receiver(**arguments))
+    except CancelledError:
+        if task.cancelling() > cancellations:
+            raise
+        return None
+    except BaseException:
+        if task.cancelling() > cancellations:
+            cancel_again(task)
+        raise
+    if task.cancelling() > cancellations:
+        raise CancelledError
+    return response
+
+
+def cancel_again(task: Task[Any]) -> None:
+    """Have the next await of a task be told that it is cancelled, as an exception has taken the place of that."""
+    task.uncancel()
+    task.cancel()
+
+
+def call_robustly(signal: Any, receivers: list[Receiver], arguments: Arguments) -> list[Call]:
+    """Like call_all(), but what is to be awaited gives any Exception as the response."""
+    return [(receiver, await_robust(signal, receiver, arguments)) for receiver in receivers]
+
+
+async def await_robust(signal: Any, receiver: Receiver, arguments: Arguments) -> Any:
+    """Return the response of a receiver, or the Exception that it raised, which is logged."""
+    try:
+        return await receiver(**arguments)
+    except Exception as error:
+        signal._log_robust_failure(receiver, error)
+        return error
+
+
+async def _run_in_group(calls: list[Call], context: contextvars.Context) -> list[Response]:
+    try:
+        async with TaskGroup() as group:
+            tasks = [group.create_task(as_coroutine(awaitable), context=context) for _, awaitable in calls]
+    except BaseExceptionGroup as errors:
+        if len(errors.exceptions) == 1:
+            raise errors.exceptions[0]  # noqa: B904  # with the group as its context, as in Django
+        raise
+    return responses_of(calls, tasks)
+
+
+def factory_of(loop: asyncio.AbstractEventLoop) -> Callable[..., Task[Any]]:
+    """Return what makes a loop's own kind of tasks, eager or not, called as Task is here."""
+    return lambda coroutine, loop, context, eager_start: loop.create_task(coroutine, context=context)
+
+
+def start_eagerly(calls: list[Call]) -> list[Task[Any]]:
+    """Return a task for each call, with a context of its own, that has run up to where it first has to wait."""
+    loop = get_running_loop()
+    start = eager_task if loop.get_task_factory() is None else factory_of(loop)
+    return [
+        start(as_coroutine(awaitable), loop=loop, context=contextvars.copy_context(), eager_start=True)
+        for _, awaitable in calls
+    ]
+
+
+def as_coroutine(awaitable: Awaitable[Any]) -> Coroutine[Any, Any, Any]:
+    """Return what a task can be made of; a receiver may return any awaitable."""
+    return awaitable if asyncio.iscoroutine(awaitable) else _await(awaitable)
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def responses_of(calls: list[Call], tasks: list[Task[Any]]) -> list[Response]:
+    """Return the pairs (receiver, response). One that cancelled itself responds with None."""
+    return [
+        (receiver, None if task.cancelled() else task.result())
+        for (receiver, _), task in zip(calls, tasks, strict=True)
+    ]
+
+
+class _Group:
+    """What a TaskGroup is for tasks that have begun already, which that does not take."""
+
+    def __init__(self) -> None:
+        self.unfinished: set[Task[Any]] = set()
+        self.errors: list[BaseException] = []
+        self.is_aborting = False
+        self.waiter: asyncio.Future[None] | None = None
+
+    def watch(self, task: Task[Any]) -> None:
+        """Take a task in. What has failed already counts when the loop comes to it, as in a TaskGroup."""
+        self.unfinished.add(task)
+        task.add_done_callback(self.note)
+
+    def note(self, task: Task[Any]) -> None:
+        self.unfinished.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.errors.append(error)
+            self.abort()
+        if not self.unfinished and self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
+
+    def abort(self) -> None:
+        if not self.is_aborting:
+            self.is_aborting = True
+            for task in self.unfinished:
+                task.cancel()
+
+    async def join(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until all have ended. Raises their errors, or else what cancelled the waiting."""
+        cancelled = None
+        while self.unfinished:
+            self.waiter = loop.create_future()
+            try:
+                await self.waiter
+            except CancelledError as error:
+                if not self.is_aborting:
+                    cancelled = error
+                    self.abort()
+        try:
+            for each in self.errors:
+                if isinstance(each, (KeyboardInterrupt, SystemExit)):
+                    raise each
+            if self.errors:
+                task: Any = current_task()
+                if task.cancelling():
+                    cancel_again(task)
+                if len(self.errors) == 1:
+                    raise self.errors[0]
+                raise BaseExceptionGroup("unhandled errors in a TaskGroup", self.errors)
+            if cancelled is not None:
+                raise cancelled
+        finally:
+            self.errors = []    # which hold this frame
