@@ -6,11 +6,10 @@ Imports asyncio, and so is imported only when something is to be awaited.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import sys
 from asyncio import CancelledError, Task, current_task, get_running_loop
 from collections.abc import Awaitable, Callable, Coroutine
-from types import CoroutineType
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from csignals._dispatch import call_all
@@ -62,24 +61,23 @@ async def await_each(signal: Any, receivers: list[Receiver], arguments: Argument
     if len(receivers) == 1 and AWAITS_ONE:
         return [(receivers[0], await _await_one(signal, receivers[0], arguments, robust))]
     calls = call_robustly(signal, receivers, arguments) if robust else call_all(receivers, arguments)
-    context = contextvars.copy_context()
+    context = copy_context()
     try:
         if not STARTS_EAGERLY:
             return await _run_in_group(calls, context)
         start = eager_task if loop.get_task_factory() is None else factory_of(loop)
         tasks, responses, group = [], [], None
         for receiver, awaitable in calls:
-            coroutine = awaitable if type(awaitable) is CoroutineType else as_coroutine(awaitable)
-            task = start(coroutine, loop=loop, context=context, eager_start=True)
+            try:
+                task = start(awaitable, loop=loop, context=context, eager_start=True)
+            except TypeError:
+                task = start(as_coroutine(awaitable), loop=loop, context=context, eager_start=True)
             tasks.append(task)
             try:
-                if task.done():
-                    responses.append((receiver, task.result()))
-                    continue
-            except BaseException:   # which the group will come to
-                pass
-            group = group or _Group()
-            group.watch(task)
+                responses.append((receiver, task.result()))
+            except BaseException:   # it has to wait, or has failed: that is the group's affair
+                group = group or _Group()
+                group.watch(task)
         if group is None:
             return responses
         await group.join(loop)
@@ -134,7 +132,7 @@ async def await_robust(signal: Any, receiver: Receiver, arguments: Arguments) ->
         return error
 
 
-async def _run_in_group(calls: list[Call], context: contextvars.Context) -> list[Response]:
+async def _run_in_group(calls: list[Call], context: Context) -> list[Response]:
     try:
         async with TaskGroup() as group:
             tasks = [group.create_task(as_coroutine(awaitable), context=context) for _, awaitable in calls]
@@ -155,7 +153,7 @@ def start_eagerly(calls: list[Call]) -> list[Task[Any]]:
     loop = get_running_loop()
     start = eager_task if loop.get_task_factory() is None else factory_of(loop)
     return [
-        start(as_coroutine(awaitable), loop=loop, context=contextvars.copy_context(), eager_start=True)
+        start(as_coroutine(awaitable), loop=loop, context=copy_context(), eager_start=True)
         for _, awaitable in calls
     ]
 

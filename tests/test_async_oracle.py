@@ -28,6 +28,7 @@ class World:
         self.signal = signal
         self.notes = []
         self.spawned = set()
+        self.has_sync = not {"is_sync", "is_sync_and_raises"}.isdisjoint(behaviours)
         self.receivers = [getattr(self, name)(label) for label, name in enumerate(behaviours)]
         for receiver in self.receivers:
             signal.connect(receiver)
@@ -195,8 +196,9 @@ class World:
             # Once all that can be waiting are, or it is over.
             while not sending.done() and len(self.lives()[0]) < len(self.receivers):
                 await asyncio.sleep(0.001)
-            for _ in range(6):
-                await asyncio.sleep(0)
+            # A thread takes time to come back.
+            for delay in [0.03] * self.has_sync + [0] * 6:
+                await asyncio.sleep(delay)
             sending.cancel()
         outcome = repr(await asyncio.gather(sending, return_exceptions=True))
         for _ in range(100):        # what runs on shall come to its end
