@@ -196,7 +196,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     for receiver in sync:
         responses.append((receiver, receiver(**arguments)))
     if async_:
-        responses += hooks_of(self).await_receivers(self, async_, arguments, False)
+        responses += hooks_of(self).await_receivers(self, async_, sender, named, False)
     return responses
 
 
@@ -228,7 +228,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
             response = error
         responses.append((receiver, response))
     if async_:
-        responses += hooks_of(self).await_receivers(self, async_, arguments, True)
+        responses += hooks_of(self).await_receivers(self, async_, sender, named, True)
     return responses
 
 
@@ -285,9 +285,11 @@ def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry]
     return receivers, snapshot, keys.index(key) if key in keys else None
 
 
-def call_all(receivers: Iterable[Receiver], arguments: Arguments) -> list[tuple[Receiver, Any]]:
+def call_all(
+    signal: Any, receivers: Iterable[Receiver], sender: object, named: dict[str, Any]
+) -> list[tuple[Receiver, Any]]:
     """Call receivers, and return the pairs (receiver, what it returns): of async ones, what is to be awaited."""
-    return [(receiver, receiver(**arguments)) for receiver in receivers]
+    return [(receiver, receiver(signal=signal, sender=sender, **named)) for receiver in receivers]
 
 
 class Ambiguous:
@@ -308,7 +310,7 @@ class Hooks:
 
     def __init__(
         self,
-        await_receivers: Callable[[Any, list[Receiver], Arguments, bool], list[Response]],
+        await_receivers: Callable[[Any, list[Receiver], object, dict[str, Any], bool], list[Response]],
         log_failure: Callable[[Any, Receiver, Exception], None],
         has_live_list: bool = False,
         keep_frames: tuple[Any, ...] = (),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from csignals._dispatch import call_all
 
 if TYPE_CHECKING:
-    from csignals._dispatch_py import Arguments, Receiver, Response
+    from csignals._dispatch_py import Receiver, Response
 
     Call = tuple[Receiver, Awaitable[Any]]
 
@@ -45,7 +45,9 @@ def check_loop() -> None:
         raise no_loop() from None
 
 
-async def await_each(signal: Any, receivers: list[Receiver], arguments: Arguments, robust: bool) -> list[Response]:
+async def await_each(
+    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+) -> list[Response]:
     """Await async receivers together in one context, whose changes reach the caller.
 
     Returns the pairs (receiver, response), in order. As in a TaskGroup, the first failure cancels the others,
@@ -59,8 +61,8 @@ async def await_each(signal: Any, receivers: list[Receiver], arguments: Argument
     except RuntimeError:
         raise no_loop() from None
     if len(receivers) == 1 and AWAITS_ONE:
-        return [(receivers[0], await _await_one(signal, receivers[0], arguments, robust))]
-    calls = call_robustly(signal, receivers, arguments) if robust else call_all(receivers, arguments)
+        return [(receivers[0], await _await_one(signal, receivers[0], sender, named, robust))]
+    calls = (call_robustly if robust else call_all)(signal, receivers, sender, named)
     context = copy_context()
     try:
         if not STARTS_EAGERLY:
@@ -89,7 +91,7 @@ async def await_each(signal: Any, receivers: list[Receiver], arguments: Argument
                     variable.set(value)
 
 
-async def _await_one(signal: Any, receiver: Receiver, arguments: Arguments, robust: bool) -> Any:
+async def _await_one(signal: Any, receiver: Receiver, sender: object, named: dict[str, Any], robust: bool) -> Any:
     """Return the response of a receiver that is awaited in the caller's own task, as if it had one of its own.
 
     A cancellation of the caller reaches the receiver, which may swallow it; but not for the caller. One that the
@@ -98,7 +100,10 @@ async def _await_one(signal: Any, receiver: Receiver, arguments: Arguments, robu
     task: Any = current_task()
     cancellations = task.cancelling()
     try:
-        response = await (await_robust(signal, receiver, arguments) if robust else receiver(**arguments))
+        if robust:
+            response = await await_robust(signal, receiver, sender, named)
+        else:
+            response = await receiver(signal=signal, sender=sender, **named)
     except CancelledError:
         if task.cancelling() > cancellations:
             raise
@@ -118,15 +123,15 @@ def cancel_again(task: Task[Any]) -> None:
     task.cancel()
 
 
-def call_robustly(signal: Any, receivers: list[Receiver], arguments: Arguments) -> list[Call]:
+def call_robustly(signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any]) -> list[Call]:
     """Like call_all(), but what is to be awaited gives any Exception as the response."""
-    return [(receiver, await_robust(signal, receiver, arguments)) for receiver in receivers]
+    return [(receiver, await_robust(signal, receiver, sender, named)) for receiver in receivers]
 
 
-async def await_robust(signal: Any, receiver: Receiver, arguments: Arguments) -> Any:
+async def await_robust(signal: Any, receiver: Receiver, sender: object, named: dict[str, Any]) -> Any:
     """Return the response of a receiver, or the Exception that it raised, which is logged."""
     try:
-        return await receiver(**arguments)
+        return await receiver(signal=signal, sender=sender, **named)
     except Exception as error:
         signal._log_robust_failure(receiver, error)
         return error

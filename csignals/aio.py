@@ -6,17 +6,15 @@ first needed, so that programs without async receivers never pay for them.
 
 from __future__ import annotations
 
-from csignals._dispatch_py import Ambiguous
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, TypeVar
 
-    from csignals._dispatch_py import Arguments, Receiver, Response
+    from csignals._dispatch_py import Receiver, Response
 
     F = TypeVar("F", bound=Receiver)
-    AwaitEach = Callable[[Any, list[Receiver], Arguments, bool], Awaitable[list[Response]]]
+    AwaitEach = Callable[[Any, list[Receiver], object, dict[str, Any], bool], Awaitable[list[Response]]]
 
 
 async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
@@ -50,24 +48,29 @@ for _method in asend, asend_robust:
 def _to_await(signal: Any, sender: object, named: dict[str, Any], robust: bool) -> Awaitable[list[Response]]:
     """Return what gives the responses when it is awaited. A plain function, as each level of those costs time."""
     sync, async_ = signal._live_receivers(sender)
-    arguments: Arguments = {"signal": signal, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     together = _together or _import_together()
     if sync:
-        return _call_then_await(together, signal, sync, async_, arguments, robust)
-    return together.await_each(signal, async_, arguments, robust)  # type: ignore[no-any-return]
+        return _call_then_await(together, signal, sync, async_, sender, named, robust)
+    return together.await_each(signal, async_, sender, named, robust)  # type: ignore[no-any-return]
 
 
 async def _call_then_await(
-    together: Any, signal: Any, sync: list[Receiver], async_: list[Receiver], arguments: Arguments, robust: bool
+    together: Any,
+    signal: Any,
+    sync: list[Receiver],
+    async_: list[Receiver],
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
 ) -> list[Response]:
     together.check_loop()   # before anybody is called
     if all(map(is_nonblocking, sync)):
-        responses = call_each(signal, sync, arguments, robust)
+        responses = call_each(signal, sync, sender, named, robust)
     else:
         from asgiref.sync import sync_to_async
 
-        responses = await sync_to_async(call_each)(signal, sync, arguments, robust)
-    responses += await together.await_each(signal, async_, arguments, robust)
+        responses = await sync_to_async(call_each)(signal, sync, sender, named, robust)
+    responses += await together.await_each(signal, async_, sender, named, robust)
     return responses
 
 
@@ -96,12 +99,14 @@ def is_nonblocking(receiver: Receiver) -> bool:
     return getattr(receiver, "_csignals_nonblocking", False) is True
 
 
-def call_each(signal: Any, receivers: list[Receiver], arguments: Arguments, robust: bool) -> list[Response]:
+def call_each(
+    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+) -> list[Response]:
     """Call sync receivers, and return the pairs (receiver, response)."""
     responses = []
     for receiver in receivers:
         try:
-            response = receiver(**arguments)
+            response = receiver(signal=signal, sender=sender, **named)
         except Exception as error:
             if not robust:
                 raise
@@ -114,10 +119,12 @@ def call_each(signal: Any, receivers: list[Receiver], arguments: Arguments, robu
 def make_await_receivers(get_await_each: Callable[[], AwaitEach]) -> Callable[..., list[Response]]:
     """Return the method with which a sync send awaits receivers."""
 
-    def await_receivers(signal: Any, receivers: list[Receiver], arguments: Arguments, robust: bool) -> list[Response]:
+    def await_receivers(
+        signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+    ) -> list[Response]:
         from asgiref.sync import async_to_sync
 
-        return async_to_sync(get_await_each())(signal, receivers, arguments, robust)
+        return async_to_sync(get_await_each())(signal, receivers, sender, named, robust)
 
     return await_receivers
 

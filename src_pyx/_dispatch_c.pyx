@@ -264,8 +264,9 @@ cdef object dispatch_rare(self, PyObject *const *args, Py_ssize_t nargs, PyObjec
     finally:
         close_slots(&slots)
     if async_:
-        arguments = {SIGNAL: self, SENDER: sender, **named_arguments(args, nargs, names)}
-        responses += hooks_of(self).await_receivers(self, async_, arguments, robust)
+        named = named_arguments(args, nargs, names)
+        named.pop(SENDER, None)
+        responses += hooks_of(self).await_receivers(self, async_, sender, named, robust)
     return responses
 
 
@@ -313,15 +314,17 @@ cdef inline list call_each(
     return responses
 
 
-def call_all(receivers, arguments):
+def call_all(signal, receivers, sender, dict named):
     cdef Slots slots
-    if type(arguments) is not dict:
-        return _dispatch_py.call_all(receivers, arguments)
-    names = tuple(<dict>arguments)
+    if SIGNAL in named:     # which Python refuses
+        return _dispatch_py.call_all(signal, receivers, sender, named)
+    names = (SIGNAL, SENDER, *named)
     open_slots(&slots, len(names), 0)
     try:
-        for i, value in enumerate((<dict>arguments).values()):
-            slots.arguments[i] = <PyObject *>value
+        slots.arguments[0] = <PyObject *>signal
+        slots.arguments[1] = <PyObject *>sender
+        for i, value in enumerate(named.values()):
+            slots.arguments[i + 2] = <PyObject *>value
         return [
             (receiver, called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names))
             for receiver in receivers

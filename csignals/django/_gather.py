@@ -15,23 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from csignals import _together, aio
 from csignals._dispatch import call_all
-from csignals._dispatch_py import Ambiguous
 
 if TYPE_CHECKING:
     from csignals._dispatch_py import Receiver, Response
 
 
-async def await_each(signal: Any, receivers: list[Receiver], arguments: Any, robust: bool) -> list[Response]:
+async def await_each(
+    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+) -> list[Response]:
     """Await async receivers as Django does in ``send``."""
-    calls = _call(signal, receivers, arguments, robust)
+    calls = call(robust)(signal, receivers, sender, named)
     responses = await asyncio.gather(*[awaitable for _, awaitable in calls])
     return list(zip(receivers, responses, strict=True))
 
 
-def _call(signal: Any, receivers: list[Receiver], arguments: Any, robust: bool) -> list[Any]:
-    if robust:
-        return _together.call_robustly(signal, receivers, arguments)
-    return call_all(receivers, arguments)
+def call(robust: bool) -> Callable[..., list[Any]]:
+    return _together.call_robustly if robust else call_all
 
 
 def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]]) -> dict[str, Any]:
@@ -57,11 +56,10 @@ async def _asend(
     if not all(map(aio.is_nonblocking, sync)):
         return await original(signal, sender, **named)
     _together.check_loop()
-    arguments = {"signal": signal, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
-    tasks = _together.start_eagerly(_call(signal, async_, arguments, robust))
+    tasks = _together.start_eagerly(call(robust)(signal, async_, sender, named))
     # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
     try:
-        responses = contextvars.copy_context().run(aio.call_each, signal, sync, arguments, robust)
+        responses = contextvars.copy_context().run(aio.call_each, signal, sync, sender, named, robust)
     except BaseException:
         # The async ones run on, and nobody is going to ask what they raise.
         asyncio.gather(*tasks, return_exceptions=True)
