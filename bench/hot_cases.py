@@ -14,6 +14,7 @@ from timeit import Timer
 import django.dispatch
 
 import csignals
+from bench.receivers import FUNCTION, METHOD, make_receivers
 from csignals.django import install
 
 # In a round, each of a case's signals does it once. How many steps it takes to look up a sender depends on the
@@ -60,36 +61,15 @@ CASES = [
 ]
 
 
-def make_receiver(calls=None):
-    if calls is None:
-        def receiver(signal, sender, **named):
-            pass
-    else:
-        def receiver(signal, sender, **named):
-            calls.append(named)
-
-    return receiver
-
-
-def make_method(calls=None):
-    class Listener:
-        if calls is None:
-            def receiver(self, signal, sender, **named):
-                pass
-        else:
-            def receiver(self, signal, sender, **named):
-                calls.append(named)
-
-    listener = Listener()
-    return listener.receiver
-
-
 def make_sender():
     return type("Sender", (), {})
 
 
-def make_timer(case, contestant, calls=None):
-    """Return what does the rounds of a case: code of its own, for the interpreter to specialize."""
+def make_timer(case, contestant, note=None):
+    """Return what does the rounds of a case: code of its own, for the interpreter to specialize.
+
+    If there is a `note`, the receivers call it, as those of receivers.py do.
+    """
     from least import Least
 
     named = NAMED if case.statement is SEND_4 else ()
@@ -98,7 +78,7 @@ def make_timer(case, contestant, calls=None):
     for _ in range(case.signals):
         sender = make_sender()
         senders = [None] * case.everyone + [sender] * case.own + [make_sender() for _ in range(case.others)]
-        receivers = [(make_method if case.has_methods else make_receiver)(calls) for _ in senders]
+        receivers = make_receivers(len(senders), kind=METHOD if case.has_methods else FUNCTION, note=note)
         if contestant == LEAST:
             signal = Least(tuple(receivers[: case.everyone + case.own]), ("signal", "sender", *named))
         else:
@@ -107,17 +87,26 @@ def make_timer(case, contestant, calls=None):
                 signal.connect(receiver, sender=its_sender)
         pairs.append((signal, sender))
         kept += receivers + senders
-    names = {"pairs": pairs, "kept": kept, "newcomer": make_receiver()}
+    names = {"pairs": pairs, "kept": kept, "newcomer": make_receivers(1)[0]}
     return Timer(f"for signal, sender in pairs: {case.statement}", globals=names)
 
 
 def check(case):
     """Exit unless both contestants call as many receivers, with the same keyword arguments."""
-    calls = {contestant: [] for contestant in CONTESTANTS}
-    for contestant in CONTESTANTS:
-        make_timer(case, contestant, calls[contestant]).timeit(1)
-    if calls[CSIGNALS] != calls[LEAST]:
-        sys.exit(f"{case.name}: csignals made {len(calls[CSIGNALS])} calls, instead of {len(calls[LEAST])}")
+    ours, least = (calls_of(case, contestant) for contestant in CONTESTANTS)
+    if ours != least:
+        sys.exit(f"{case.name}: csignals made {len(ours)} calls, instead of {len(least)}")
+
+
+def calls_of(case, contestant):
+    """Return what the receivers are passed in a round, but for the signal and the sender."""
+    calls = []
+
+    def note(number, passed, named):
+        calls.append((number, {name: value for name, value in named.items() if name not in ("signal", "sender")}))
+
+    make_timer(case, contestant, note).timeit(1)
+    return calls
 
 
 def run(case, contestant, *runs):

@@ -1,7 +1,7 @@
 """The dispatch engine in Python: the specification of ``src_pyx/_dispatch_c.pyx``, and its fallback.
 
-Here live the routing table, the four methods that every send goes through, and the adding and removing of
-entries, plus the few helpers that both engines share because they are never hot. Not here: what an entry is made
+Here live the routing table, the adding and removing of entries, and the four methods that every send goes
+through, plus the few helpers that both engines share because they are never hot. Not here: what an entry is made
 of (``signal.py``), and whatever awaits (``aio.py``).
 
 The one invariant: **a signal's ``receivers`` list is the truth, the routing table a memo of it, checked on
@@ -121,6 +121,57 @@ class IdentityList(list):  # type: ignore[type-arg]  # of entries; subscribing i
         return not isinstance(other, list) or [*map(id, self)] != [*map(id, other)]
 
 
+def make_key(receiver: Any, sender: Any, dispatch_uid: Any) -> tuple[Any, Any]:
+    """Return what a connection is known by: an entry's first item."""
+    return (dispatch_uid or make_id(receiver), NONE_ID if sender is None else make_id(sender))
+
+
+def code_flags(receiver: Any) -> int:
+    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is.
+
+    Here always 0: to find out that a function has no attributes would give it a dict for them.
+    """
+    return 0
+
+
+def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry], int | None]:
+    """Return a signal's list, a copy of it, and the index of `key` in both or None.
+
+    Comparing keys and making copies may run anybody's code: a dispatch uid's ``__eq__``, or a finalizer
+    that connects or disconnects. So this is done without the lock. Whoever then changes the list takes the
+    lock, compares the list with the copy, and changes it at once or looks up anew: between these steps
+    nothing is allocated and nothing is called, so nobody comes between.
+    """
+    if signal._dead_receivers:
+        wait_and_sweep(signal)
+    receivers = signal.receivers
+    snapshot = receivers[:]
+    keys = [entry[0] for entry in snapshot]
+    return receivers, snapshot, keys.index(key) if key in keys else None
+
+
+def add_entry(signal: Any, entry: Entry) -> None:
+    """Append an entry to a signal's list, unless there is one with the same key."""
+    while True:
+        receivers, snapshot, index = look_up(signal, entry[0])
+        with signal.lock:
+            if signal.receivers is receivers and receivers == snapshot:
+                if index is None:
+                    receivers.append(entry)
+                return
+
+
+def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
+    """Take the entry with a key off a signal's list, and return whether there was one."""
+    while True:
+        receivers, snapshot, index = look_up(signal, key)
+        with signal.lock:
+            if signal.receivers is receivers and receivers == snapshot:
+                removed = None if index is None else receivers.pop(index)
+                break
+    return removed is not None
+
+
 class SignalBase:
     """What a signal keeps for the engine."""
 
@@ -143,7 +194,7 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
     sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
     sync: list[Receiver] = []
     async_: list[Receiver] = []
-    if sync_route:
+    if sync_route:      # a loop over nothing costs more than the question
         for get in sync_route:
             receiver = get()
             if receiver is not None:
@@ -230,59 +281,6 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     if async_:
         responses += hooks_of(self).await_receivers(self, async_, sender, named, True)
     return responses
-
-
-def make_key(receiver: Any, sender: Any, dispatch_uid: Any) -> tuple[Any, Any]:
-    """Return what a connection is known by: an entry's first item."""
-    return (dispatch_uid or make_id(receiver), NONE_ID if sender is None else make_id(sender))
-
-
-def code_flags(receiver: Any) -> int:
-    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is.
-
-    Here always 0: to find out that a function has no attributes would give it a dict for them.
-    """
-    return 0
-
-
-def add_entry(signal: Any, entry: Entry) -> None:
-    """Append an entry to a signal's list, unless there is one with the same key."""
-    while True:
-        receivers, snapshot, index = look_up(signal, entry[0])
-        with signal.lock:
-            if signal.receivers is receivers and receivers == snapshot:
-                if index is None:
-                    receivers.append(entry)
-                return
-
-
-def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
-    """Take the entry with a key off a signal's list, and return whether there was one."""
-    while True:
-        receivers, snapshot, index = look_up(signal, key)
-        with signal.lock:
-            if signal.receivers is receivers and receivers == snapshot:
-                removed = None if index is None else receivers.pop(index)
-                break
-    return removed is not None
-
-
-def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry], int | None]:
-    """Return a signal's list, a copy of it, and the index of `key` in both or None.
-
-    Comparing keys and making copies may run anybody's code: a dispatch uid's ``__eq__``, or a finalizer
-    that connects or disconnects. So this is done without the lock. Whoever then changes the list takes the
-    lock, compares the list with the copy, and changes it at once or looks up anew: between these steps
-    nothing is allocated and nothing is called, so nobody comes between.
-    """
-    if signal._dead_receivers:
-        with signal.lock:
-            dropped = signal._clear_dead_receivers()
-        del dropped
-    receivers = signal.receivers
-    snapshot = receivers[:]
-    keys = [entry[0] for entry in snapshot]
-    return receivers, snapshot, keys.index(key) if key in keys else None
 
 
 def call_all(
@@ -390,3 +388,9 @@ def sweep(signal: Any) -> None:
             dropped = signal._clear_dead_receivers()  # noqa: F841  # to be freed once the lock is
         finally:
             signal.lock.release()
+
+
+def wait_and_sweep(signal: Any) -> None:
+    """Like sweep(), but for whoever registers something, and so waits for the lock."""
+    with signal.lock:
+        dropped = signal._clear_dead_receivers()  # noqa: F841  # to be freed once the lock is

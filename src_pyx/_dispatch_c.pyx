@@ -32,7 +32,9 @@ from types import MethodType
 from weakref import WeakMethod
 
 from csignals import _dispatch_py
-from csignals._dispatch_py import NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep
+from csignals._dispatch_py import (
+    NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep, wait_and_sweep,
+)
 
 cdef enum:
     STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap

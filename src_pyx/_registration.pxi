@@ -9,6 +9,27 @@ cdef enum:
     STEP = 16
 
 
+def make_key(receiver, sender, dispatch_uid):
+    return (dispatch_uid or id_of(receiver), id_of(sender))
+
+
+cdef object id_of(target):
+    if target is None:
+        return NONE_ID
+    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else make_id(target)
+
+
+cdef inline bint is_bare_function(PyObject *target) noexcept:
+    # With attributes, it may be marked as what it is not, wrap another, or pass for a method.
+    return PyFunction_Check(target) and not has_attributes(target)
+
+
+def code_flags(receiver):
+    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is."""
+    function = PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else <PyObject *>receiver
+    return co_flags(function) if is_bare_function(function) else 0
+
+
 cdef bint compares_plainly(key, int depth=4) noexcept:
     """Return whether a key is made of ints and strings, not too deep down in tuples."""
     if type(key) is tuple:
@@ -105,9 +126,7 @@ cdef Keys keys_of(SignalBase signal):
     """
     cdef Keys keys
     if signal._dead_receivers:
-        with signal.lock:
-            dropped = signal._clear_dead_receivers()
-        del dropped
+        wait_and_sweep(signal)
     keys = signal.keys
     if type(signal.entries) is not list:
         return None
@@ -126,27 +145,6 @@ cdef int forget_old_keys(SignalBase signal) except -1:
     if has_old_keys(signal):
         signal.keys = None
     return 0
-
-
-def make_key(receiver, sender, dispatch_uid):
-    return (dispatch_uid or id_of(receiver), id_of(sender))
-
-
-cdef object id_of(target):
-    if target is None:
-        return NONE_ID
-    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else make_id(target)
-
-
-cdef inline bint is_bare_function(PyObject *target) noexcept:
-    # With attributes, it may be marked as what it is not, wrap another, or pass for a method.
-    return PyFunction_Check(target) and not has_attributes(target)
-
-
-def code_flags(receiver):
-    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is."""
-    function = PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else <PyObject *>receiver
-    return co_flags(function) if is_bare_function(function) else 0
 
 
 def add_entry(SignalBase signal, tuple entry):

@@ -8,6 +8,7 @@ import threading
 
 import django
 import pytest
+import trio
 from django.dispatch import Signal as DjangoSignal
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -245,9 +246,13 @@ def test_nonblocking_receivers_that_fail(csignals, caplog):
     assert "Error calling" in caplog.text
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32" or sys.implementation.name != "cpython", reason="uvloop is not made for this"
+)
 @pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one], []], ids=len)
 def test_asend_works_under_uvloop(csignals, receivers):
-    uvloop = pytest.importorskip("uvloop")
+    import uvloop
+
     signal = csignals.Signal()
     for receiver in receivers:
         signal.connect(receiver)
@@ -266,7 +271,6 @@ def test_asend_works_under_uvloop(csignals, receivers):
 @pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one]], ids=["1", "2", "sync", "mixed"])
 @pytest.mark.parametrize("method", ["asend", "asend_robust"])
 def test_asend_says_what_it_needs_under_trio(csignals, receivers, method):
-    trio = pytest.importorskip("trio")
     signal = csignals.Signal()
     for receiver in receivers:
         signal.connect(receiver)

@@ -136,22 +136,6 @@ def test_a_strong_receiver_taken_off_by_hand_is_let_go_of(signal, keep):
     assert death() is None
 
 
-def test_a_disconnected_strong_receiver_is_let_go_of_outside_the_lock(signal):
-    states = []
-
-    class Receiver:
-        def __call__(self, **named):
-            pass
-
-        def __del__(self):
-            states.append(signal.lock._is_owned())
-
-    signal.connect(Receiver(), weak=False, dispatch_uid="uid")
-    signal.disconnect(dispatch_uid="uid")
-    gc.collect()
-    assert states == [False]
-
-
 def test_a_copy_is_told_of_the_deaths_of_its_own_receivers(signal):
     first, second = make(), make()
     signal.connect(first)
