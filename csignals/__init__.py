@@ -2,7 +2,9 @@
 
 from csignals._dispatch import IMPLEMENTATION
 from csignals.aio import nonblocking
+from csignals.muting import mute
 from csignals.signal import Signal, receiver
+from csignals.tracing import trace
 
-__all__ = ["IMPLEMENTATION", "Signal", "__version__", "nonblocking", "receiver"]
+__all__ = ["IMPLEMENTATION", "Signal", "__version__", "mute", "nonblocking", "receiver", "trace"]
 __version__ = "0.1.0"

@@ -15,7 +15,21 @@ if _choice not in ("", "0", "1"):
 try:
     if _choice == "1":
         raise ImportError
-    from csignals._dispatch_c import SignalBase, add_entry, call_all, code_flags, make_key, methods, remove_entry
+    from csignals._dispatch_c import (
+        CallBase,
+        SendBase,
+        SignalBase,
+        TraceBase,
+        add_entry,
+        call_all,
+        code_flags,
+        enter,
+        leave,
+        make_key,
+        methods,
+        remove_entry,
+        steer,
+    )
 
     IMPLEMENTATION = "cython"
     FALLBACK_REASON = None      # why the compiled engine is not the one, in words for the user
@@ -31,19 +45,27 @@ except ImportError as error:
         make_key,
         methods,
         remove_entry,
+        steer,
     )
+    from csignals._tracing_py import CallBase, SendBase, TraceBase, enter, leave  # type: ignore[assignment]
 
     IMPLEMENTATION = "python"
 
 __all__ = [
     "FALLBACK_REASON",
     "IMPLEMENTATION",
+    "CallBase",
     "Hooks",
+    "SendBase",
     "SignalBase",
+    "TraceBase",
     "add_entry",
     "call_all",
     "code_flags",
+    "enter",
+    "leave",
     "make_key",
     "methods",
     "remove_entry",
+    "steer",
 ]

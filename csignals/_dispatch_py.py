@@ -172,6 +172,15 @@ def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
     return removed is not None
 
 
+steering: Any = None    # the module _steering.py, while anybody mutes, captures, traces or watches signals
+
+
+def steer(by: Any) -> None:
+    """Have sends ask the module `by` what is in force for them; or nobody, if it is None."""
+    global steering
+    steering = by
+
+
 class SignalBase:
     """What a signal keeps for the engine."""
 
@@ -204,7 +213,7 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             receiver = get()
             if receiver is not None:
                 async_.append(receiver)
-    return sync, async_
+    return (sync, async_) if steering is None else steering.audible(self, sender, (sync, async_))
 
 
 def live_list(self: Any, sender: object) -> list[Receiver]:
@@ -219,6 +228,8 @@ def has_listeners(self: Any, sender: object = None) -> bool:
     """
     live = self._live_receivers(sender)
     sync, async_ = both_kinds(self, live) if _live_lists else live
+    if steering is not None:
+        sync, async_ = steering.audible(self, sender, (sync, async_))
     return bool(sync) or bool(async_)
 
 
@@ -232,6 +243,8 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     Returns a list of pairs (receiver, response). An exception raised by a receiver propagates, and those
     after it are not called. Thread-safe; never waits for a lock. As Django 6.1's ``Signal.send``.
     """
+    if steering is not None and steering.is_in_force(self, sender):
+        return steering.send(self, sender, named, False)    # type: ignore[no-any-return]
     if not self.receivers:
         return []
     live = self._live_receivers(sender)
@@ -247,7 +260,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     for receiver in sync:
         responses.append((receiver, receiver(**arguments)))
     if async_:
-        responses += hooks_of(self).await_receivers(self, async_, sender, named, False)
+        responses += hooks_of(self).await_receivers(self, async_, sender, named, False, None)
     return responses
 
 
@@ -263,6 +276,8 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     a subclass may override. A BaseException that is no Exception propagates. As Django 6.1's
     ``Signal.send_robust``.
     """
+    if steering is not None and steering.is_in_force(self, sender):
+        return steering.send(self, sender, named, True)     # type: ignore[no-any-return]
     if not self.receivers:
         return []
     live = self._live_receivers(sender)
@@ -279,7 +294,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
             response = error
         responses.append((receiver, response))
     if async_:
-        responses += hooks_of(self).await_receivers(self, async_, sender, named, True)
+        responses += hooks_of(self).await_receivers(self, async_, sender, named, True, None)
     return responses
 
 
@@ -308,7 +323,7 @@ class Hooks:
 
     def __init__(
         self,
-        await_receivers: Callable[[Any, list[Receiver], object, dict[str, Any], bool], list[Response]],
+        await_receivers: Callable[[Any, list[Receiver], object, dict[str, Any], bool, Any], list[Response]],
         log_failure: Callable[[Any, Receiver, Exception], None],
         has_live_list: bool = False,
         keep_frames: tuple[Any, ...] = (),

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import functools
 import types
-from collections import namedtuple
 from weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: A receiver's dotted name, and the file and line where it is written, as far as it says.
-Description = namedtuple("Description", "name, file, line")
+
+class Description:
+    """A receiver's dotted name, and the file and line where it is written, as far as it says."""
+
+    __slots__ = ("file", "line", "name")
+
+    def __init__(self, name: str, file: str | None, line: int | None) -> None:
+        self.name = name
+        self.file = file
+        self.line = line
+
 
 descriptions: dict[int, Description] = {}      # by the id of a function, or of whatever else the receiver is
 _references: dict[int, ref[Any]] = {}           # which forget a description when its id is free again

@@ -16,6 +16,7 @@ from csignals._dispatch import call_all
 
 if TYPE_CHECKING:
     from csignals._dispatch_py import Receiver, Response
+    from csignals.tracing import Send
 
     Call = tuple[Receiver, Awaitable[Any]]
 
@@ -46,7 +47,12 @@ def check_loop() -> None:
 
 
 async def await_each(
-    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+    signal: Any,
+    receivers: list[Receiver],
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
+    record: Send | None = None,
 ) -> list[Response]:
     """Await async receivers together in one context, whose changes reach the caller.
 
@@ -61,8 +67,8 @@ async def await_each(
     except RuntimeError:
         raise no_loop() from None
     if len(receivers) == 1 and AWAITS_ONE:
-        return [(receivers[0], await _await_one(signal, receivers[0], sender, named, robust))]
-    calls = (call_robustly if robust else call_all)(signal, receivers, sender, named)
+        return [(receivers[0], await _await_one(signal, receivers[0], sender, named, robust, record))]
+    calls = start_each(signal, receivers, sender, named, robust, record)
     context = copy_context()
     try:
         if not STARTS_EAGERLY:
@@ -91,7 +97,9 @@ async def await_each(
                     variable.set(value)
 
 
-async def _await_one(signal: Any, receiver: Receiver, sender: object, named: dict[str, Any], robust: bool) -> Any:
+async def _await_one(
+    signal: Any, receiver: Receiver, sender: object, named: dict[str, Any], robust: bool, record: Send | None
+) -> Any:
     """Return the response of a receiver that is awaited in the caller's own task, as if it had one of its own.
 
     A cancellation of the caller reaches the receiver, which may swallow it; but not for the caller. One that the
@@ -101,7 +109,9 @@ async def _await_one(signal: Any, receiver: Receiver, sender: object, named: dic
     cancellations = task.cancelling()
     try:
         if robust:
-            response = await await_robust(signal, receiver, sender, named)
+            response = await await_robust(signal, receiver, sender, named, record)
+        elif record is not None:
+            response = await record.call_async(receiver, sender, named)
         else:
             response = await receiver(signal=signal, sender=sender, **named)
     except CancelledError:
@@ -123,14 +133,24 @@ def cancel_again(task: Task[Any]) -> None:
     task.cancel()
 
 
-def call_robustly(signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any]) -> list[Call]:
-    """Like call_all(), but what is to be awaited gives any Exception as the response."""
-    return [(receiver, await_robust(signal, receiver, sender, named)) for receiver in receivers]
+def start_each(
+    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool, record: Send | None
+) -> list[Call]:
+    """Return the pairs (receiver, what is to be awaited); with `robust`, that gives any Exception as the response."""
+    if robust:
+        return [(receiver, await_robust(signal, receiver, sender, named, record)) for receiver in receivers]
+    if record is not None:
+        return [(receiver, record.call_async(receiver, sender, named)) for receiver in receivers]
+    return call_all(signal, receivers, sender, named)
 
 
-async def await_robust(signal: Any, receiver: Receiver, sender: object, named: dict[str, Any]) -> Any:
+async def await_robust(
+    signal: Any, receiver: Receiver, sender: object, named: dict[str, Any], record: Send | None
+) -> Any:
     """Return the response of a receiver, or the Exception that it raised, which is logged."""
     try:
+        if record is not None:
+            return await record.call_async(receiver, sender, named)
         return await receiver(signal=signal, sender=sender, **named)
     except Exception as error:
         signal._log_robust_failure(receiver, error)

@@ -6,15 +6,19 @@ first needed, so that programs without async receivers never pay for them.
 
 from __future__ import annotations
 
+from csignals import _dispatch_py
+from csignals._dispatch_py import hooks_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any, TypeVar
 
     from csignals._dispatch_py import Receiver, Response
+    from csignals.tracing import Send
 
     F = TypeVar("F", bound=Receiver)
-    AwaitEach = Callable[[Any, list[Receiver], object, dict[str, Any], bool], Awaitable[list[Response]]]
+    AwaitEach = Callable[[Any, list[Receiver], object, dict[str, Any], bool, Send | None], Awaitable[list[Response]]]
 
 
 async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
@@ -30,6 +34,8 @@ async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
     and propagates; several do so as an ``ExceptionGroup``. Raises RuntimeError outside of a running asyncio
     event loop. As Django 6.1's ``Signal.asend``.
     """
+    if _dispatch_py.steering is not None:
+        return await _dispatch_py.steering.asend(self, sender, named, False, _await_both)  # type: ignore[no-any-return]
     return await _to_await(self, sender, named, False) if self.receivers else []
 
 
@@ -38,6 +44,8 @@ async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
 
     As Django 6.1's ``Signal.asend_robust``.
     """
+    if _dispatch_py.steering is not None:
+        return await _dispatch_py.steering.asend(self, sender, named, True, _await_both)   # type: ignore[no-any-return]
     return await _to_await(self, sender, named, True) if self.receivers else []
 
 
@@ -48,10 +56,22 @@ for _method in asend, asend_robust:
 def _to_await(signal: Any, sender: object, named: dict[str, Any], robust: bool) -> Awaitable[list[Response]]:
     """Return what gives the responses when it is awaited. A plain function, as each level of those costs time."""
     sync, async_ = signal._live_receivers(sender)
+    return _await_both(signal, sync, async_, sender, named, robust)
+
+
+def _await_both(
+    signal: Any,
+    sync: list[Receiver],
+    async_: list[Receiver],
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
+    record: Send | None = None,
+) -> Awaitable[list[Response]]:
     together = _together or _import_together()
     if sync:
-        return _call_then_await(together, signal, sync, async_, sender, named, robust)
-    return together.await_each(signal, async_, sender, named, robust)  # type: ignore[no-any-return]
+        return _call_then_await(together, signal, sync, async_, sender, named, robust, record)
+    return together.await_each(signal, async_, sender, named, robust, record)  # type: ignore[no-any-return]
 
 
 async def _call_then_await(
@@ -62,15 +82,16 @@ async def _call_then_await(
     sender: object,
     named: dict[str, Any],
     robust: bool,
+    record: Send | None,
 ) -> list[Response]:
     together.check_loop()   # before anybody is called
     if all(map(is_nonblocking, sync)):
-        responses = call_each(signal, sync, sender, named, robust)
+        responses = call_each(signal, sync, sender, named, robust, record)
     else:
         from asgiref.sync import sync_to_async
 
-        responses = await sync_to_async(call_each)(signal, sync, sender, named, robust)
-    responses += await together.await_each(signal, async_, sender, named, robust)
+        responses = await sync_to_async(call_each)(signal, sync, sender, named, robust, record)
+    responses += await together.await_each(signal, async_, sender, named, robust, record)
     return responses
 
 
@@ -100,17 +121,25 @@ def is_nonblocking(receiver: Receiver) -> bool:
 
 
 def call_each(
-    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+    signal: Any,
+    receivers: list[Receiver],
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
+    record: Send | None = None,
 ) -> list[Response]:
     """Call sync receivers, and return the pairs (receiver, response)."""
     responses = []
     for receiver in receivers:
         try:
-            response = receiver(signal=signal, sender=sender, **named)
+            if record is None:
+                response = receiver(signal=signal, sender=sender, **named)
+            else:
+                response = record.call_sync(receiver, sender, named)
         except Exception as error:
             if not robust:
                 raise
-            signal._log_robust_failure(receiver, error)
+            hooks_of(signal).log_failure(signal, receiver, error)
             response = error
         responses.append((receiver, response))
     return responses
@@ -120,11 +149,11 @@ def make_await_receivers(get_await_each: Callable[[], AwaitEach]) -> Callable[..
     """Return the method with which a sync send awaits receivers."""
 
     def await_receivers(
-        signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+        signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool, record: Send | None
     ) -> list[Response]:
         from asgiref.sync import async_to_sync
 
-        return async_to_sync(get_await_each())(signal, receivers, sender, named, robust)
+        return async_to_sync(get_await_each())(signal, receivers, sender, named, robust, record)
 
     return await_receivers
 

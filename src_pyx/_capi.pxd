@@ -3,6 +3,7 @@
 slower. A ``PyObject *`` that is returned by a function named ``new_...`` is a new reference."""
 
 from cpython.object cimport PyObject, PyTypeObject
+from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
@@ -69,6 +70,43 @@ cdef extern from *:
     #define csignals_is_unshared(o) (Py_REFCNT(o) == 1)
     #endif
 
+    /* In ns, as time.perf_counter_ns(). */
+    static inline int64_t csignals_perf_counter_ns(void) {
+    #if PY_VERSION_HEX >= 0x030D0000
+        PyTime_t now;
+        return PyTime_PerfCounterRaw(&now) < 0 ? 0 : now;
+    #else
+        return _PyTime_GetPerfCounter();
+    #endif
+    }
+
+    /* Have a context variable hold a value. */
+    static inline int csignals_set_value(PyObject *variable, PyObject *value) {
+        PyObject *token = PyContextVar_Set(variable, value);
+        Py_XDECREF(token);
+        return token ? 0 : -1;
+    }
+
+    /* A new instance of a class whose __new__ takes nothing. */
+    static inline PyObject *csignals_new_instance(PyTypeObject *type) {
+        PyObject *nothing = PyTuple_New(0);
+        PyObject *instance = nothing ? type->tp_new(type, nothing, NULL) : NULL;
+        Py_XDECREF(nothing);
+        return instance;
+    }
+
+    /* The hook of every send. What it costs shows a build without it. */
+    #if defined(CSIGNALS_NO_HOOK)
+    #define csignals_is_set(flag) 1
+    #elif defined(__GNUC__)
+    #define csignals_is_set(flag) __builtin_expect((flag) != 0, 1)
+    #else
+    #define csignals_is_set(flag) ((flag) != 0)
+    #endif
+
+    /* The context of contextvars that the thread is in: to tell it from others, and for nothing else. */
+    #define csignals_context() ((void *)PyThreadState_Get()->context)
+
     #define csignals_is_interned(name) (PyUnicode_CHECK_INTERNED(name) != 0)
     #define csignals_is_generic_getattr(type) ((type)->tp_getattro == PyObject_GenericGetAttr)
     #define csignals_clear(o) Py_CLEAR(*(o))
@@ -98,12 +136,20 @@ cdef extern from *:
     PyObject **list_items "csignals_list_items"(PyObject *o) noexcept
     PyObject **tuple_items "csignals_tuple_items"(PyObject *o) noexcept
 
+    int64_t perf_counter_ns "csignals_perf_counter_ns"() noexcept
+    bint is_set "csignals_is_set"(bint flag) noexcept
+    void *current_context "csignals_context"() noexcept
+    object new_instance "csignals_new_instance"(PyTypeObject *cls)
+    int set_value "csignals_set_value"(object variable, object value) except -1
+
     bint PREFERS_NO_DICT "(PY_VERSION_HEX >= 0x030C0000)"
     PyObject *Py_False      # <PyObject *>False is a null pointer to Cython
     int METH_FASTCALL
     int METH_KEYWORDS
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     int PyDict_Contains(PyObject *o, PyObject *key) except -1
+    int PyContextVar_Get(object variable, PyObject *default, PyObject **value) except -1
+    unsigned long PyThread_get_thread_ident() noexcept
     Py_ssize_t PyDict_GET_SIZE(PyObject *o) noexcept
     bint PyFunction_Check(PyObject *o) noexcept
     bint PyList_CheckExact(PyObject *o) noexcept

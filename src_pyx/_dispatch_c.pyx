@@ -10,31 +10,37 @@ A ``PyObject *`` holds no reference unless the comment beside it says so.
 """
 
 cimport cython
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.list cimport PyList_New
 from cpython.long cimport PyLong_AsVoidPtr, PyLong_FromVoidPtr
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
 from cpython.ref cimport Py_XDECREF, Py_XINCREF
 from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
-from libc.stdint cimport UINT32_MAX, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memmove
 
 from _capi cimport (
-    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyDescr_NewMethod,
-    PyDict_Contains, PyDict_GET_SIZE, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef,
-    PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
-    PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False,
-    _PyType_Lookup, base_dict, call, called, clear, co_flags, has_attributes, is_generic_getattr, is_interned,
-    is_unshared, item, list_items, method_def, new_pair, new_referent, pair, tuple_items, type_version,
+    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get,
+    PyDescr_NewMethod, PyDict_Contains, PyDict_GET_SIZE, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
+    PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
+    PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
+    PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, called, clear, co_flags, current_context,
+    has_attributes, is_generic_getattr, is_interned, is_set,
+    is_unshared, item, list_items, method_def, new_instance,
+    new_pair, new_referent, pair, perf_counter_ns, set_value, tuple_items, type_version,
 )
 
+from contextvars import ContextVar
 from types import MethodType
 from weakref import WeakMethod
 
-from csignals import _dispatch_py
+from csignals import _dispatch_py, _names
 from csignals._dispatch_py import (
     NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep, wait_and_sweep,
 )
+from csignals._names import describe
+from csignals._tracing_py import Instance, describe_exception
 
 cdef enum:
     STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap
@@ -60,6 +66,7 @@ cdef PyMethodDef SEND_ROBUST_DEF
 
 include "_routing_table.pxi"
 include "_registration.pxi"
+include "_tracing.pxi"
 
 
 @cython.auto_pickle(False)     # see Signal.__getstate__
@@ -176,7 +183,8 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
     if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
         table = new_table(self)
     run = table.run_of(args[0])
-    return new_live(table, run, False), new_live(table, run, True) if table.has_async else []
+    live = new_live(table, run, False), new_live(table, run, True) if table.has_async else []
+    return steering.audible(self, <object>args[0], live) if not is_unsteered else live
 
 
 cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -190,7 +198,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     look(self, &view)
     look_further(self, &view)
     table = known_table(&view)
-    if nargs > 1 or names != NULL or is_overridden(self, &view, table):
+    if not is_unsteered or nargs > 1 or names != NULL or is_overridden(self, &view, table):
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
     if not is_current(self, &view, table):
         table = new_table(self)
@@ -209,6 +217,24 @@ cdef object fast_send_robust(self, PyObject *const *args, Py_ssize_t nargs, PyOb
 
 
 cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
+    if is_set(is_unsteered):
+        return dispatch_recorded(self, args, nargs, names, robust, <PyObject *>NULL)
+    return dispatch_steered(self, args, nargs, names, robust)
+
+
+cdef object dispatch_steered(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
+    """Send while somebody, in whatever context, steers signals."""
+    cdef Py_ssize_t sender_at = find_sender(names, nargs)
+    traces = None if sender_at < 0 else traces_in_force(self, <object>args[sender_at])
+    if traces is None:
+        return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
+    return dispatch_recorded(self, args, nargs, names, robust, <PyObject *>traces if traces else NULL)
+
+
+cdef inline object dispatch_recorded(
+    self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces
+):
+    """Send, and record the calls in these traces unless they are NULL."""
     cdef Py_ssize_t sender_at
     cdef View view
     cdef RoutingTable table
@@ -237,17 +263,23 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
                     open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
                     try:
                         table.resolve(run, False, &slots)
-                        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust)
+                        if traces != NULL:
+                            return call_each_recorded(&slots, self, args, sender_at, names_out, robust, <tuple>traces)
+                        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust, NULL)
                     finally:
                         close_slots(&slots)
-    return dispatch_rare(self, args, nargs, names, robust)
+    return dispatch_rare(self, args, nargs, names, robust, traces)
 
 
-cdef object dispatch_rare(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
+cdef object dispatch_rare(
+    self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces
+):
     """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
     cdef Py_ssize_t sender_at = find_sender(names, nargs)
     cdef Slots slots
     cdef PyObject *response
+    cdef SendBase record = None
+    cdef PyObject *recorded = NULL
     names_out = outgoing_names(names, nargs, sender_at)
     if names_out is None or keeps_frame(self):
         return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
@@ -256,19 +288,24 @@ cdef object dispatch_rare(self, PyObject *const *args, Py_ssize_t nargs, PyObjec
     sender = <object>args[sender_at]
     sync, async_ = both_kinds(self, self._live_receivers(sender))
     responses = []
+    if traces != NULL:
+        record = new_send(self, sender, <tuple>traces)
+        recorded = <PyObject *>record
     open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), 0)
     try:
         lay_arguments(&slots, self, args, sender_at, <PyObject *>names_out)
         for receiver in sync:
-            response = new_response(&slots, self, <PyObject *>receiver, <PyObject *>names_out, robust)
+            response = new_response(&slots, self, <PyObject *>receiver, <PyObject *>names_out, robust, recorded)
             Py_XINCREF(<PyObject *>receiver)
             responses.append(pair(<PyObject *>receiver, response))
+        if async_:
+            named = named_arguments(args, nargs, names)
+            named.pop(SENDER, None)
+            responses += hooks_of(self).await_receivers(self, async_, sender, named, robust, record)
     finally:
         close_slots(&slots)
-    if async_:
-        named = named_arguments(args, nargs, names)
-        named.pop(SENDER, None)
-        responses += hooks_of(self).await_receivers(self, async_, sender, named, robust)
+        if record is not None:
+            close_send(record)
     return responses
 
 
@@ -284,9 +321,13 @@ cdef inline void lay_arguments(
             at += 1
 
 
-cdef inline PyObject *new_response(Slots *slots, self, PyObject *receiver, PyObject *names, bint robust) except NULL:
+cdef inline PyObject *new_response(
+    Slots *slots, self, PyObject *receiver, PyObject *names, bint robust, PyObject *record
+) except NULL:
     """Call a receiver, and return a new reference to its response."""
     cdef PyObject *response
+    if record != NULL:
+        return new_recorded_response(self, receiver, slots.arguments, names, robust, <SendBase>record)
     if not robust:
         return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
@@ -294,7 +335,7 @@ cdef inline PyObject *new_response(Slots *slots, self, PyObject *receiver, PyObj
 
 
 cdef inline list call_each(
-    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names, bint robust
+    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names, bint robust, PyObject *record
 ):
     """Call the receivers in `slots`, and return the pairs (receiver, response)."""
     cdef PyObject **live = slots.live
@@ -305,7 +346,7 @@ cdef inline list call_each(
     lay_arguments(slots, self, args, sender_at, names)
     for i in range(size):
         receiver = live[i]
-        response = new_response(slots, self, receiver, names, robust)
+        response = new_response(slots, self, receiver, names, robust, record)
         live[i] = NULL
         live[i] = new_pair(receiver, response)
     responses = PyList_New(size)
@@ -314,6 +355,17 @@ cdef inline list call_each(
         items[i] = live[i]
     slots.size = 0
     return responses
+
+
+cdef list call_each_recorded(
+    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, tuple names, bint robust, tuple traces
+):
+    """Like call_each(), and record it in these traces."""
+    record = new_send(self, <object>args[sender_at], traces)
+    try:
+        return call_each(slots, self, args, sender_at, <PyObject *>names, robust, <PyObject *>record)
+    finally:
+        close_send(record)
 
 
 def call_all(signal, receivers, sender, dict named):

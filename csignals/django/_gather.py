@@ -2,8 +2,8 @@
 
 Each receiver has a task and a context of its own; the first failure is raised, and the others run on. What is quicker
 here is that a receiver that never waits costs no trip through the event loop. That takes tasks that start eagerly, so
-Python 3.12; and where a sync receiver must go to a thread, nothing of it would be seen, and Django's own method does
-the work.
+Python 3.12; and where a sync receiver must go to a thread, nothing of it would be seen. There, Django's own method does
+the work; except for a send that somebody mutes, captures or traces.
 """
 
 from __future__ import annotations
@@ -13,30 +13,57 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from csignals import _together, aio
-from csignals._dispatch import call_all
+from csignals import _dispatch_py, _together, aio
 
 if TYPE_CHECKING:
     from csignals._dispatch_py import Receiver, Response
+    from csignals.tracing import Send
 
 
 async def await_each(
-    signal: Any, receivers: list[Receiver], sender: object, named: dict[str, Any], robust: bool
+    signal: Any,
+    receivers: list[Receiver],
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
+    record: Send | None = None,
 ) -> list[Response]:
     """Await async receivers as Django does in ``send``."""
-    calls = call(robust)(signal, receivers, sender, named)
+    calls = _together.start_each(signal, receivers, sender, named, robust, record)
     responses = await asyncio.gather(*[awaitable for _, awaitable in calls])
     return list(zip(receivers, responses, strict=True))
 
 
-def call(robust: bool) -> Callable[..., list[Any]]:
-    return _together.call_robustly if robust else call_all
+async def await_both(
+    signal: Any,
+    sync: list[Receiver],
+    async_: list[Receiver],
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
+    record: Send | None,
+) -> list[Response]:
+    """Do the whole work of Django's ``asend``, for receivers that somebody else has chosen."""
+    _together.check_loop()
+    if all(map(aio.is_nonblocking, sync)):
+        call_each = _call_each_inline
+    else:
+        from asgiref.sync import sync_to_async
+
+        call_each = sync_to_async(aio.call_each)
+    responses, async_responses = await asyncio.gather(
+        call_each(signal, sync, sender, named, robust, record),
+        await_each(signal, async_, sender, named, robust, record),
+    )
+    return responses + async_responses      # type: ignore[no-any-return]
+
+
+async def _call_each_inline(*arguments: Any) -> list[Response]:
+    return aio.call_each(*arguments)
 
 
 def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]]) -> dict[str, Any]:
-    """Return the methods by name, given what finds Django's own by name. None where Python has no eager tasks."""
-    if not _together.STARTS_EAGERLY:
-        return {}
+    """Return the methods by name, given what finds Django's own by name."""
 
     async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
         return await _asend(original("asend"), self, sender, named, robust=False)
@@ -50,13 +77,19 @@ def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]])
 async def _asend(
     original: Callable[..., Awaitable[list[Response]]], signal: Any, sender: Any, named: dict[str, Any], robust: bool
 ) -> list[Response]:
+    if _dispatch_py.steering is not None:
+        return await _dispatch_py.steering.asend(   # type: ignore[no-any-return]
+            signal, sender, named, robust, await_both
+        )
+    if not _together.STARTS_EAGERLY:
+        return await original(signal, sender, **named)
     if not signal.receivers:
         return []
     sync, async_ = signal._live_receivers(sender)
     if not all(map(aio.is_nonblocking, sync)):
         return await original(signal, sender, **named)
     _together.check_loop()
-    tasks = _together.start_eagerly(call(robust)(signal, async_, sender, named))
+    tasks = _together.start_eagerly(_together.start_each(signal, async_, sender, named, robust, None))
     # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
     try:
         responses = contextvars.copy_context().run(aio.call_each, signal, sync, sender, named, robust)

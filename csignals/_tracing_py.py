@@ -1,0 +1,137 @@
+"""What a trace records, in Python: the specification of ``src_pyx/_tracing.pxi``, and its fallback.
+
+Here live the records and the clock. Who opens traces is ``_steering.py``'s affair, what users read in the records
+``tracing.py``'s: its classes stand over these. A record keeps no receiver, no instance and no exception, so that a
+trace keeps nobody alive that would have died without it; only signals, and the classes of senders.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from threading import get_ident
+from time import perf_counter_ns
+
+from csignals._names import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from csignals._dispatch_py import Receiver
+    from csignals._names import Description
+
+_current_call: ContextVar[CallBase | None] = ContextVar("csignals_current_call", default=None)
+
+
+def enter(call: CallBase) -> Any:
+    """Have this context be in a call of a receiver, and return what to leave() it with."""
+    before = _current_call.get()
+    _current_call.set(call)
+    return before
+
+
+def leave(before: Any) -> None:
+    _current_call.set(before)
+
+
+def under_way(call: CallBase | None) -> CallBase | None:
+    """Return a call, or the one around it, whichever has not ended: a task may outlive the call that started it."""
+    while call is not None and call.end_ns:
+        call = call.send.parent
+    return call
+
+
+class SendBase:
+    """A send that reached receivers."""
+
+    start_ns = 0    # from its first call
+    end_ns = 0      # to the end of its last, so far
+
+    def __init__(self, signal: Any, sender: Any, traces: tuple[TraceBase, ...]) -> None:
+        self.signal = signal
+        self._sender = sender if sender is None or isinstance(sender, (type, str)) else Instance(type(sender))
+        self.traces = traces
+        self.parent = under_way(_current_call.get())
+
+    def close(self) -> None:
+        """Let the call that it was sent in run alone again."""
+        if self.parent is not None and self.start_ns:
+            self.parent.nested(-1, self.end_ns)
+
+
+class Instance:
+    """What is kept of a sender that is neither a class nor a string."""
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+
+
+class CallBase:
+    """A call of a receiver: it begins when this is made."""
+
+    exception: str | None = None
+    end_ns = 0
+    nested_ns = 0       # with at least one nested send
+    _nested_sends = 0
+    _nested_since = 0
+
+    def __init__(self, send: SendBase, receiver: Receiver, is_async: bool = False) -> None:
+        self.send = send
+        self.description: Description = describe(receiver)
+        self.is_async = is_async
+        self.thread = get_ident()
+        for trace in send.traces:
+            trace.note(self)
+        self.start_ns = perf_counter_ns()
+        if not send.start_ns:
+            send.start_ns = self.start_ns
+            if send.parent is not None:
+                send.parent.nested(1, self.start_ns)
+
+    def end(self, error: BaseException | None = None) -> None:
+        now = perf_counter_ns()
+        self.send.end_ns = now
+        if self._nested_sends:
+            self.nested(-self._nested_sends, now)
+        self.end_ns = now
+        if error is not None:
+            self.exception = describe_exception(error)
+
+    def nested(self, change: int, now: int) -> None:
+        """A nested send begins (1) or ends (-1): what goes on after this call is over does not count."""
+        if self.end_ns:
+            return
+        if self._nested_sends == 0:
+            self._nested_since = now
+        self._nested_sends += change
+        if self._nested_sends == 0:
+            self.nested_ns += now - self._nested_since
+
+
+class TraceBase:
+    """What calls are recorded in."""
+
+    is_open = False
+
+    def __init__(self, max_records: int) -> None:
+        self.calls: list[CallBase] = []
+        self.max_records = max_records
+
+    def note(self, call: CallBase) -> None:
+        if self.is_open:
+            self.calls.append(call)
+            if len(self.calls) > self.max_records:
+                self.fold()
+
+    def fold(self) -> None:
+        """Make room: what that means is the business of the class over this one."""
+        raise NotImplementedError
+
+
+def describe_exception(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its __str__ fails)"
+    name = type(error).__qualname__
+    return f"{name}: {text}" if text else name

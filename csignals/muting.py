@@ -1,0 +1,105 @@
+"""``mute()``: sends that reach nobody, or not everybody, for the length of a block."""
+
+from __future__ import annotations
+
+import functools
+
+from csignals._blocks import check_signals, mutes
+from csignals._dispatch_py import make_id
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+
+class mute:  # noqa: N801  # used like a function
+    """Mute signals, for the length of a ``with`` or ``async with`` block, or of a function that this decorates.
+
+    Without arguments all signals are muted. A muted send calls nobody and returns ``[]``, and ``has_listeners``
+    says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out; with
+    `senders`, likewise, only sends by those are muted.
+
+    It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
+    starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
+    as well. Blocks may nest and overlap: each ends for itself. May be used again, also while it is in use.
+
+    Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those.
+    """
+
+    def __init__(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:
+        self._signals = check_signals(signals)
+        self._receivers = None if receivers is None else _several(receivers)
+        self._senders = None if senders is None else _several(senders)
+        for receiver in self._receivers or ():
+            if not callable(receiver):
+                raise TypeError(f"mute() takes receivers, which can be called, not {receiver!r}")
+        self._blocks: list[_Block] = []
+
+    def __enter__(self) -> mute:
+        block = _Block(self, self._signals, self._receivers, self._senders)
+        mutes.open(block)
+        self._blocks.append(block)
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        # The newest that was entered here. A fixture, or an async generator, may be left in another context.
+        here = [block for block in mutes.in_force() if block.owner is self]
+        block = (here or self._blocks)[-1]
+        self._blocks.remove(block)
+        mutes.close(block)
+
+    async def __aenter__(self) -> mute:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def __call__(self, function: F) -> F:
+        import inspect
+
+        if isinstance(function, type) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("mute() decorates functions; in a class or a generator, use it in a with statement")
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def muted(*arguments: Any, **named: Any) -> Any:
+                with self:
+                    return await function(*arguments, **named)
+
+        else:
+
+            @functools.wraps(function)
+            def muted(*arguments: Any, **named: Any) -> Any:
+                with self:
+                    return function(*arguments, **named)
+
+        return muted  # type: ignore[return-value]
+
+
+class _Block:
+    """What is muted between an ``__enter__`` and its ``__exit__``."""
+
+    is_open = False
+
+    def __init__(
+        self, owner: mute, signals: tuple[Any, ...], receivers: tuple[Any, ...] | None, senders: tuple[Any, ...] | None
+    ) -> None:
+        self.owner = owner      # which keeps alive what the ids are of
+        self.signal_ids = frozenset(map(id, signals))
+        self.receiver_ids = None if receivers is None else frozenset(map(make_id, receivers))
+        self.sender_ids = None if senders is None else frozenset(map(make_id, senders))
+
+    def covers(self, signal: Any, sender: object) -> bool:
+        return (not self.signal_ids or id(signal) in self.signal_ids) and (
+            self.sender_ids is None or make_id(sender) in self.sender_ids
+        )
+
+    def spares(self, receiver: Any) -> bool:
+        return self.receiver_ids is not None and make_id(receiver) not in self.receiver_ids
+
+
+def _several(one_or_more: Any) -> tuple[Any, ...]:
+    return tuple(one_or_more) if isinstance(one_or_more, (list, tuple, set, frozenset)) else (one_or_more,)

@@ -1,0 +1,241 @@
+"""What a trace records, and whether anybody steers signals at all: a part of _dispatch_c.pyx, which includes it.
+
+The records are those of csignals/_tracing_py.py, which says what they are for. While anybody mutes, captures, traces
+or watches, a send is for _steering.py to do; but where all that is in force for it are traces, it is done here.
+"""
+
+# Whether nobody, in whatever context, steers: all that a send asks otherwise. (Not the opposite, as what is known to
+# be zero then is a value that compilers like to keep in registers, which the send needs.)
+cdef bint is_unsteered = True
+
+cdef object steering                # _steering.py, while anybody does, and what is read from there
+cdef object blocks_here
+cdef tuple process_traces
+cdef bint has_process_captures
+cdef dict uncalled
+cdef type send_class
+cdef type call_class
+
+cdef dict descriptions = _names.descriptions
+
+
+def steer(by):
+    """Have sends ask the module `by` what is in force for them; or nobody, if it is None."""
+    global is_unsteered, steering, blocks_here, process_traces, has_process_captures, uncalled, send_class, call_class
+    _dispatch_py.steer(by)
+    if by is not None:
+        steering = by
+        blocks_here = by.here
+        process_traces = by.traces.everywhere
+        has_process_captures = bool(by.captures.everywhere)
+        uncalled = by.uncalled
+        send_class, call_class = by.Send, by.Call
+    is_unsteered = by is None
+
+
+cdef inline object value_of(variable):
+    cdef PyObject *value
+    PyContextVar_Get(variable, NULL, &value)
+    held = <object>value
+    Py_XDECREF(value)
+    return held
+
+
+cdef tuple traces_in_force(self, sender):
+    """Return the traces that are in force for a send; or None, if it takes more than to record it."""
+    cdef tuple mutes, captures, traces
+    mutes, captures, traces = <tuple>value_of(blocks_here)
+    if (mutes or captures or has_process_captures or uncalled) and steering.is_covered(self, sender):
+        return None
+    return traces + process_traces if process_traces else traces
+
+
+@cython.auto_pickle(False)
+@cython.final
+cdef class Frame:
+    """Whose call a context is in. Sends change it in place, which takes a tenth of setting a context variable.
+
+    A copy of the context has the same one, but it is not the copy's own, to be changed.
+    """
+    cdef CallBase call
+    cdef void *context      # whose own it is; the address of a context that is gone may be another's, then it is that's
+
+
+cdef object frame_here = ContextVar("csignals_frame", default=None)
+
+
+cdef inline CallBase under_way(CallBase call):
+    while call is not None and call.end_ns:
+        call = call.send.parent
+    return call
+
+
+cdef Frame own_frame():
+    cdef Frame frame = value_of(frame_here)
+    if frame is None or frame.context != current_context():
+        frame = new_frame(None if frame is None else frame.call)
+        frame.context = current_context()
+    return frame
+
+
+cdef Frame new_frame(CallBase call):
+    cdef Frame frame = Frame.__new__(Frame)
+    frame.call = call
+    set_value(frame_here, frame)
+    return frame
+
+
+def enter(CallBase call):
+    """Have this context be in a call, and return what to leave() it with. For coroutines, whose steps interleave."""
+    frame = value_of(frame_here)
+    new_frame(call)
+    return frame
+
+
+def leave(Frame before):
+    set_value(frame_here, before)
+
+
+@cython.auto_pickle(False)
+cdef class SendBase:
+    cdef readonly object signal
+    cdef readonly object _sender
+    cdef readonly tuple traces
+    cdef readonly CallBase parent
+    cdef readonly int64_t start_ns
+    cdef readonly int64_t end_ns
+    cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
+    cdef CallBase before
+
+    def __init__(self, signal, sender, tuple traces):
+        self.open(signal, sender, traces)
+
+    cdef int open(self, signal, sender, tuple traces) except -1:
+        self.signal = signal
+        self._sender = sender if sender is None or isinstance(sender, (type, str)) else Instance(type(sender))
+        self.traces = traces
+        frame = value_of(frame_here)
+        self.parent = None if frame is None else under_way((<Frame>frame).call)
+        return 0
+
+    def close(self):
+        self.end()
+
+    cdef int end(self) except -1:
+        if self.parent is not None and self.start_ns:
+            self.parent.nested(-1, self.end_ns)
+        return 0
+
+
+@cython.auto_pickle(False)
+cdef class CallBase:
+    cdef readonly SendBase send
+    cdef readonly object description
+    cdef readonly bint is_async
+    cdef readonly unsigned long thread
+    cdef readonly str exception
+    cdef readonly int64_t start_ns
+    cdef readonly int64_t end_ns
+    cdef readonly int64_t nested_ns
+    cdef int64_t nested_since
+    cdef int nested_sends
+
+    def __init__(self, SendBase send, receiver, bint is_async=False):
+        self.is_async = is_async
+        self.begin(send, receiver)
+
+    cdef int begin(self, SendBase send, receiver) except -1:
+        self.send = send
+        self.description = description_of(receiver)
+        self.thread = PyThread_get_thread_ident()
+        for trace in send.traces:
+            (<TraceBase?>trace).note(self)
+        self.start_ns = perf_counter_ns()
+        if not send.start_ns:
+            send.start_ns = self.start_ns
+            if send.parent is not None:
+                send.parent.nested(1, self.start_ns)
+        return 0
+
+    def end(self, error=None):
+        self.finish(error)
+
+    cdef int finish(self, error) except -1:
+        cdef int64_t now = perf_counter_ns()
+        self.send.end_ns = now
+        if self.nested_sends:
+            self.nested(-self.nested_sends, now)
+        self.end_ns = now
+        if error is not None:
+            self.exception = describe_exception(error)
+        return 0
+
+    cdef void nested(self, int change, int64_t now) noexcept:
+        if self.end_ns:
+            return
+        if self.nested_sends == 0:
+            self.nested_since = now
+        self.nested_sends += change
+        if self.nested_sends == 0:
+            self.nested_ns += now - self.nested_since
+
+
+@cython.auto_pickle(False)
+cdef class TraceBase:
+    cdef object __weakref__
+    cdef readonly list calls
+    cdef public bint is_open
+    cdef public Py_ssize_t max_records
+
+    def __init__(self, Py_ssize_t max_records):
+        self.calls = []
+        self.max_records = max_records
+
+    cdef int note(self, CallBase call) except -1:
+        if self.is_open:
+            self.calls.append(call)
+            if len(self.calls) > self.max_records:
+                self.fold()
+        return 0
+
+
+cdef object description_of(receiver):
+    cdef PyObject *description
+    function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
+    description = PyDict_GetItemWithError(descriptions, PyLong_FromVoidPtr(<void *>function))
+    return describe(receiver) if description == NULL else <object>description
+
+
+cdef SendBase new_send(signal, sender, tuple traces):
+    cdef SendBase send = <SendBase>new_instance(<PyTypeObject *>send_class)
+    send.open(signal, sender, traces)
+    send.frame = own_frame()
+    send.before = send.frame.call
+    return send
+
+
+cdef PyObject *new_recorded_response(
+    self, PyObject *receiver, PyObject **arguments, PyObject *names, bint robust, SendBase send
+) except NULL:
+    """Call a receiver, record that, and return a new reference to its response."""
+    cdef PyObject *response
+    cdef CallBase record = <CallBase>new_instance(<PyTypeObject *>call_class)
+    record.begin(send, <object>receiver)
+    send.frame.call = record
+    try:
+        response = call(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    except BaseException as error:
+        record.finish(error)
+        if not robust or not isinstance(error, Exception):
+            raise
+        hooks_of(self).log_failure(self, <object>receiver, error)
+        Py_XINCREF(<PyObject *>error)
+        return <PyObject *>error
+    record.finish(None)
+    return response
+
+
+cdef int close_send(SendBase send) except -1:
+    send.frame.call = send.before
+    send.end()
+    return 0
