@@ -1,5 +1,6 @@
 """Django's signals, dispatched in C."""
 
+from csignals import _steering  # noqa: F401  # what sends ask while anybody mutes or traces
 from csignals._dispatch import IMPLEMENTATION
 from csignals.aio import nonblocking
 from csignals.muting import mute

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CONTEXT, PROCESS = SCOPES = "context", "process"
 
 _lock = threading.RLock()
+_asked: Any = None      # the module _steering.py
 _users = 0      # how many blocks are open, and other things for which sends have to ask
 
 
@@ -70,12 +71,16 @@ mutes, captures, traces = Kind(MUTES), Kind(CAPTURES), Kind(TRACES)
 
 def use(change: int) -> None:
     """Have sends ask what is in force for them, from the first user (1) until the last one is gone (-1)."""
-    from csignals import _steering
-
     global _users
     with _lock:
         _users += change
-        _dispatch.steer(_steering if _users else None)
+        _dispatch.steer(_asked if _users else None)
+
+
+def be_asked(module: Any) -> None:
+    """Have it be this module that sends ask."""
+    global _asked
+    _asked = module
 
 
 def check_scope(scope: str) -> str:
@@ -87,5 +92,13 @@ def check_scope(scope: str) -> str:
 def check_signals(signals: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return signals, as far as csignals dispatches them. Raises TypeError for anything else."""
     for signal in signals:
-        hooks_of(signal)
+        if not is_dispatched(signal):
+            raise TypeError(f"{signal!r} is no signal, or one of Django's while csignals.django is not installed")
     return signals
+
+
+def is_dispatched(signal: Any) -> bool:
+    try:
+        return hooks_of(signal).is_in_force()
+    except TypeError:
+        return False

@@ -47,7 +47,7 @@ except ImportError as error:
         remove_entry,
         steer,
     )
-    from csignals._tracing_py import CallBase, SendBase, TraceBase, enter, leave  # type: ignore[assignment]
+    from csignals._tracing_py import CallBase, SendBase, TraceBase, enter, leave
 
     IMPLEMENTATION = "python"
 

@@ -327,7 +327,7 @@ class Hooks:
         log_failure: Callable[[Any, Receiver, Exception], None],
         has_live_list: bool = False,
         keep_frames: tuple[Any, ...] = (),
-        may_keep: Callable[[], bool] = lambda: True,
+        is_in_force: Callable[[], bool] = lambda: True,
     ) -> None:
         self.await_receivers = await_receivers
         self.log_failure = log_failure
@@ -335,8 +335,8 @@ class Hooks:
         self.has_live_list = has_live_list
         #: The signals whose receivers look at the frames that called them: ``send`` must be one, even if compiled.
         self.keep_frames = keep_frames
-        #: Whether signals may keep their routing tables: not those of Django while csignals is uninstalled.
-        self.may_keep = may_keep
+        #: Whether csignals dispatches these signals: not those of Django while it is uninstalled.
+        self.is_in_force = is_in_force
 
 
 _hooks: dict[type, Hooks] = {}
@@ -358,7 +358,7 @@ def both_kinds(signal: Any, live: Any) -> Any:
 
 def keep(signal: Any, table: object) -> None:
     """Have a signal keep its table. Not through setattr(): it is none of a subclass's business."""
-    if hooks_of(signal).may_keep():
+    if hooks_of(signal).is_in_force():
         vars(signal)["_csignals_table"] = table
 
 

@@ -69,10 +69,10 @@ def _function_of(target: Any) -> Any:
             target = target.__func__
         elif "__wrapped__" in getattr(target, "__dict__", ()):
             target = target.__wrapped__
-        elif isinstance(target, types.FunctionType) or isinstance(target, type):
+        elif isinstance(target, (types.FunctionType, type)):
             break
         else:
-            call = getattr(type(target), "__call__", None)
+            call = getattr(type(target), "__call__", None)   # noqa: B004  # the function it is, not whether there is one
             if not isinstance(call, types.FunctionType):
                 break
             target = call
@@ -92,7 +92,8 @@ def _name_of_receiver(target: Any) -> str:
 def dotted_name(target: Any) -> str:
     """Return the name under which a class or a function was defined."""
     module = getattr(target, "__module__", None)
-    return f"{module}.{target.__qualname__}" if isinstance(module, str) and module != "builtins" else target.__qualname__
+    is_elsewhere = isinstance(module, str) and module != "builtins"
+    return f"{module}.{target.__qualname__}" if is_elsewhere else str(target.__qualname__)
 
 
 def describe_sender(sender: Any) -> str | None:

@@ -27,7 +27,7 @@ class RecordedCoroutine(Coroutine):  # type: ignore[type-arg]
         self._call = call
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        return self     # type: ignore[return-value]  # it does what a generator does
+        return self  # it does what a generator does
 
     def __iter__(self) -> RecordedCoroutine:
         return self

@@ -7,7 +7,9 @@ tracing.py say.
 
 from __future__ import annotations
 
-from csignals import aio
+import sys
+
+from csignals import _blocks, aio
 from csignals._blocks import TRACES, captures, here, mutes, traces
 from csignals._dispatch_py import both_kinds, hooks_of
 from csignals.tracing import Call, Send
@@ -38,10 +40,8 @@ def is_in_force(signal: Any, sender: object) -> bool:
 def is_covered(signal: Any, sender: object) -> bool:
     """Return whether any mute or capture is in force for a send."""
     muting, capturing, _ = here.get()
-    for block in (*muting, *capturing, *captures.everywhere):
-        if block.is_open and block.covers(signal, sender):
-            return True
-    return False
+    blocks = (*muting, *capturing, *captures.everywhere)
+    return any(block.is_open and block.covers(signal, sender) for block in blocks)
 
 
 def audible(signal: Any, sender: object, live: Live) -> Live:
@@ -124,3 +124,6 @@ class _Outcome:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         for each in self.captured:
             each.exception = error
+
+
+_blocks.be_asked(sys.modules[__name__])

@@ -55,7 +55,7 @@ async def await_both(
         call_each(signal, sync, sender, named, robust, record),
         await_each(signal, async_, sender, named, robust, record),
     )
-    return responses + async_responses      # type: ignore[no-any-return]
+    return responses + async_responses
 
 
 async def _call_each_inline(*arguments: Any) -> list[Response]:

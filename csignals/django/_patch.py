@@ -99,7 +99,7 @@ def _methods() -> dict[str, Any]:
         # Django's own receiver warns with a stacklevel, and its tests look where that points.
         keep_frames=(setting_changed,),
         # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
-        may_keep=lambda: _is_in_force,
+        is_in_force=lambda: _is_in_force,
     )
     methods = {**_dispatch.methods(Signal, hooks), "disconnect": _disconnect}
     if has_async:
