@@ -15,13 +15,14 @@ KEYWORDS = "no keywords", "4 keywords"
 
 @dataclass(frozen=True)
 class Bar:
-    """A limit of a figure, or of its ratio to another one."""
+    """A limit of a figure, of its ratio to another one, or of how much more it is than that."""
 
     above: Place
     below: Place | None
     sign: str           # "≤" or "≥"
     limit: float
     django: str = ""    # the only version that it is about
+    per: int = 0        # how many share the difference, if it is about that
 
     @property
     def figure(self) -> str:
@@ -30,6 +31,8 @@ class Bar:
         if self.below is None:
             return f"{table}, {case}: {contestant}"
         _, other_case, other = self.below
+        if self.per:
+            return f"{table}, {case}: ({contestant} - {other}) ÷ {self.per}"
         if other_case != case:
             return f"{table}: {contestant}, {case} ÷ {other_case}"
         return f"{table}, {case}: {contestant} ÷ {other}"
@@ -37,7 +40,11 @@ class Bar:
     def spread(self, results: Results) -> Spread | None:
         """Return what was measured, if it was."""
         places = {self.above, self.below} - {None}
-        return results.spread(self.above, self.below) if places <= results.figures.keys() else None
+        if not places <= results.figures.keys():
+            return None
+        if self.per and self.below:
+            return results.spread_of_difference(self.above, self.below, self.per)
+        return results.spread(self.above, self.below)
 
     def verdict(self, results: Results, django: str) -> str:
         """Return whether results on this version of Django clear it, or why they cannot tell."""
@@ -120,6 +127,12 @@ def of_async() -> Iterator[Bar]:
         yield ratio(table, "1 sync and 1 async", "Django", name, "≥", 20, django="6.1")
 
 
+def of_steering() -> Iterator[Bar]:
+    for count in 1, 3, 10:
+        table, case = "send that is steered, no keywords", f"{count} receiver{'s' * (count > 1)}"
+        yield Bar(Place(table, case, "csignals, traced"), Place(table, case, "csignals"), "≤", 400, per=count)
+
+
 def of_weight() -> Iterator[Bar]:
     for case in memory.KINDS:
         yield ratio(memory.TABLE, case, "csignals", "Django", "≤", 1, django="6.1")
@@ -127,4 +140,4 @@ def of_weight() -> Iterator[Bar]:
     yield Bar(Place(imports.UNWANTED, imports.STATEMENT, "csignals"), None, "≤", 0)
 
 
-BARS = [*of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_async(), *of_weight()]
+BARS = [*of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_async(), *of_steering(), *of_weight()]

@@ -42,7 +42,8 @@ def run(contestant, *arguments):
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=Path(__file__).parent.parent,
-        env=contestant.environment(),
+        # As where it is installed, the modules are compiled beforehand.
+        env={**contestant.environment(), "PYTHONDONTWRITEBYTECODE": ""},
         check=True,
         capture_output=True,
         text=True,

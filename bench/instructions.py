@@ -36,6 +36,7 @@ from bench import build_floor
 from bench.hot_cases import CASES, CONTESTANTS, CSIGNALS, FEW, LEAST, MANY
 
 FILE = Path(__file__).with_suffix(".json")
+FOLDER = Path(__file__).parent.parent
 INTERPRETER = sysconfig.get_config_var("SOABI")
 LIMIT = 0.05
 COUNTED_WITH = "compiler", "counter", "django", "options", "python"     # what may change the counts, beside csignals
@@ -48,12 +49,12 @@ class CannotCountError(Exception):
     pass
 
 
-def count(least):
-    """Return the entry of the file for this interpreter, as it is now: what counts what, and the counts."""
+def count(least, folder=FOLDER):
+    """Return the entry of the file for this interpreter: what counts what, and the counts of the csignals in a folder."""
     if shutil.which("valgrind"):
-        counter, times, runs = "valgrind", 1, count_with_valgrind(least)
+        counter, times, runs = "valgrind", 1, count_with_valgrind(least, folder)
     elif perf_works(least):
-        counter, times, runs = "perf", PERF_TIMES, count_with_perf(least)
+        counter, times, runs = "perf", PERF_TIMES, count_with_perf(least, folder)
     else:
         raise CannotCountError("there is no valgrind here, and no perf that can count instructions")
     counts = {}
@@ -72,38 +73,38 @@ def count(least):
     }
 
 
-def count_with_valgrind(least):
-    with tempfile.TemporaryDirectory(prefix="csignals-callgrind-") as folder:
-        options = [f"--callgrind-out-file={folder}/counts", "--dump-before=csignals_bench_mark"]
-        execute(["valgrind", "--quiet", "--tool=callgrind", *options, *SCRIPT], least)
+def count_with_valgrind(least, folder):
+    with tempfile.TemporaryDirectory(prefix="csignals-callgrind-") as output:
+        options = [f"--callgrind-out-file={output}/counts", "--dump-before=csignals_bench_mark"]
+        execute(["valgrind", "--quiet", "--tool=callgrind", *options, *SCRIPT], least, folder)
         # The first dump is of what comes before the first run, the second of that run, the third of what follows.
-        dumps = [Path(f"{folder}/counts.{2 * number}").read_text() for number in range(1, len(RUNS) + 1)]
+        dumps = [Path(f"{output}/counts.{2 * number}").read_text() for number in range(1, len(RUNS) + 1)]
     return {run: int(re.search(r"^totals: (\d+)$", dump, re.M)[1]) for run, dump in zip(RUNS, dumps, strict=True)}
 
 
 def perf_works(least):
     try:
-        return shutil.which("perf") is not None and perf(["true"], least) > 0
+        return shutil.which("perf") is not None and perf(["true"], least, FOLDER) > 0
     except CannotCountError:    # as the kernel may forbid it
         return False
 
 
-def count_with_perf(least):
+def count_with_perf(least, folder):
     return {
-        (case, contestant, rounds): perf([*SCRIPT, str(case), str(contestant), str(rounds * PERF_TIMES)], least)
+        (case, contestant, rounds): perf([*SCRIPT, str(case), str(contestant), str(rounds * PERF_TIMES)], least, folder)
         for case, contestant, rounds in RUNS
     }
 
 
-def perf(command, least):
+def perf(command, least, folder):
     """Return the instructions that a command takes, or 0 where the machine does not say."""
     with tempfile.NamedTemporaryFile("r") as output:
-        execute(["perf", "stat", "-x", ",", "-e", "instructions:u", "-o", output.name, *command], least)
+        execute(["perf", "stat", "-x", ",", "-e", "instructions:u", "-o", output.name, *command], least, folder)
         # A line for each kind of core.
         return sum(map(int, re.findall(r"^(\d+),", output.read(), re.M)))
 
 
-def execute(command, least):
+def execute(command, least, folder):
     """Run a command in an environment in which the fixed script does the same each time."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environment |= {
@@ -112,7 +113,7 @@ def execute(command, least):
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": str(Path(least.__file__).parent),
     }
-    done = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, timeout=600)
     if done.returncode:
         reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
         raise CannotCountError(f"{command[0]} ended with code {done.returncode}: {reason}")

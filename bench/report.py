@@ -30,7 +30,7 @@ def tables(results):
 
 def rank(name):
     """Return where a contestant stands in tables; a variant of one comes after it."""
-    base = name.removesuffix(", send")
+    base = name.partition(", ")[0]
     return ORDER.index(base), name
 
 

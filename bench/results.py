@@ -41,16 +41,24 @@ class Results:
         figures = self.figures[above]
         if below is not None:
             figures = [a / b for a, b in zip(figures, self.figures[below], strict=True)]
-        if len(figures) == 1:
-            return Spread(*figures * 3)
-        low, middle, high = quantiles(figures, n=4, method="inclusive")
-        return Spread(middle, low, high)
+        return spread_of(figures)
+
+    def spread_of_difference(self, above: Place, below: Place, per: int) -> Spread:
+        """Return the spread of how much more a figure is than another one, shared by so many; lap by lap, likewise."""
+        return spread_of([(a - b) / per for a, b in zip(self.figures[above], self.figures[below], strict=True)])
 
     def cases(self, table: str) -> list[str]:
         return unique(place.case for place in self.figures if place.table == table)
 
     def contestants(self, table: str) -> list[str]:
         return unique(place.contestant for place in self.figures if place.table == table)
+
+
+def spread_of(figures: list[float]) -> Spread:
+    if len(figures) == 1:
+        return Spread(*figures * 3)
+    low, middle, high = quantiles(figures, n=4, method="inclusive")
+    return Spread(middle, low, high)
 
 
 def unique(names: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from csignals import _blocks, aio
-from csignals._blocks import TRACES, captures, here, mutes, traces
+from csignals._blocks import MUTES, TRACES, captures, here, mutes, traces
 from csignals._dispatch_py import both_kinds, hooks_of
 from csignals.tracing import Call, Send
 
@@ -40,14 +40,17 @@ def is_in_force(signal: Any, sender: object) -> bool:
 def is_covered(signal: Any, sender: object) -> bool:
     """Return whether any mute or capture is in force for a send."""
     muting, capturing, _ = here.get()
-    blocks = (*muting, *capturing, *captures.everywhere)
-    return any(block.is_open and block.covers(signal, sender) for block in blocks)
+    for blocks in muting, capturing, captures.everywhere:
+        for block in blocks:
+            if block.is_open and block.covers(signal, sender):
+                return True
+    return False
 
 
 def audible(signal: Any, sender: object, live: Live) -> Live:
     """Return those of a signal's live receivers, the sync and the async ones, that are not muted."""
-    for mute in mutes.in_force():
-        if mute.covers(signal, sender):
+    for mute in here.get()[MUTES]:
+        if mute.is_open and mute.covers(signal, sender):
             sync, async_ = live
             live = [each for each in sync if mute.spares(each)], [each for each in async_ if mute.spares(each)]
     return live
@@ -64,7 +67,9 @@ def send(signal: Any, sender: Any, named: dict[str, Any], robust: bool) -> list[
 
 def _send(signal: Any, sender: Any, named: dict[str, Any], robust: bool) -> list[Response]:
     sync, async_ = _receivers(signal, sender)
-    record = _new_record(signal, sender) if sync or async_ else None
+    if not sync and not async_:
+        return []
+    record = _new_record(signal, sender)
     try:
         responses = aio.call_each(signal, sync, sender, named, robust, record)
         if async_:
@@ -94,7 +99,8 @@ async def asend(
 def _receivers(signal: Any, sender: object) -> Live:
     if not signal.receivers:
         return [], []
-    return audible(signal, sender, both_kinds(signal, signal._live_receivers(sender)))
+    live = both_kinds(signal, signal._live_receivers(sender))
+    return audible(signal, sender, live)    # as not every signal's own _live_receivers asks
 
 
 def _new_record(signal: Any, sender: object) -> Send | None:
@@ -104,7 +110,8 @@ def _new_record(signal: Any, sender: object) -> Send | None:
 
 def _captured(signal: Any, sender: object, named: dict[str, Any]) -> list[Any]:
     """Return what the captures in force keep of a send."""
-    return [capture.note(signal, sender, named) for capture in captures.in_force() if capture.covers(signal, sender)]
+    in_force = captures.in_force()
+    return [each.note(signal, sender, named) for each in in_force if each.covers(signal, sender)] if in_force else []
 
 
 class _Outcome:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from contextvars import ContextVar
 from threading import get_ident
 from time import perf_counter_ns
+from types import MethodType
 
-from csignals._names import describe
+from csignals._names import describe, descriptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from csignals._dispatch_py import Receiver
     from csignals._names import Description
 
 _current_call: ContextVar[CallBase | None] = ContextVar("csignals_current_call", default=None)
@@ -75,11 +75,14 @@ class CallBase:
     _nested_sends = 0
     _nested_since = 0
 
-    def __init__(self, send: SendBase, receiver: Receiver, is_async: bool = False) -> None:
+    is_async = False
+
+    def __init__(self, send: SendBase, receiver: Any, is_async: bool = False) -> None:
         self.send = send
-        self.description: Description = describe(receiver)
-        self.is_async = is_async
+        self.description = description_of(receiver)
         self.thread = get_ident()
+        if is_async:
+            self.is_async = True
         for trace in send.traces:
             trace.note(self)
         self.start_ns = perf_counter_ns()
@@ -106,6 +109,11 @@ class CallBase:
         self._nested_sends += change
         if self._nested_sends == 0:
             self.nested_ns += now - self._nested_since
+
+
+def description_of(receiver: Any) -> Description:
+    number = id(receiver.__func__ if type(receiver) is MethodType else receiver)
+    return descriptions.get(number) or describe(receiver)
 
 
 class TraceBase:

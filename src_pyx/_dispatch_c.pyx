@@ -184,7 +184,7 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
         table = new_table(self)
     run = table.run_of(args[0])
     live = new_live(table, run, False), new_live(table, run, True) if table.has_async else []
-    return steering.audible(self, <object>args[0], live) if not is_unsteered else live
+    return steering.audible(self, <object>args[0], live) if not is_set(is_unsteered) else live
 
 
 cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -198,7 +198,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     look(self, &view)
     look_further(self, &view)
     table = known_table(&view)
-    if not is_unsteered or nargs > 1 or names != NULL or is_overridden(self, &view, table):
+    if not is_set(is_unsteered) or nargs > 1 or names != NULL or is_overridden(self, &view, table):
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
     if not is_current(self, &view, table):
         table = new_table(self)

@@ -14,6 +14,9 @@ _modules = {implementation: {} for implementation in CHOICES}
 
 def load(implementation, name="csignals"):
     """Return a module of the package that runs on this engine, and on no other."""
+    if implementation == "cython" and not _modules["cython"] and "csignals._dispatch_c" in sys.modules:
+        # There is one of an extension module in a process, and so of the package over it.
+        _modules["cython"].update(_ours())
     with _in_place(_modules[implementation]), mock.patch.dict(os.environ, {VARIABLE: CHOICES[implementation]}):
         return importlib.import_module(name)
 
@@ -31,8 +34,14 @@ def _in_place(modules):
 
 
 def _take_out():
-    ours = [name for name in sys.modules if name.partition(".")[0] == "csignals"]
-    return {name: sys.modules.pop(name) for name in ours}
+    ours = _ours()
+    for name in ours:
+        del sys.modules[name]
+    return ours
+
+
+def _ours():
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "csignals"}
 
 
 def environment(implementation):

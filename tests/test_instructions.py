@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bench import instructions
+from bench import hook, instructions
 from bench.hot_cases import CASES
 
 COUNTS = {"1 receiver": 800.0, "10 receivers": 3000.0}
@@ -115,3 +115,11 @@ def test_the_file_holds_the_cases_that_are_counted():
     for each in entries.values():
         assert each["counts"].keys() == {case.name for case in CASES}
     assert len(CASES) == len({case.name for case in CASES})
+
+
+@pytest.mark.parametrize(("with_hook", "code"), [(800.0, 0), (815.9, 0), (816.0, 1), (400.0, 0)])
+def test_a_hook_may_cost_less_than_2_percent(capsys, with_hook, code):
+    assert hook.compare({**COUNTS, "1 receiver": with_hook}, COUNTS) == code
+    row = capsys.readouterr().out.splitlines()[1]
+    assert row.startswith("1 receiver ")
+    assert row.endswith("too much") == bool(code)
