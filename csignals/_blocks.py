@@ -6,6 +6,7 @@ starts), or in the whole process. Once it is closed, it is in force nowhere, whi
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextvars import ContextVar
 
@@ -102,3 +103,14 @@ def is_dispatched(signal: Any) -> bool:
         return hooks_of(signal).is_in_force()
     except TypeError:
         return False
+
+
+def known_sender(signals: tuple[Any, ...], sender: Any) -> Any:
+    """Return a sender, given for these signals: a model by its name ("app.Model") too, as ``ModelSignal.connect`` does.
+
+    Raises LookupError where there is no such model, and ValueError for a string that is no such name.
+    """
+    models = sys.modules.get("django.db.models.signals")
+    if type(sender) is str and models is not None and any(isinstance(each, models.ModelSignal) for each in signals):
+        return sys.modules["django.apps"].apps.get_model(sender)
+    return sender

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from csignals._blocks import check_signals, mutes
+from csignals._blocks import check_signals, known_sender, mutes
 from csignals._dispatch_py import make_id
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ class mute:  # noqa: N801  # used like a function
 
     Without arguments all signals are muted. A muted send calls nobody and returns ``[]``, and ``has_listeners``
     says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out; with
-    `senders`, likewise, only sends by those are muted.
+    `senders`, likewise, only sends by those are muted. Senders of Django's model signals may be named ("app.Model").
 
     It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
     starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
@@ -32,7 +32,7 @@ class mute:  # noqa: N801  # used like a function
     def __init__(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:
         self._signals = check_signals(signals)
         self._receivers = None if receivers is None else _several(receivers)
-        self._senders = None if senders is None else _several(senders)
+        self._senders = None if senders is None else tuple([known_sender(signals, each) for each in _several(senders)])
         for receiver in self._receivers or ():
             if not callable(receiver):
                 raise TypeError(f"mute() takes receivers, which can be called, not {receiver!r}")

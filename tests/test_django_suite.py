@@ -50,6 +50,14 @@ def report():
     status = csignals.django.status()
     print("csignals:", status.implementation, status.django, *sorted(set(status.owners.values())))
 """
+TRACED = """
+import csignals
+trace = csignals.trace(scope="process")
+trace.__enter__()
+@atexit.register
+def report_trace():
+    print("traced:", len(trace.records))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +86,10 @@ def outcome(source, tmp_path_factory):
     """Return a function that runs tests of a release, and says how that went."""
     known = {}
 
-    def run(release, labels, implementation=None):
+    def run(release, labels, implementation=None, is_traced=False):
         settings = tmp_path_factory.mktemp("settings")
-        (settings / "suite_settings.py").write_text(SETTINGS + (INSTALLED if implementation else ""))
+        parts = SETTINGS, INSTALLED * bool(implementation), TRACED * is_traced
+        (settings / "suite_settings.py").write_text("".join(parts))
         path = source(release), settings, Path(load("python").__file__).parent.parent
         done = subprocess.run(
             [sys.executable, "runtests.py", "--parallel=1", "--settings=suite_settings", *labels],
@@ -97,6 +106,8 @@ def outcome(source, tmp_path_factory):
             assert report and report[0] == f"csignals: {implementation} {release} csignals", done.stdout[-3000:]
         else:
             assert not report
+        traced = re.search(r"^traced: (\d+)$", done.stdout, re.MULTILINE)
+        assert bool(traced and int(traced[1])) == is_traced
         return Outcome(done.stdout)
 
     def remember(*arguments):
@@ -137,3 +148,10 @@ def test_what_passes_without_csignals_passes_with_it(outcome, implementation, re
     assert ours == stock, ours.output[-5000:]
     # Not even those fail that fail without it.
     assert not stock.failed
+
+
+@pytest.mark.parametrize("release", SUPPORTED)
+def test_what_passes_without_csignals_passes_under_a_trace(outcome, implementation, release):
+    stock, traced = outcome(release, WHOLE), outcome(release, WHOLE, implementation, True)
+    print(f"Django {release}: without csignals {stock}; traced {traced}")
+    assert traced == stock, traced.output[-5000:]

@@ -3,12 +3,15 @@
 import asyncio
 import contextvars
 import inspect
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import django
 import django.dispatch
 import pytest
+from implementations import environment
 
 
 class Sender:
@@ -118,6 +121,36 @@ def test_an_iterable_sender_is_one_sender(csignals, signal):
     with csignals.mute(signal, senders="shop"):
         assert results(signal, "shop") == []
         assert results(signal, "s") == ["one"]
+
+
+NAMED_MODELS = """
+import django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["csignals.django", "django.contrib.contenttypes", "django.contrib.auth"])
+django.setup()
+import csignals
+from django.contrib.auth.models import Group, User
+from django.db.models.signals import post_save
+post_save.connect(lambda **named: "called", weak=False)
+with csignals.mute(post_save, senders=["auth.User"]):
+    print(len(post_save.send(User)), len(post_save.send(Group)))
+for wrong in "auth.Nobody", "User":
+    try:
+        csignals.mute(post_save, senders=wrong)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+def test_models_may_be_named(implementation):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", NAMED_MODELS],
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("0 1\nLookupError\nValueError\n", "")
 
 
 def test_blocks_nest_and_overlap_and_end_in_any_order(csignals, make):
