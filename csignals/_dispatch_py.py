@@ -244,7 +244,12 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     after it are not called. Thread-safe; never waits for a lock. As Django 6.1's ``Signal.send``.
     """
     if steering is not None and steering.is_in_force(self, sender):
-        return steering.send(self, sender, named, False)    # type: ignore[no-any-return]
+        with steering.Steered(self, sender, named, False) as steered:
+            for receiver in steered.sync:
+                with steered.calling(receiver):
+                    steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
+            steered.await_receivers(sender, named)
+        return steered.responses    # type: ignore[no-any-return]
     if not self.receivers:
         return []
     live = self._live_receivers(sender)
@@ -277,7 +282,12 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     ``Signal.send_robust``.
     """
     if steering is not None and steering.is_in_force(self, sender):
-        return steering.send(self, sender, named, True)     # type: ignore[no-any-return]
+        with steering.Steered(self, sender, named, True) as steered:
+            for receiver in steered.sync:
+                with steered.calling(receiver):
+                    steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
+            steered.await_receivers(sender, named)
+        return steered.responses    # type: ignore[no-any-return]
     if not self.receivers:
         return []
     live = self._live_receivers(sender)

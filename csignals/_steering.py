@@ -1,16 +1,17 @@
 """What the engines ask while anybody, in whatever context, mutes, captures or traces signals.
 
-A send that something is in force for is done here, in Python, from its beginning to its end; except that the compiled
-engine records by itself where nothing but traces is in force. What a block is for, muting.py, testing.py and
-tracing.py say.
+For a send that something is in force for, the Python engine asks here whom it reaches, and keeps what is to be kept of
+it; also where the compiled one is in use, except that this records by itself where nothing but traces is in force.
+What a block is for, muting.py, testing.py and tracing.py say.
 """
 
 from __future__ import annotations
 
 import sys
 
-from csignals import _blocks, aio
-from csignals._blocks import MUTES, TRACES, captures, here, mutes, traces
+from csignals import _blocks
+from csignals._blocks import MUTES, TRACES, captures, here, traces
+from csignals._dispatch import enter, leave
 from csignals._dispatch_py import both_kinds, hooks_of
 from csignals.tracing import Call, Send
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     Live = tuple[list[Receiver], list[Receiver]]
 
 __all__ = [
-    "Call", "Send", "asend", "audible", "captures", "here", "is_covered", "is_in_force", "mutes", "send", "traces",
-    "uncalled",
+    "Call", "Send", "Steered", "asend", "audible", "captures", "here", "is_covered", "is_in_force", "traces", "uncalled",
 ]  # fmt: skip
 
 
@@ -56,44 +56,83 @@ def audible(signal: Any, sender: object, live: Live) -> Live:
     return live
 
 
-def send(signal: Any, sender: Any, named: dict[str, Any], robust: bool) -> list[Response]:
-    """Do what ``Signal.send`` does, or ``send_robust``, as far as what is in force allows."""
-    captured = _captured(signal, sender, named)
-    if captured:
-        with _Outcome(captured) as outcome:
-            return outcome.note(_send(signal, sender, named, robust))
-    return _send(signal, sender, named, robust)
+class Steered:
+    """A send that something is in force for: whom it reaches, and what is kept of it."""
+
+    def __init__(self, signal: Any, sender: Any, named: dict[str, Any], robust: bool) -> None:
+        self.signal = signal
+        self.robust = robust
+        self.responses: list[Response] = []
+        in_force = captures.in_force()
+        self.captured = [each.note(signal, sender, named) for each in in_force if each.covers(signal, sender)]
+        self.record: Send | None = None
+        try:
+            self.sync, self.async_ = _receivers(signal, sender)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        if self.sync or self.async_:
+            recording = traces.in_force()
+            self.record = Send(signal, sender, recording) if recording else None
+
+    def __enter__(self) -> Steered:
+        return self
+
+    def calling(self, receiver: Receiver) -> Calling:
+        """Return the context in which a sync receiver is to be called."""
+        return Calling(self, receiver)
+
+    def await_receivers(self, sender: Any, named: dict[str, Any]) -> None:
+        """Add the responses of the async receivers to a sync send."""
+        if self.async_:
+            await_receivers = hooks_of(self.signal).await_receivers
+            self.responses += await_receivers(self.signal, self.async_, sender, named, self.robust, self.record)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if self.record is not None:
+            self.record.close()
+        for each in self.captured:
+            if error is None:
+                each.responses = self.responses[:]
+            else:
+                each.exception = error
 
 
-def _send(signal: Any, sender: Any, named: dict[str, Any], robust: bool) -> list[Response]:
-    sync, async_ = _receivers(signal, sender)
-    if not sync and not async_:
-        return []
-    record = _new_record(signal, sender)
-    try:
-        responses = aio.call_each(signal, sync, sender, named, robust, record)
-        if async_:
-            responses += hooks_of(signal).await_receivers(signal, async_, sender, named, robust, record)
-        return responses
-    finally:
-        if record is not None:
-            record.close()
+class Calling:
+    """The call of a sync receiver: it is recorded, and in a robust send its failure becomes its response."""
+
+    __slots__ = ("before", "call", "receiver", "steered")
+
+    def __init__(self, steered: Steered, receiver: Receiver) -> None:
+        self.steered = steered
+        self.receiver = receiver
+
+    def __enter__(self) -> None:
+        if self.steered.record is not None:
+            self.call = Call(self.steered.record, self.receiver)
+            self.before = enter(self.call)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        steered = self.steered
+        if steered.record is not None:
+            self.call.end(error)
+            leave(self.before)
+        if not steered.robust or not isinstance(error, Exception):
+            return False
+        hooks_of(steered.signal).log_failure(steered.signal, self.receiver, error)
+        steered.responses.append((self.receiver, error))
+        return True
 
 
 async def asend(
     signal: Any, sender: Any, named: dict[str, Any], robust: bool, await_both: Callable[..., Awaitable[list[Response]]]
 ) -> list[Response]:
     """Do what ``Signal.asend`` does, or ``asend_robust``. Whose rules of awaiting they are, `await_both` knows."""
-    with _Outcome(_captured(signal, sender, named)) as outcome:
-        sync, async_ = _receivers(signal, sender)
-        if not sync and not async_:
-            return outcome.note([])
-        record = _new_record(signal, sender)
-        try:
-            return outcome.note(await await_both(signal, sync, async_, sender, named, robust, record))
-        finally:
-            if record is not None:
-                record.close()
+    with Steered(signal, sender, named, robust) as steered:
+        if steered.sync or steered.async_:
+            sync, async_, record = steered.sync, steered.async_, steered.record
+            steered.responses = await await_both(signal, sync, async_, sender, named, robust, record)
+    return steered.responses
 
 
 def _receivers(signal: Any, sender: object) -> Live:
@@ -101,36 +140,6 @@ def _receivers(signal: Any, sender: object) -> Live:
         return [], []
     live = both_kinds(signal, signal._live_receivers(sender))
     return audible(signal, sender, live)    # as not every signal's own _live_receivers asks
-
-
-def _new_record(signal: Any, sender: object) -> Send | None:
-    in_force = traces.in_force()
-    return Send(signal, sender, in_force) if in_force else None
-
-
-def _captured(signal: Any, sender: object, named: dict[str, Any]) -> list[Any]:
-    """Return what the captures in force keep of a send."""
-    in_force = captures.in_force()
-    return [each.note(signal, sender, named) for each in in_force if each.covers(signal, sender)] if in_force else []
-
-
-class _Outcome:
-    """What a send that is captured comes to: its responses, or an exception."""
-
-    def __init__(self, captured: list[Any]) -> None:
-        self.captured = captured
-
-    def __enter__(self) -> _Outcome:
-        return self
-
-    def note(self, responses: list[Response]) -> list[Response]:
-        for each in self.captured:
-            each.responses = responses[:]
-        return responses
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        for each in self.captured:
-            each.exception = error
 
 
 _blocks.be_asked(sys.modules[__name__])
