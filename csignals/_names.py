@@ -101,11 +101,7 @@ def describe_sender(sender: Any) -> str | None:
 def dotted_name(target: Any) -> str | None:
     """Return the name under which a class, a function, or what passes for one, was defined; None if it has none."""
     if issubclass(type(target), type):
-        name = _qualname_of_class(target)
-        try:
-            module = _module_of_class(target)
-        except AttributeError:      # made where there is no module
-            module = None
+        module, name = module_of_class(target), _qualname_of_class(target)
     else:
         module, name = attribute(target, "__module__"), attribute(target, "__qualname__")
     if type(name) is not str:
@@ -135,6 +131,14 @@ def in_class(cls: type, name: str) -> Any:
         if name in namespace:
             return namespace[name]
     return None
+
+
+def module_of_class(cls: type) -> Any:
+    """Return the name of the module in which a class was defined; None if it was made outside of any."""
+    try:
+        return _module_of_class(cls)
+    except AttributeError:
+        return None
 
 
 # Whatever a metaclass has under these names.
