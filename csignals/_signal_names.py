@@ -117,8 +117,8 @@ def _best(places: list[_Place]) -> _Place:
     """Return the place where a signal is defined, or else the first, as far as the modules' code is there."""
     best, best_source = places[0], IMPORTED
     if len(places) > 1:
-        # The likely ones first, as it takes time to read a module's code.
-        for place in sorted(places, key=lambda place: "signal" not in place.module.rpartition(".")[2]):
+        # To read a module's code takes time. But most often the first is the one, as it was imported before the others.
+        for place in places:
             source = _source(place)
             if source > best_source:
                 best, best_source = place, source

@@ -10,7 +10,6 @@ import gc
 import sys
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType
 
 from csignals._dispatch import SignalBase
@@ -18,8 +17,10 @@ from csignals._dispatch_py import NONE_ID, make_id
 from csignals._names import describe, describe_sender, dotted_name, module_of_class
 from csignals._signal_names import name_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 SHOWN = 3   # receivers in a repr()
 
