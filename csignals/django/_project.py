@@ -1,4 +1,4 @@
-"""All signals of this project with their receivers, or those that somebody asks for: what ``manage.py signals`` prints."""
+"""The signals of this project with their receivers: all, or those that are asked for by ``manage.py signals``."""
 
 from __future__ import annotations
 

@@ -63,6 +63,7 @@ class Reluctant:
         pass
 
 
+BY_MAIL = "by mail"
 printer = Printer()
 post_save.connect(printer.print, sender=Order)
 post_save.connect(printer.print, sender=Item)
@@ -76,7 +77,7 @@ order_paid.connect(Reluctant(), weak=False)
 order_paid.connect(print, sender=printer)
 order_paid.connect(dict, sender=index)
 order_checked.connect(note, sender="shop.Order")
-order_sent.connect(note, sender="by mail")
+order_sent.connect(note, sender=BY_MAIL)
 order_sent.connect(Reluctant(), weak=False, sender=Reluctant())
 order_packed.connect(Printer.warm, sender=Printer.warm, weak=False)
 Item.cancelled.connect(note, sender=Item)

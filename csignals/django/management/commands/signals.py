@@ -51,7 +51,7 @@ class Command(BaseCommand):
         try:
             _project.load_urls()
         except Exception as error:  # of the project's own
-            self.stderr.write(f"The URLconf cannot be imported, so its receivers are missing here: {error!r}")
+            self.stderr.write(f"The URLconf cannot be imported, so what it connects is missing: {error!r}")
         try:
             found = _project.select(_project.collect(), signals, senders, apps)
         except LookupError as error:
