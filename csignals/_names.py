@@ -1,12 +1,13 @@
-"""What things are called: receivers and where they are written, senders, signals.
+"""What things are called: receivers and where they are written, and senders. Signals are in _signal_names.py.
 
-Nothing here runs anybody's ``__repr__`` or ``__str__``: a model instance's may ask the database.
+Nothing here runs anybody's ``__repr__`` or ``__str__``: a model instance's may ask the database. Nor a
+``__getattr__``, or what ``isinstance`` may run: an object that is lazy stays so.
 """
 
 from __future__ import annotations
 
 import functools
-import types
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
 from weakref import ref
 
 TYPE_CHECKING = False
@@ -25,83 +26,143 @@ class Description:
         self.line = line
 
 
-descriptions: dict[int, Description] = {}      # by the id of a function, or of whatever else the receiver is
-_references: dict[int, ref[Any]] = {}           # which forget a description when its id is free again
+descriptions: dict[int, Description] = {}       # by the id of a function, or of whatever else the receiver is
+class_names: dict[int, tuple[str, str]] = {}    # what classes and their instances are called, by the class's id
+_references: dict[int, ref[Any]] = {}           # which forget what is known under an id when it is free again
 
 
 def describe(receiver: Any) -> Description:
     """Return what a receiver is called and where it is written. Raises nothing."""
-    target = receiver.__func__ if type(receiver) is types.MethodType else receiver
-    number = id(target)
-    description = descriptions.get(number)
+    target = receiver
+    while type(target) is MethodType:
+        target = target.__func__
+    description = descriptions.get(id(target))
     if description is None:
         description = _new_description(target)
-        try:
-            _references[number] = ref(target, lambda _: _forget(number))
-        except TypeError:       # it cannot tell when it is gone
-            return description
-        descriptions[number] = description
+        _remember(descriptions, target, description)
     return description
+
+
+def _remember(known: dict[int, Any], target: Any, value: Any) -> None:
+    """Keep what is known of an object for as long as it lives; nothing, if it cannot tell when that is over."""
+    number = id(target)
+    try:
+        _references[number] = ref(target, lambda _: _forget(number))
+    except TypeError:
+        return
+    known[number] = value
 
 
 def _forget(number: int) -> None:
     descriptions.pop(number, None)
+    class_names.pop(number, None)
     _references.pop(number, None)
 
 
 def _new_description(target: Any) -> Description:
+    # Even so, a class may have somebody's property where a name should be.
     try:
-        function = _function_of(target)
-        code = getattr(function, "__code__", None)
-        if isinstance(code, types.CodeType):
-            return Description(_name_of_receiver(target), code.co_filename, code.co_firstlineno)
-        return Description(_name_of_receiver(target), None, None)
-    except Exception:   # of somebody's __getattr__
-        return Description(dotted_name(type(target)) + " object", None, None)
+        name = _name_of_receiver(target)
+    except Exception:
+        name = object_name(target)
+    try:
+        code = attribute(_function_of(target), "__code__")
+    except Exception:
+        code = None
+    is_known = type(code) is CodeType
+    return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
 
 
 def _function_of(target: Any) -> Any:
     """Return the function that somebody wrote, below its decorators, partials, and methods."""
     for _ in range(100):    # as it may go round in a circle
-        if isinstance(target, functools.partial):
+        kind = type(target)
+        if issubclass(kind, functools.partial):
             target = target.func
-        elif isinstance(target, types.MethodType):
+        elif kind is MethodType:
             target = target.__func__
-        elif "__wrapped__" in getattr(target, "__dict__", ()):
-            target = target.__wrapped__
-        elif isinstance(target, (types.FunctionType, type)):
-            break
-        else:
-            call = getattr(type(target), "__call__", None)   # noqa: B004  # the function it is, not whether there is one
-            if not isinstance(call, types.FunctionType):
-                break
+        elif issubclass(kind, type):
+            target = type.__getattribute__(target, "__init__")
+        elif (wrapped := attribute(target, "__wrapped__")) is not None:
+            target = wrapped
+        elif type(call := in_class(kind, "__call__")) is FunctionType:
             target = call
+        else:
+            break
     return target
 
 
 def _name_of_receiver(target: Any) -> str:
-    if isinstance(target, functools.partial):
+    if issubclass(type(target), functools.partial):
         return f"functools.partial({describe(target.func).name})"
-    if isinstance(target, types.MethodType):
-        target = target.__func__
-    if isinstance(getattr(target, "__qualname__", None), str):
-        return dotted_name(target)
-    return dotted_name(type(target)) + " object"
-
-
-def dotted_name(target: Any) -> str:
-    """Return the name under which a class or a function was defined."""
-    module = getattr(target, "__module__", None)
-    is_elsewhere = isinstance(module, str) and module != "builtins"
-    return f"{module}.{target.__qualname__}" if is_elsewhere else str(target.__qualname__)
+    return dotted_name(target) or object_name(target)
 
 
 def describe_sender(sender: Any) -> str | None:
-    """Return what a sender is called: a class by its dotted name, a string as it is, all else by its class."""
+    """Return what a sender is called; None for None. Raises nothing.
+
+    A class and a function by the dotted name, a string as it is, all else by its class.
+    """
+    kind = type(sender)
     if sender is None:
         return None
-    if isinstance(sender, type):
-        return dotted_name(sender)
-    if type(sender) is str:
-        return sender
-    return dotted_name(type(sender)) + " object"
+    if issubclass(kind, str):
+        return str.__str__(sender)
+    if kind in (FunctionType, BuiltinFunctionType, MethodType):
+        return describe(sender).name  # type: ignore[no-any-return]
+    cls = sender if issubclass(kind, type) else kind
+    names = class_names.get(id(cls))
+    if names is None:
+        names = dotted_name(cls) or object_name(cls), f"{dotted_name(cls)} object"
+        _remember(class_names, cls, names)
+    return names[cls is kind]
+
+
+def dotted_name(target: Any) -> str | None:
+    """Return the name under which a class, a function, or what passes for one, was defined; None if it has none."""
+    if issubclass(type(target), type):
+        module, name = module_of_class(target), _qualname_of_class(target)
+    else:
+        module, name = attribute(target, "__module__"), attribute(target, "__qualname__")
+    if type(name) is not str:
+        return None
+    return f"{module}.{name}" if type(module) is str and module != "builtins" else name
+
+
+def object_name(target: Any) -> str:
+    """Return a name for what has none of its own."""
+    return f"{dotted_name(type(target))} object"
+
+
+def attribute(target: Any, name: str) -> Any:
+    """Return an attribute that an object or its class has, or None: not one that its ``__getattr__`` makes up."""
+    if in_class(type(target), name) is not None:
+        return getattr(target, name, None)
+    try:
+        return object.__getattribute__(target, "__dict__").get(name)
+    except AttributeError:
+        return None
+
+
+def in_class(cls: type, name: str) -> Any:
+    """Return what stands under a name in the namespace of a class or of one of its bases, or None."""
+    for base in _bases_of(cls):
+        namespace = namespace_of(base)
+        if name in namespace:
+            return namespace[name]
+    return None
+
+
+def module_of_class(cls: type) -> Any:
+    """Return the name of the module in which a class was defined; None if it was made outside of any."""
+    try:
+        return _module_of_class(cls)
+    except AttributeError:
+        return None
+
+
+# Whatever a metaclass has under these names.
+_bases_of = vars(type)["__mro__"].__get__
+_module_of_class = vars(type)["__module__"].__get__
+_qualname_of_class = vars(type)["__qualname__"].__get__
+namespace_of = vars(type)["__dict__"].__get__

@@ -1,8 +1,8 @@
 """What a trace records, in Python: the specification of ``src_pyx/_tracing.pxi``, and its fallback.
 
 Here live the records and the clock. Who opens traces is ``_steering.py``'s affair, what users read in the records
-``tracing.py``'s: its classes stand over these. A record keeps no receiver, no instance and no exception, so that a
-trace keeps nobody alive that would have died without it; only signals, and the classes of senders.
+``tracing.py``'s: its classes stand over these. A record keeps no receiver, no sender and no exception, so that a
+trace keeps nobody alive that would have died without it; only signals.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from threading import get_ident
 from time import perf_counter_ns
 from types import MethodType
 
-from csignals._names import describe, descriptions
+from csignals._names import describe, describe_sender, descriptions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class SendBase:
 
     def __init__(self, signal: Any, sender: Any, traces: tuple[TraceBase, ...]) -> None:
         self.signal = signal
-        self._sender = sender if sender is None or isinstance(sender, (type, str)) else Instance(type(sender))
+        #: The sender, in words: a class by its dotted name, a string as it is, any other object by its class; or None.
+        self.sender: str | None = describe_sender(sender)
         self.traces = traces
         self.parent = under_way(_current_call.get())
 
@@ -57,13 +58,6 @@ class SendBase:
         """Let the call that it was sent in run alone again."""
         if self.parent is not None and self.start_ns:
             self.parent.nested(-1, self.end_ns)
-
-
-class Instance:
-    """What is kept of a sender that is neither a class nor a string."""
-
-    def __init__(self, cls: type) -> None:
-        self.cls = cls
 
 
 class CallBase:

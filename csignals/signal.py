@@ -30,7 +30,8 @@ class Signal(_dispatch.SignalBase):
 
     API and semantics are those of ``django.dispatch.Signal`` in Django 6.1. Every method may be called from
     any thread, from a receiver, and from a finalizer. ``use_caching`` is taken for Django's sake: the
-    routing table makes every signal faster than a cached one.
+    routing table makes every signal faster than a cached one. ``name`` is for people: without one, a signal goes by
+    the name under which it stands in its module. Raises TypeError for a name that is no string.
 
     Semi-public, as in Django: ``receivers`` (the list that decides who is called; it may be assigned and
     mutated), ``lock`` (held while a method changes that list; reentrant), ``sender_receivers_cache``
@@ -39,18 +40,42 @@ class Signal(_dispatch.SignalBase):
     """
 
     # Python's slots can be empty, as mock.patch.object() wants; the Python engine needs none.
-    __slots__ = ("lock", "sender_receivers_cache", "use_caching") if _dispatch.IMPLEMENTATION == "cython" else ()
+    __slots__ = (
+        ("_csignals_name", "lock", "sender_receivers_cache", "use_caching")
+        if _dispatch.IMPLEMENTATION == "cython"
+        else ()
+    )
 
-    def __init__(self, use_caching: bool = False) -> None:
+    def __init__(self, use_caching: bool = False, *, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"A signal's name must be a str, not {type(name).__name__}")
         self.receivers = []
         self.lock = threading.RLock()
         self.use_caching = use_caching
         self.sender_receivers_cache: dict[Any, Any] = {}
         self._dead_receivers = False
+        self._csignals_name = name
+
+    @property
+    def name(self) -> str | None:
+        """The name that the signal was given, or the dotted one under which it is found in its module, or None.
+
+        It is looked up when it is first asked for, and then kept; while it is not found, each time. Thread-safe.
+        """
+        from csignals._signal_names import name_of
+
+        return name_of(self)
+
+    def __repr__(self) -> str:
+        try:
+            from csignals.listing import represent
+        except Exception:   # while the interpreter shuts down
+            return object.__repr__(self)
+        return represent(self)
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
         # Some are in slots of the compiled base class, where copy.copy() does not look.
-        names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers"
+        names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers", "_csignals_name"
         return self.__dict__, {name: getattr(self, name) for name in names}
 
     asend = aio.asend

@@ -8,9 +8,8 @@ import time
 from csignals import _dispatch
 from csignals._blocks import CONTEXT, check_scope, traces
 from csignals._dispatch import enter, leave
-from csignals._names import describe_sender
 from csignals._recording import RecordedCoroutine
-from csignals._tracing_py import Instance
+from csignals._signal_names import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,17 +26,13 @@ class Send(_dispatch.SendBase):
 
     signal: Any                 #: The signal itself.
     parent: Call | None         #: The call of a receiver in which it was sent, if it was in one.
+    #: The sender, in words: a class by its dotted name, a string as it is, any other object by its class; or None.
+    sender: str | None
 
     @property
     def name(self) -> str:
         """The signal's name; for one without a name, its class and address."""
         return signal_name(self.signal)
-
-    @property
-    def sender(self) -> str | None:
-        """The sender: a class by its dotted name, a string as it is, any other object by its class; or None."""
-        sender = self._sender
-        return f"{describe_sender(sender.cls)} object" if isinstance(sender, Instance) else describe_sender(sender)
 
     def call_sync(self, receiver: Receiver, sender: object, named: dict[str, Any]) -> Any:
         """Return what a receiver returns, or raise what it raises, and record that."""
@@ -155,7 +150,8 @@ class Trace(_dispatch.TraceBase):
 
 
 def signal_name(signal: Any) -> str:
-    return repr(signal)
+    """Return a signal's name, or what stands for it."""
+    return name_of(signal) or f"{type(signal).__name__} at {id(signal):#x}"
 
 
 def trace(scope: str = CONTEXT, max_records: int | None = None) -> Trace:

@@ -17,6 +17,7 @@ from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_TYPE, PyObject, PyTypeObject
 from cpython.ref cimport Py_XDECREF, Py_XINCREF
 from cpython.tuple cimport PyTuple_Check, PyTuple_CheckExact
+from cpython.type cimport PyType_Check
 from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memmove
 
@@ -39,8 +40,8 @@ from csignals import _dispatch_py, _names
 from csignals._dispatch_py import (
     NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep, wait_and_sweep,
 )
-from csignals._names import describe
-from csignals._tracing_py import Instance, describe_exception
+from csignals._names import describe, describe_sender
+from csignals._tracing_py import describe_exception
 
 cdef enum:
     STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap

@@ -17,6 +17,7 @@ cdef type send_class
 cdef type call_class
 
 cdef dict descriptions = _names.descriptions
+cdef dict class_names = _names.class_names
 
 
 def steer(by):
@@ -99,7 +100,7 @@ def leave(Frame before):
 @cython.auto_pickle(False)
 cdef class SendBase:
     cdef readonly object signal
-    cdef readonly object _sender
+    cdef readonly object sender
     cdef readonly tuple traces
     cdef readonly CallBase parent
     cdef readonly int64_t start_ns
@@ -112,7 +113,7 @@ cdef class SendBase:
 
     cdef int open(self, signal, sender, tuple traces) except -1:
         self.signal = signal
-        self._sender = sender if sender is None or isinstance(sender, (type, str)) else Instance(type(sender))
+        self.sender = sender_in_words(sender)
         self.traces = traces
         frame = value_of(frame_here)
         self.parent = None if frame is None else under_way((<Frame>frame).call)
@@ -204,6 +205,14 @@ cdef object description_of(receiver):
     function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
     description = PyDict_GetItemWithError(descriptions, PyLong_FromVoidPtr(<void *>function))
     return describe(receiver) if description == NULL else <object>description
+
+
+cdef object sender_in_words(sender):
+    cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
+    cdef PyObject *names = PyDict_GetItemWithError(class_names, PyLong_FromVoidPtr(cls))
+    if names == NULL or sender is None:
+        return describe_sender(sender)
+    return (<tuple>names)[<PyObject *>sender != cls]
 
 
 cdef SendBase new_send(signal, sender, tuple traces):

@@ -56,6 +56,7 @@ def test_by_default_the_wheel_has_the_compiled_engine(build):
     assert not is_said_to_be_pure(wheel)
     names = zipfile.ZipFile(wheel).namelist()
     assert {"csignals/py.typed", "csignals/_dispatch_c.pyi", "csignals/django/apps.py"} <= set(names)
+    assert "csignals/django/management/commands/signals.py" in names
     assert not [name for name in names if name.endswith((".c", ".pyx", ".pxd")) or name.startswith(("tests", "bench"))]
 
 

@@ -17,13 +17,14 @@ from csignals import signal as standalone
 from csignals._together import await_each
 from csignals.aio import asend, asend_robust, make_await_receivers
 from csignals.django import _gather
+from csignals.listing import represent
 
 TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
 
 _lock = threading.RLock()
 _ours: dict[str, Any] = {}      # what is put on the class, by name; made once, so that it is known again
-_theirs: dict[str, Any] = {}    # Django's own methods, by name
+_theirs: dict[str, Any] = {}    # Django's own methods, by name; None where it has none
 _is_in_force = False            # between install() and uninstall()
 _replaced: set[str] = set()     # where ours is on the class, or in somebody's wrapper that is
 
@@ -60,7 +61,10 @@ def uninstall() -> None:
         _is_in_force = False
         for name in list(_replaced):
             if vars(Signal).get(name) is _ours[name]:
-                setattr(Signal, name, _theirs[name])
+                if _theirs[name] is None:
+                    delattr(Signal, name)
+                else:
+                    setattr(Signal, name, _theirs[name])
             if vars(Signal).get(name) is _theirs[name]:
                 _replaced.remove(name)
         for each in gc.get_objects():
@@ -101,7 +105,7 @@ def _methods() -> dict[str, Any]:
         # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
         is_in_force=lambda: _is_in_force,
     )
-    methods = {**_dispatch.methods(Signal, hooks), "disconnect": _disconnect}
+    methods = {**_dispatch.methods(Signal, hooks), "disconnect": _disconnect, "__repr__": represent}
     if has_async:
         methods["_log_robust_failure"] = _log_robust_failure
         if has_groups:
@@ -141,6 +145,8 @@ def _copy(ours: Any, name: str) -> Any:
 
 def _is_pristine(method: Any, name: str) -> bool:
     """Return whether a method is the one that Django defines under this name; others can bear its names, too."""
+    if method is None:
+        return name == "__repr__"       # which Django leaves to `object`
     return (
         type(method) is FunctionType
         and method.__globals__ is vars(dispatcher)

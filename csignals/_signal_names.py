@@ -1,0 +1,171 @@
+"""What a signal is called: the name that it was given, or the one under which it stands in its module.
+
+That is looked up in the modules that are loaded, and runs none of their code: one that would load itself, or a part of
+itself, when it is asked for a name is not asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, ModuleType
+from weakref import ref
+
+from csignals._names import attribute, module_of_class, namespace_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    Path = tuple[str, ...]      # of names, from a module's global down
+
+_names: dict[int, str] = {}                 # those that were found, by the id of the signal
+_references: dict[int, ref[Any]] = {}       # which forget a name when its id is free again
+
+
+def name_of(signal: Any) -> str | None:
+    """Return what a signal is called, be it csignals' or Django's, or None.
+
+    That is the name it was given, or else the dotted one of the module's global, or the attribute of one of its
+    classes, that is the signal: where it is defined, if others have imported it. A name that was found is kept. While
+    there is none, each call looks for one, which takes milliseconds. Thread-safe.
+    """
+    return names_of([signal])[0]
+
+
+def names_of(signals: Iterable[Any]) -> list[str | None]:
+    """Return what each of several signals is called, after one look through the modules for all of them."""
+    signals = list(signals)
+    unknown = {id(signal): signal for signal in signals if _known_name(signal) is None}
+    if unknown:
+        for number, places in _find(unknown).items():
+            _keep(unknown[number], str(_best(places)))
+    return [_known_name(signal) for signal in signals]
+
+
+def _known_name(signal: Any) -> str | None:
+    given = attribute(signal, "_csignals_name")
+    return given if isinstance(given, str) else _names.get(id(signal))
+
+
+def _keep(signal: Any, name: str) -> None:
+    number = id(signal)
+    _references[number] = ref(signal, lambda _: _forget(number))
+    _names[number] = name
+
+
+def _forget(number: int) -> None:
+    _names.pop(number, None)
+    _references.pop(number, None)
+
+
+# --- Where a signal is found ---------------------------------------------------------------------------------
+
+class _Place:
+    """A module's global, or an attribute of a class in it, that is the signal."""
+
+    def __init__(self, module: str, namespace: dict[str, Any], path: Path) -> None:
+        self.module = module
+        self.namespace = namespace      # the module's
+        self.path = path
+
+    def __str__(self) -> str:
+        return ".".join(map(str, (self.module, *self.path)))
+
+
+def _find(wanted: Mapping[int, Any]) -> dict[int, list[_Place]]:
+    """Return where objects are found, by their ids."""
+    places: dict[int, list[_Place]] = {}
+    seen: set[int] = set()
+    # Copies, as other threads may import meanwhile.
+    for key, module in sys.modules.copy().items():
+        if not issubclass(type(module), ModuleType):
+            continue
+        namespace = _namespace_of_module(module)
+        if namespace is None or id(namespace) in seen:      # a module that is known by another name as well
+            continue
+        seen.add(id(namespace))
+        name = namespace.get("__name__")
+        if type(name) is not str or sys.modules.get(name) is not module:
+            name = key
+        for number, path in _walk(namespace, name, (), wanted, seen):
+            places.setdefault(number, []).append(_Place(name, namespace, path))
+    return places
+
+
+def _walk(
+    namespace: Mapping[str, Any], module: str, path: Path, wanted: Mapping[int, Any], seen: set[int]
+) -> Iterator[tuple[int, Path]]:
+    """Look through a namespace, and through those of the classes in it that are of this module."""
+    for name, value in namespace.copy().items():  # type: ignore[attr-defined]  # a dict, or a view of one
+        if id(value) in wanted:
+            yield id(value), (*path, name)
+        elif issubclass(type(value), type) and module_of_class(value) == module and id(value) not in seen:
+            seen.add(id(value))
+            yield from _walk(namespace_of(value), module, (*path, name), wanted, seen)
+
+
+_namespace_of_module = vars(ModuleType)["__dict__"].__get__     # whatever a module does when it is asked for that
+
+
+# --- Which of several places defines it ----------------------------------------------------------------------
+
+MADE, ASSIGNED, IMPORTED = 2, 1, 0
+
+
+def _best(places: list[_Place]) -> _Place:
+    """Return the place where a signal is defined, or else the first, as far as the modules' code is there."""
+    best, best_source = places[0], IMPORTED
+    if len(places) > 1:
+        # To read a module's code takes time. But most often the first is the one, as it was imported before the others.
+        for place in places:
+            source = _source(place)
+            if source > best_source:
+                best, best_source = place, source
+                if source == MADE:
+                    break
+    return best
+
+
+def _source(place: _Place) -> int:
+    """Return how what is in a place came there, as its module's code says."""
+    try:
+        spec: Any = place.namespace["__spec__"]
+        before = set(_operations_before(spec.loader.get_code(spec.name), place.path))
+    except Exception:   # a loader's; or there is no code
+        return IMPORTED
+    if not before or any(operation.startswith("IMPORT") for operation in before):
+        return IMPORTED
+    return MADE if all(operation.startswith("CALL") for operation in before) else ASSIGNED
+
+
+def _operations_before(code: CodeType, path: Path) -> Iterator[str]:
+    """Return what comes before each place in a module's code that assigns to a name, or to that in a class."""
+    name, *rest = path
+    inner = _inner_codes(code)
+    if rest:
+        for each in inner:
+            if each.co_name == name:
+                yield from _operations_before(each, tuple(rest))
+    else:
+        yield from _stores(code, name, "STORE_NAME")
+        while inner:
+            each = inner.pop()
+            yield from _stores(each, name, "STORE_GLOBAL")
+            inner += _inner_codes(each)
+
+
+def _inner_codes(code: CodeType) -> list[CodeType]:
+    return [const for const in code.co_consts if type(const) is CodeType]
+
+
+def _stores(code: CodeType, name: str, store: str) -> Iterator[str]:
+    if name in code.co_names:
+        import dis
+
+        previous = ""
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == store and instruction.argval == name:
+                yield previous
+            if instruction.opname != "EXTENDED_ARG":
+                previous = instruction.opname

@@ -1,0 +1,97 @@
+"""``manage.py signals``: which receivers each signal of the project has. What is found is the affair of _project.py."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from csignals.django import _project
+from csignals.django._project import SignalInfo
+from csignals.listing import ReceiverInfo, describe_uid
+
+
+class Command(BaseCommand):
+    help = "Lists the signals of the project, Django's and csignals', with their receivers in the order they run."
+    requires_system_checks: list[str] = []      # noqa: RUF012  # Django's
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--signal",
+            action="append",
+            default=[],
+            metavar="NAME",
+            dest="signals",
+            help="Only this signal: post_save, signals.post_save, django.db.models.signals.post_save. Repeatable.",
+        )
+        parser.add_argument(
+            "--sender",
+            action="append",
+            default=[],
+            metavar="NAME",
+            dest="senders",
+            help="Only receivers that are connected to this very sender: shop.Order, shop.models.Order. Repeatable.",
+        )
+        parser.add_argument(
+            "--app",
+            action="append",
+            default=[],
+            metavar="LABEL",
+            dest="apps",
+            help="Only receivers that are defined in this app. Repeatable.",
+        )
+        parser.add_argument("--json", action="store_true", dest="as_json", help="Print everything as JSON.")
+
+    def handle(
+        self, *args: Any, signals: list[str], senders: list[str], apps: list[str], as_json: bool, **options: Any
+    ) -> None:
+        try:
+            _project.load_urls()
+        except Exception as error:  # of the project's own
+            self.stderr.write(f"The URLconf cannot be imported, so what it connects is missing: {error!r}")
+        try:
+            found = _project.select(_project.collect(), signals, senders, apps)
+        except LookupError as error:
+            raise CommandError(str(error)) from None
+        if as_json:
+            self.stdout.write(json.dumps([info.as_data() for info in found], indent=2))
+        else:
+            self.print(found)
+
+    def print(self, found: list[SignalInfo]) -> None:
+        for info in found:
+            name = self.style.MIGRATE_LABEL(info.name or f"{info.kind}, without a name")
+            self.stdout.write(name if info.receivers else f"{name}: no receivers")
+            for line in aligned([columns(receiver) for receiver in info.receivers]):
+                self.stdout.write(f"    {line}")
+        count = sum(len(info.receivers) for info in found)
+        self.stdout.write(f"\n{plural(len(found), 'signal')}, {plural(count, 'receiver')}")
+
+
+def columns(receiver: ReceiverInfo) -> list[str]:
+    return [
+        receiver.receiver,
+        f"{relative(receiver.file)}:{receiver.line}" if receiver.file else "-",
+        "any sender" if receiver.sender is None else receiver.sender,
+        "weak" if receiver.is_weak else "strong",
+        "async" if receiver.is_async else "sync",
+        "" if receiver.dispatch_uid is None else f"uid {describe_uid(receiver.dispatch_uid)}",
+    ]
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def relative(file: str) -> Path:
+    """Return the path from the current directory, if that leads down."""
+    path, here = Path(file), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
