@@ -114,7 +114,8 @@ def describe_sender(sender: Any) -> str | None:
     names = class_names.get(id(cls))
     if names is None:
         names = dotted_name(cls) or object_name(cls), f"{dotted_name(cls)} object"
-        _remember(class_names, cls, names)
+        if not issubclass(cls, (str, FunctionType, BuiltinFunctionType, MethodType)):   # instances have other names
+            _remember(class_names, cls, names)
     return names[cls is kind]
 
 

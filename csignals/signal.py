@@ -9,6 +9,7 @@ from weakref import ReferenceType, WeakMethod, ref
 from csignals import _dispatch, aio
 from csignals._dispatch import add_entry, code_flags, make_key, remove_entry
 from csignals._dispatch_py import Held, getter
+from csignals._signal_names import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,24 +48,27 @@ class Signal(_dispatch.SignalBase):
     )
 
     def __init__(self, use_caching: bool = False, *, name: str | None = None) -> None:
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"A signal's name must be a str, not {type(name).__name__}")
         self.receivers = []
         self.lock = threading.RLock()
         self.use_caching = use_caching
         self.sender_receivers_cache: dict[Any, Any] = {}
         self._dead_receivers = False
-        self._csignals_name = name
+        self.name = name
 
     @property
     def name(self) -> str | None:
         """The name that the signal was given, or the dotted one under which it is found in its module, or None.
 
-        It is looked up when it is first asked for, and then kept; while it is not found, each time. Thread-safe.
+        It is looked up when it is first asked for, and then kept; while it is not found, each time. It can be set, to
+        a str or None. Thread-safe.
         """
-        from csignals._signal_names import name_of
-
         return name_of(self)
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"A signal's name must be a str, not {type(name).__name__}")
+        self._csignals_name = name
 
     def __repr__(self) -> str:
         try:

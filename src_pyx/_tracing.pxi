@@ -209,10 +209,11 @@ cdef object description_of(receiver):
 
 cdef object sender_in_words(sender):
     cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
-    cdef PyObject *names = PyDict_GetItemWithError(class_names, PyLong_FromVoidPtr(cls))
-    if names == NULL or sender is None:
-        return describe_sender(sender)
-    return (<tuple>names)[<PyObject *>sender != cls]
+    cdef PyObject *names
+    if sender is None:
+        return None
+    names = PyDict_GetItemWithError(class_names, PyLong_FromVoidPtr(cls))
+    return describe_sender(sender) if names == NULL else (<tuple>names)[<PyObject *>sender != cls]
 
 
 cdef SendBase new_send(signal, sender, tuple traces):

@@ -56,8 +56,12 @@ def test_a_given_name_is_the_name(csignals, signal_names):
     signal = csignals.Signal(name="shop.paid")
     assert (signal.name, signal_names.name_of(signal)) == ("shop.paid", "shop.paid")
     assert repr(signal) == "<Signal shop.paid: no receivers>"
-    with pytest.raises(AttributeError):
-        signal.name = "another"
+    signal.name = "another"
+    assert (signal.name, signal_names.name_of(signal)) == ("another", "another")
+    signal.name = None
+    assert signal.name is None
+    with pytest.raises(TypeError, match="name must be a str, not int"):
+        signal.name = 1
     assert csignals.Signal(True, name="x").use_caching is True
 
 
