@@ -50,7 +50,7 @@ class CannotCountError(Exception):
 
 
 def count(least, folder=FOLDER):
-    """Return the entry of the file for this interpreter, as it is now: what counts, and what a folder's csignals takes."""
+    """Return the entry of the file for this interpreter, as it is now: for the csignals in a folder, what it takes."""
     if shutil.which("valgrind"):
         counter, times, runs = "valgrind", 1, count_with_valgrind(least, folder)
     elif perf_works(least):

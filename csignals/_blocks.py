@@ -35,6 +35,8 @@ class Kind:
         self._index = index     # among those of a context
         #: Those of the whole process.
         self.everywhere: tuple[Any, ...] = ()
+        #: Those that are open anywhere.
+        self.opened: tuple[Any, ...] = ()
 
     def in_force(self) -> tuple[Any, ...]:
         """Return the blocks that are in force in this context, in the order in which they were opened."""
@@ -44,6 +46,7 @@ class Kind:
     def open(self, block: Any, scope: str = CONTEXT) -> None:
         block.is_open = True
         with _lock:
+            self.opened += (block,)
             if scope == PROCESS:
                 self.everywhere += (block,)
             else:
@@ -55,6 +58,7 @@ class Kind:
         with _lock:
             if block.is_open:
                 block.is_open = False
+                self.opened = tuple([other for other in self.opened if other.is_open])
                 self.everywhere = tuple([other for other in self.everywhere if other.is_open])
                 _keep_open_ones_here()
                 use(-1)

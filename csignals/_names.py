@@ -26,9 +26,35 @@ class Description:
         self.line = line
 
 
-descriptions: dict[int, Description] = {}       # by the id of a function, or of whatever else the receiver is
-class_names: dict[int, tuple[str, str]] = {}    # what classes and their instances are called, by the class's id
-_references: dict[int, ref[Any]] = {}           # which forget what is known under an id when it is free again
+class Memo:
+    """What is known of objects, for as long as they live."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Any] = {}                 # by id
+        self._references: dict[int, ref[Any]] = {}      # which forget it before the id is used again
+
+    def get(self, target: object) -> Any:
+        return self.known.get(id(target))
+
+    def keep(self, target: Any, value: Any) -> None:
+        """Keep what is known of an object; or nothing, if that has no weak references."""
+        number = id(target)
+        try:
+            self._references[number] = ref(target, lambda _: self._forget(number))
+        except TypeError:
+            return
+        self.known[number] = value
+
+    def forget(self, target: object) -> None:
+        self._forget(id(target))
+
+    def _forget(self, number: int) -> None:
+        self.known.pop(number, None)
+        self._references.pop(number, None)
+
+
+descriptions = Memo()       # of functions, and whatever else receivers are
+class_names = Memo()        # what classes and their instances are called: two strings
 
 
 def describe(receiver: Any) -> Description:
@@ -36,27 +62,11 @@ def describe(receiver: Any) -> Description:
     target = receiver
     while type(target) is MethodType:
         target = target.__func__
-    description = descriptions.get(id(target))
+    description: Description | None = descriptions.get(target)
     if description is None:
         description = _new_description(target)
-        _remember(descriptions, target, description)
+        descriptions.keep(target, description)
     return description
-
-
-def _remember(known: dict[int, Any], target: Any, value: Any) -> None:
-    """Keep what is known of an object for as long as it lives; nothing, if it cannot tell when that is over."""
-    number = id(target)
-    try:
-        _references[number] = ref(target, lambda _: _forget(number))
-    except TypeError:
-        return
-    known[number] = value
-
-
-def _forget(number: int) -> None:
-    descriptions.pop(number, None)
-    class_names.pop(number, None)
-    _references.pop(number, None)
 
 
 def _new_description(target: Any) -> Description:
@@ -109,13 +119,13 @@ def describe_sender(sender: Any) -> str | None:
     if issubclass(kind, str):
         return str.__str__(sender)
     if kind in (FunctionType, BuiltinFunctionType, MethodType):
-        return describe(sender).name  # type: ignore[no-any-return]
+        return describe(sender).name
     cls = sender if issubclass(kind, type) else kind
-    names = class_names.get(id(cls))
+    names: tuple[str, str] | None = class_names.get(cls)
     if names is None:
         names = dotted_name(cls) or object_name(cls), f"{dotted_name(cls)} object"
         if not issubclass(cls, (str, FunctionType, BuiltinFunctionType, MethodType)):   # instances have other names
-            _remember(class_names, cls, names)
+            class_names.keep(cls, names)
     return names[cls is kind]
 
 

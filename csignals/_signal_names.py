@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, ModuleType
-from weakref import ref
 
-from csignals._names import attribute, module_of_class, namespace_of
+from csignals._names import Memo, attribute, module_of_class, namespace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
     Path = tuple[str, ...]      # of names, from a module's global down
 
-_names: dict[int, str] = {}                 # those that were found, by the id of the signal
-_references: dict[int, ref[Any]] = {}       # which forget a name when its id is free again
+_names = Memo()     # those that were found
 
 
 def name_of(signal: Any) -> str | None:
@@ -39,24 +37,13 @@ def names_of(signals: Iterable[Any]) -> list[str | None]:
     unknown = {id(signal): signal for signal in signals if _known_name(signal) is None}
     if unknown:
         for number, places in _find(unknown).items():
-            _keep(unknown[number], str(_best(places)))
+            _names.keep(unknown[number], str(_best(places)))
     return [_known_name(signal) for signal in signals]
 
 
 def _known_name(signal: Any) -> str | None:
     given = attribute(signal, "_csignals_name")
-    return given if isinstance(given, str) else _names.get(id(signal))
-
-
-def _keep(signal: Any, name: str) -> None:
-    number = id(signal)
-    _references[number] = ref(signal, lambda _: _forget(number))
-    _names[number] = name
-
-
-def _forget(number: int) -> None:
-    _names.pop(number, None)
-    _references.pop(number, None)
+    return given if isinstance(given, str) else _names.get(signal)
 
 
 # --- Where a signal is found ---------------------------------------------------------------------------------

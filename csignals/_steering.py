@@ -13,6 +13,7 @@ from csignals import _blocks
 from csignals._blocks import MUTES, TRACES, captures, here, traces
 from csignals._dispatch import enter, leave
 from csignals._dispatch_py import both_kinds, hooks_of
+from csignals._uncalled import is_awaited, note_called, uncalled
 from csignals.tracing import Call, Send
 
 TYPE_CHECKING = False
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
     Live = tuple[list[Receiver], list[Receiver]]
 
 __all__ = [
-    "Call", "Send", "Steered", "asend", "audible", "captures", "here", "is_covered", "is_in_force", "traces", "uncalled",
+    "Call", "Send", "Steered", "asend", "audible", "captures", "here", "is_covered", "is_in_force", "traces",
+    "uncalled",
 ]  # fmt: skip
-
-
-uncalled: dict[int, Any] = {}
 
 
 def is_in_force(signal: Any, sender: object) -> bool:
@@ -38,13 +37,13 @@ def is_in_force(signal: Any, sender: object) -> bool:
 
 
 def is_covered(signal: Any, sender: object) -> bool:
-    """Return whether any mute or capture is in force for a send."""
+    """Return whether any mute or capture is in force for a send, or it could reach somebody who is watched."""
     muting, capturing, _ = here.get()
     for blocks in muting, capturing, captures.everywhere:
         for block in blocks:
             if block.is_open and block.covers(signal, sender):
                 return True
-    return False
+    return bool(uncalled.known) and is_awaited(signal, sender)
 
 
 def audible(signal: Any, sender: object, live: Live) -> Live:
@@ -72,6 +71,8 @@ class Steered:
             self.__exit__(type(error), error, None)
             raise
         if self.sync or self.async_:
+            if uncalled.known:
+                note_called(signal, sender, (*self.sync, *self.async_))
             recording = traces.in_force()
             self.record = Send(signal, sender, recording) if recording else None
 

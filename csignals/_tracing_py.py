@@ -107,7 +107,7 @@ class CallBase:
 
 def description_of(receiver: Any) -> Description:
     number = id(receiver.__func__ if type(receiver) is MethodType else receiver)
-    return descriptions.get(number) or describe(receiver)
+    return descriptions.known.get(number) or describe(receiver)
 
 
 class TraceBase:

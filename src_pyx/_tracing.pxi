@@ -16,8 +16,8 @@ cdef dict uncalled
 cdef type send_class
 cdef type call_class
 
-cdef dict descriptions = _names.descriptions
-cdef dict class_names = _names.class_names
+cdef dict descriptions = _names.descriptions.known
+cdef dict class_names = _names.class_names.known
 
 
 def steer(by):
@@ -29,7 +29,7 @@ def steer(by):
         blocks_here = by.here
         process_traces = by.traces.everywhere
         has_process_captures = bool(by.captures.everywhere)
-        uncalled = by.uncalled
+        uncalled = by.uncalled.known
         send_class, call_class = by.Send, by.Call
     is_unsteered = by is None
 
@@ -42,11 +42,22 @@ cdef inline object value_of(variable):
     return held
 
 
+cdef bint is_awaited(self, sender) except -1:
+    cdef PyObject *senders
+    if not uncalled:
+        return False
+    senders = PyDict_GetItemWithError(uncalled, PyLong_FromVoidPtr(<void *>self))
+    # A bound method has another id: there are so few that are senders that it is not worth asking.
+    return senders != NULL and (
+        NONE_ID in <dict>senders or PyLong_FromVoidPtr(<void *>sender) in <dict>senders or PyMethod_Check(sender)
+    )
+
+
 cdef tuple traces_in_force(self, sender):
     """Return the traces that are in force for a send; or None, if it takes more than to record it."""
     cdef tuple mutes, captures, traces
     mutes, captures, traces = <tuple>value_of(blocks_here)
-    if (mutes or captures or has_process_captures or uncalled) and steering.is_covered(self, sender):
+    if (mutes or captures or has_process_captures or is_awaited(self, sender)) and steering.is_covered(self, sender):
         return None
     return traces + process_traces if process_traces else traces
 

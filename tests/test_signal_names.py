@@ -215,11 +215,10 @@ def test_a_name_is_forgotten_with_its_signal(signal_names, make):
     with placed(signal):
         signal_names.name_of(signal)
     number = id(signal)
-    assert number in signal_names._names
+    assert number in signal_names._names.known
     del signal
     gc.collect()
-    assert number not in signal_names._names
-    assert number not in signal_names._references
+    assert number not in signal_names._names.known
 
 
 BUILT_IN = {
@@ -310,7 +309,7 @@ def test_names_are_found_while_other_threads_import(modules, signal_names, make)
         with placed(wanted):
             for _ in range(20):
                 assert signal_names.name_of(unplaced) is None
-                signal_names._forget(id(wanted))
+                signal_names._names.forget(wanted)
                 assert signal_names.name_of(wanted) == f"{__name__}.placed_signal"
     finally:
         sys.setswitchinterval(interval)

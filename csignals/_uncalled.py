@@ -1,0 +1,136 @@
+"""Weak receivers that no send has reached: that one of them dies is worth knowing, as somebody meant it to be called.
+
+They are watched in development only (see _watching.py). While there are any, each send asks whether its signal has one
+for its sender, and if so takes off whom it reaches. Sends that csignals has no part in are not known of.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from weakref import ReferenceType, ref
+
+from csignals import _blocks
+from csignals._dispatch_py import NONE_ID, make_id
+from csignals._names import Memo, describe, describe_sender
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from csignals._dispatch_py import Entry, Receiver
+
+#: Those that are watched, of each signal by the id of the sender. The compiled engine looks here by itself.
+uncalled = Memo()
+_collected = Memo()     # those that died, of each signal by what they are called
+_is_asked = False       # whether sends ask here
+
+
+class NeverCalled:
+    """A weak receiver that was collected, and its connection with it, before any send had reached it."""
+
+    __slots__ = ("file", "line", "receiver", "sender", "signal")
+
+    def __init__(self, signal: Any, watch: Watch) -> None:
+        #: The signal itself.
+        self.signal = signal
+        #: The receiver's dotted name, and where it is written, as far as it says.
+        self.receiver = watch.description.name
+        self.file = watch.description.file
+        self.line = watch.description.line
+        #: The sender that it was connected to, in words, or None.
+        self.sender = watch.sender
+
+
+class Watch:
+    """A receiver that is waited for to be called, or to die."""
+
+    __slots__ = ("description", "key", "receiver_id", "reference", "sender", "sender_id", "signal")
+
+    def __init__(self, signal: Any, key: Any, receiver: Receiver, sender: object) -> None:
+        self.signal = ref(signal)
+        self.key = key
+        self.receiver_id = make_id(receiver)
+        self.sender_id = key[1]
+        self.sender = describe_sender(sender)
+        self.description = describe(receiver)
+        target = receiver.__self__ if type(receiver) is MethodType else receiver
+        self.reference: ReferenceType[Any] | None = ref(target, self.note_death)
+
+    def note_death(self, reference: object) -> None:
+        """Note that it died, unless it was called or disconnected before. Runs at any time: so it takes no lock."""
+        signal = self.signal()
+        if signal is None or not take_off(signal, self) or not is_connected(signal, self.key):
+            return
+        death = NeverCalled(signal, self)
+        deaths = _collected.get(signal)
+        if deaths is None:
+            _collected.keep(signal, deaths := {})
+        deaths[death.receiver, death.file, death.line, death.sender] = death
+        for trace in _blocks.traces.opened:
+            trace.never_called.append(death)
+
+
+def last_entry(signal: Any) -> Entry | None:
+    receivers = signal.receivers
+    return receivers[-1] if receivers else None
+
+
+def watch(signal: Any, receiver: Receiver, sender: object, before: Entry | None) -> None:
+    """Watch a receiver that was just connected weakly, unless it was before: if an entry came after the last one."""
+    global _is_asked
+    entry = last_entry(signal)
+    if entry is None or entry is before or not isinstance(entry[1], ReferenceType) or entry[1]() != receiver:
+        return
+    each = Watch(signal, entry[0], receiver, sender)
+    if uncalled.get(signal) is None:
+        uncalled.keep(signal, {})
+    uncalled.get(signal).setdefault(each.sender_id, []).append(each)
+    if not _is_asked:
+        _is_asked = True
+        _blocks.use(1)
+
+
+def take_off(signal: Any, watch: Watch) -> bool:
+    """Watch a receiver no longer. Returns whether it was."""
+    senders = uncalled.get(signal) or {}
+    watches = senders.get(watch.sender_id, [])
+    if watch not in watches:
+        return False
+    watch.reference = None
+    watches.remove(watch)
+    if not watches:
+        senders.pop(watch.sender_id, None)
+    if not senders:
+        uncalled.forget(signal)
+    return True
+
+
+def is_connected(signal: Any, key: Any) -> bool:
+    receivers = signal.receivers
+    return isinstance(receivers, list) and any(type(entry) is tuple and entry[0] is key for entry in receivers[:])
+
+
+def is_awaited(signal: Any, sender: object) -> bool:
+    """Return whether a send could reach somebody who is watched."""
+    senders = uncalled.get(signal)
+    return senders is not None and (NONE_ID in senders or make_id(sender) in senders)
+
+
+def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> None:
+    """Take off whom a send is about to call."""
+    global _is_asked
+    senders = uncalled.get(signal) or {}
+    called = {make_id(receiver) for receiver in receivers}
+    for sender_id in NONE_ID, make_id(sender):
+        for each in senders.get(sender_id, ())[:]:
+            if each.receiver_id in called:
+                take_off(signal, each)
+    if not uncalled.known and _is_asked:
+        _is_asked = False
+        _blocks.use(-1)
+
+
+def never_called(signal: Any) -> list[NeverCalled]:
+    """Return the weak receivers of a signal that were collected uncalled: those that are written at one place once."""
+    return list((_collected.get(signal) or {}).values())
