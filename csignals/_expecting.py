@@ -9,11 +9,11 @@ import reprlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from csignals import _names
-from csignals._blocks import check_signals
+from csignals._blocks import check_signals, known_sender
+from csignals._signal_names import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from csignals.testing import Send
 
@@ -41,7 +41,7 @@ class Expected:
     def __init__(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
         (self.signal,) = check_signals((signal,))
         # A sender is an argument like any other, and no other can have its name.
-        self.arguments = named if sender is ANY_SENDER else {"sender": sender, **named}
+        self.arguments = named if sender is ANY_SENDER else {"sender": known_sender((signal,), sender), **named}
 
     def matches(self, send: Send) -> bool:
         return send.signal is self.signal and not self.differences(send)
@@ -57,29 +57,28 @@ class Expected:
 
     def explain(self, trouble: str, sends: Sequence[Send]) -> str:
         """Return a message that says what the trouble is, and what was sent."""
-        arguments = ", ".join([_shown(name, value) for name, value in self.arguments.items()])
-        head = f"{one_line(f'{name_of_signal(self.signal)}({arguments}')}) {trouble}"
+        signals = {id(send.signal): send.signal for send in sends if send.signal is not self.signal}
+        name, *others = names([self.signal, *list(signals.values())[:MOST_OTHERS]])
+        head = f"{one_line(f'{name}({shown_arguments(self.arguments)}')}) {trouble}"
         if not sends:
             return f"{head} No send was captured."
-        return "\n  ".join([f"{head} What was sent:", *self._lines(sends)])
+        lines = [f"{head} What was sent:", *self._own_lines(name, sends)]
+        counts = Counter(id(send.signal) for send in sends)
+        lines += [one_line(f"{other} {times(counts[number])}") for number, other in zip(signals, others, strict=False)]
+        if len(signals) > MOST_OTHERS:
+            lines.append(f"... and {len(signals) - MOST_OTHERS} other signals")
+        return "\n  ".join(lines)
 
-    def _lines(self, sends: Sequence[Send]) -> list[str]:
+    def _own_lines(self, name: str, sends: Iterable[Send]) -> list[str]:
+        """Return a line for each send of the signal, the nearest first."""
         own = [(send, self.differences(send)) for send in sends if send.signal is self.signal]
         own.sort(key=lambda each: len(each[1]))
-        lines = [self._line(send, differences) for send, differences in own[:MOST_SENDS]]
+        lines = [one_line(f"{name}: {self._compared(*each)}") for each in own[:MOST_SENDS]]
         if len(own) > MOST_SENDS:
             lines.append(f"... and {times(len(own) - MOST_SENDS)} more")
-        others = Counter(id(send.signal) for send in sends if send.signal is not self.signal)
-        signals = {id(send.signal): send.signal for send in sends}
-        lines += [
-            one_line(f"{name_of_signal(signals[number])} {times(count)}")
-            for number, count in list(others.items())[:MOST_OTHERS]
-        ]
-        if len(others) > MOST_OTHERS:
-            lines.append(f"... and {len(others) - MOST_OTHERS} other signals")
         return lines
 
-    def _line(self, send: Send, differences: list[str]) -> str:
+    def _compared(self, send: Send, differences: list[str]) -> str:
         # First what is expected, so that it cannot be cut off.
         sent = arguments_of(send)
         words = []
@@ -87,10 +86,27 @@ class Expected:
             if name not in sent:
                 words.append(f"no {name}")
             elif name in differences:
-                words.append(f"{_shown(name, sent[name])} (not {shown(self.arguments[name])})")
+                words.append(f"{name}={shown(sent[name])} (not {shown(self.arguments[name])})")
             else:
-                words.append(_shown(name, sent[name]))
-        return one_line(f"{name_of_signal(send.signal)}: {', '.join(words)}")
+                words.append(f"{name}={shown(sent[name])}")
+        return ", ".join(words)
+
+
+def show(sends: Sequence[Send]) -> list[str]:
+    """Return a line for each of the first sends, and one for the others."""
+    first = sends[:MOST_SENDS]
+    lines = [
+        one_line(f"<Send {name}({shown_arguments(arguments_of(send))})>")
+        for send, name in zip(first, names(send.signal for send in first), strict=True)
+    ]
+    return [*lines, f"... and {len(sends) - MOST_SENDS} more"] if len(sends) > MOST_SENDS else lines
+
+
+def names(signals: Iterable[Any]) -> list[str]:
+    """Return what signals are called, after one search for all of them, which may take a while."""
+    signals = list(signals)
+    found = zip(names_of(signals), signals, strict=True)
+    return [name or f"{type(signal).__name__} at {id(signal):#x}" for name, signal in found]
 
 
 def arguments_of(send: Send) -> dict[str, Any]:
@@ -101,12 +117,6 @@ def times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def name_of_signal(signal: Any) -> str:
-    name_of = getattr(_names, "name_of", None)
-    name = None if name_of is None else name_of(signal)
-    return name or shown(signal)
-
-
 def shown(value: object) -> str:
     """Return a short ``repr`` of anything."""
     try:
@@ -115,8 +125,8 @@ def shown(value: object) -> str:
         return object.__repr__(value)
 
 
-def _shown(name: str, value: object) -> str:
-    return f"{name}={shown(value)}"
+def shown_arguments(arguments: dict[str, Any]) -> str:
+    return ", ".join([f"{name}={shown(value)}" for name, value in arguments.items()])
 
 
 def one_line(text: str) -> str:

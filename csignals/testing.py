@@ -10,10 +10,10 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from csignals._blocks import CONTEXT, captures, check_scope, check_signals, mutes
+from csignals._blocks import CONTEXT, captures, check_scope, check_signals, known_sender, mutes
 from csignals._connecting import connected
 from csignals._dispatch_py import make_id
-from csignals._expecting import ANY_SENDER, Expected, name_of_signal, one_line, shown, times
+from csignals._expecting import ANY_SENDER, Expected, names, show, times
 from csignals.muting import mute
 from csignals.tracing import Trace, trace
 
@@ -42,14 +42,16 @@ class Send:
         self.exception = None
 
     def __repr__(self) -> str:
-        arguments = "".join(f", {name}={shown(value)}" for name, value in self.named.items())
-        return one_line(f"<Send {name_of_signal(self.signal)}(sender={shown(self.sender)}{arguments})>")
+        return show([self])[0]
 
 
 class Sends(list[Send]):
     """The sends that a capture has seen, in the order in which they began: nested ones after those around them."""
 
     _signals: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(show(self))}]"
 
     def assert_sent(
         self, signal: Any, /, *, sender: object = ANY_SENDER, times: int | None = None, **named: Any
@@ -58,7 +60,8 @@ class Sends(list[Send]):
 
         Only sends by `sender` count, if that is given (also if it is None), and only those whose named arguments
         include `named`. A sender or an argument is the expected one if it is the same object or equal to it, so
-        that ``unittest.mock.ANY`` fits all. (Arguments with the names `sender` and `times` cannot be asked for.)
+        that ``unittest.mock.ANY`` fits all; a model may be named, too, as in `capture`. (An argument that is itself
+        called `times` cannot be asked for.)
 
         Returns the sends that count. Raises AssertionError, which says what was sent instead; ValueError for a
         signal that was not captured, and TypeError for one that csignals does not dispatch.
@@ -77,7 +80,7 @@ class Sends(list[Send]):
     def _check(self, expected: Expected, wanted: int | None) -> list[Send]:
         __tracebackhide__ = True
         if self._signals and not any(signal is expected.signal for signal in self._signals):
-            raise ValueError(f"{name_of_signal(expected.signal)} is none of the signals that were captured")
+            raise ValueError(f"{names([expected.signal])[0]} is none of the signals that were captured")
         sends = list(self)      # Comparing and showing run anybody's code, which may send.
         found = [send for send in sends if expected.matches(send)]
         if wanted is None:
@@ -94,9 +97,10 @@ class Sends(list[Send]):
 class capture:  # noqa: N801  # used like a function
     """Record sends for the length of a ``with`` or ``async with`` block, which gives their list: `Sends`.
 
-    The sends of `signals`, or of all signals if there are none; by `sender`, which is told by identity as
-    ``connect`` does, or by anybody if it is None. Sends count, sync and async, also those that are muted or have
-    no receivers. Each is recorded when it begins, so that its receivers may look. After the block, nothing is added.
+    The sends of `signals`, or of all signals if there are none; by `sender`, or by anybody if it is None. A sender is
+    told by identity, as ``connect`` does; those of Django's model signals may be named ("app.Model"). Sends count, sync
+    and async, also those that are muted or have no receivers. Each is recorded when it begins, so that its receivers
+    may look. After the block, nothing is added.
 
     Receivers are called nevertheless. With ``deliver=False`` nobody is: those sends are muted, too, so that they
     return ``[]``, and ``has_listeners`` says False. Otherwise that says what it would without the capture: where
@@ -108,12 +112,13 @@ class capture:  # noqa: N801  # used like a function
     each sees everything. May be used again, once it is closed.
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those;
-    ValueError for another scope; RuntimeError if it is entered while it is open.
+    ValueError for another scope; LookupError for the name of a model that is not there; RuntimeError if it is
+    entered while it is open.
     """
 
     def __init__(self, *signals: Any, sender: object = None, scope: str = CONTEXT, deliver: bool = True) -> None:
         self._signals = check_signals(signals)
-        self._sender = sender
+        self._sender = known_sender(signals, sender)
         self._scope = check_scope(scope)
         self._deliver = deliver
         self._capture: _Block | None = None

@@ -147,9 +147,8 @@ def test_a_signal_that_was_not_captured_is_not_asked_for(testing, csignals, sign
 # --- What a failure says -------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def name_of(implementation):
-    return load(implementation, "csignals._expecting").name_of_signal
+def name_of(signal):
+    return f"Signal at {id(signal):#x}"
 
 
 def failure(call, *arguments, **named):
@@ -159,7 +158,7 @@ def failure(call, *arguments, **named):
 
 
 def test_a_failure_shows_the_signal_s_sends_first_the_nearest_before_and_then_what_else_was_sent(
-    testing, csignals, signal, name_of
+    testing, csignals, signal
 ):
     other, another = csignals.Signal(), csignals.Signal()
     with testing.capture() as sends:
@@ -188,7 +187,7 @@ def test_a_failure_shows_the_signal_s_sends_first_the_nearest_before_and_then_wh
     )
 
 
-def test_a_failure_says_so_if_nothing_was_sent(testing, signal, name_of):
+def test_a_failure_says_so_if_nothing_was_sent(testing, signal):
     assert failure(testing.Sends().assert_sent, signal, x=1) == [
         f"{name_of(signal)}(x=1) was not sent. No send was captured."
     ]
@@ -283,7 +282,13 @@ def test_what_comparing_and_showing_sends_is_not_in_the_way(testing, signal):
     assert len(sends) > 1
 
 
-def test_sends_show_what_they_are(testing, signal, name_of):
+def test_sends_show_what_they_are_and_many_of_them_in_short(testing, csignals):
+    signal = csignals.Signal(name="shop.paid")
     with testing.capture() as sends:
-        signal.send("shop", order=7)
-    assert repr(sends) == f"[<Send {name_of(signal)}(sender='shop', order=7)>]"
+        for number in range(1_000):
+            signal.send("shop", order=number)
+    first, second = "<Send shop.paid(sender='shop', order=0)>", "<Send shop.paid(sender='shop', order=1)>"
+    assert repr(sends[0]) == first
+    assert repr(sends).startswith(f"[{first}, {second}, ")
+    assert repr(sends).endswith(", ... and 990 more]")
+    assert "shop.paid(order=-1) was not sent." in failure(sends.assert_sent, signal, order=-1)[0]

@@ -457,12 +457,14 @@ call_command("migrate", verbosity=0)
 with capture(post_save, sender=Group) as sends, assert_sent(post_save, sender=Group, created=True, times=1):
     group = Group.objects.create(name="one")
     Group.permissions.through.objects.count()
-(send,) = sends.assert_sent(post_save, instance=group, using="default")
+(send,) = sends.assert_sent(post_save, sender="auth.Group", instance=group, using="default")
+sends.assert_not_sent(post_save, sender="auth.User")
 assert send.named["instance"] is group and send.responses == [], send
 assert not post_save.has_listeners(Group)
 
-with capture(post_save, deliver=False) as sends:
+with capture(post_save, sender="auth.User") as others, capture(post_save, sender="auth.Group", deliver=False) as sends:
     group.save()
+assert others == []
 sends.assert_sent(post_save, created=False)
 
 # Django deletes without a signal where nobody listens, captured or not.
@@ -471,6 +473,10 @@ with capture(pre_delete, post_delete) as sends:
     Group.objects.filter(name="nobody").delete()
     with assert_not_sent(post_save):
         group.delete()
+try:
+    capture(post_save, sender="auth.Nobody")
+except LookupError:
+    pass
 print(csignals.IMPLEMENTATION, [send.sender.__name__ for send in sends])
 
 try:
@@ -492,5 +498,6 @@ def test_the_signals_of_models_are_captured_in_a_project(implementation):
     assert done.stderr == ""
     first, head, *lines = done.stdout.splitlines()
     assert first == f"{implementation} ['Group', 'Group']"
-    assert "was not sent" in head
+    sender = "sender=<class 'django.contrib.auth.models.Group'>"
+    assert head == f"django.db.models.signals.post_save({sender}, created=False) was not sent. What was sent:"
     assert len([line for line in lines if "created=True (not False)" in line and "instance=<Group: two>" in line]) == 1
