@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from csignals import _blocks
-from csignals._blocks import MUTES, TRACES, captures, here, traces
+from csignals._blocks import MUTES, TRACES, captures, here, mutes, traces
 from csignals._dispatch import enter, leave
 from csignals._dispatch_py import both_kinds, hooks_of
 from csignals._uncalled import is_awaited, note_called, uncalled
@@ -48,7 +48,7 @@ def is_covered(signal: Any, sender: object) -> bool:
 
 def audible(signal: Any, sender: object, live: Live) -> Live:
     """Return those of a signal's live receivers, the sync and the async ones, that are not muted."""
-    for mute in here.get()[MUTES]:
+    for mute in here.get()[MUTES] + mutes.everywhere:
         if mute.is_open and mute.covers(signal, sender):
             sync, async_ = live
             live = [each for each in sync if mute.spares(each)], [each for each in async_ if mute.spares(each)]

@@ -1,0 +1,135 @@
+"""What an assertion of testing.py expects of sends, and the words in which it fails.
+
+The words are bounded, whatever was sent, and no ``__repr__`` can make them fail.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from csignals._blocks import check_signals, known_sender
+from csignals._signal_names import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from csignals.testing import Send
+
+# Of at most 20 lines: one says what is wrong, and two how much is left out.
+MOST_SENDS = 10
+MOST_OTHERS = 7
+LONGEST_LINE = 500      # of characters
+
+_repr = reprlib.Repr()
+_repr.maxlevel = 3
+_repr.maxstring = _repr.maxother = _repr.maxlong = 80
+
+
+class _AnySender:
+    def __repr__(self) -> str:
+        return "any sender"
+
+
+ANY_SENDER = _AnySender()
+
+
+class Expected:
+    """Sends of a signal: by a sender and with named arguments, as far as those are given."""
+
+    def __init__(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
+        (self.signal,) = check_signals((signal,))
+        # A sender is an argument like any other, and no other can have its name.
+        self.arguments = named if sender is ANY_SENDER else {"sender": known_sender((signal,), sender), **named}
+
+    def matches(self, send: Send) -> bool:
+        return send.signal is self.signal and not self.differences(send)
+
+    def differences(self, send: Send) -> list[str]:
+        """Return the names of the arguments in which a send of the signal is another one."""
+        sent = arguments_of(send)
+        return [
+            name
+            for name, value in self.arguments.items()
+            if name not in sent or not (value is sent[name] or value == sent[name])
+        ]
+
+    def explain(self, trouble: str, sends: Sequence[Send]) -> str:
+        """Return a message that says what the trouble is, and what was sent."""
+        signals = {id(send.signal): send.signal for send in sends if send.signal is not self.signal}
+        name, *others = names([self.signal, *list(signals.values())[:MOST_OTHERS]])
+        head = f"{one_line(f'{name}({shown_arguments(self.arguments)}')}) {trouble}"
+        if not sends:
+            return f"{head} No send was captured."
+        lines = [f"{head} What was sent:", *self._own_lines(name, sends)]
+        counts = Counter(id(send.signal) for send in sends)
+        lines += [one_line(f"{other} {times(counts[number])}") for number, other in zip(signals, others, strict=False)]
+        if len(signals) > MOST_OTHERS:
+            lines.append(f"... and {len(signals) - MOST_OTHERS} other signals")
+        return "\n  ".join(lines)
+
+    def _own_lines(self, name: str, sends: Iterable[Send]) -> list[str]:
+        """Return a line for each send of the signal, the nearest first."""
+        own = [(send, self.differences(send)) for send in sends if send.signal is self.signal]
+        own.sort(key=lambda each: len(each[1]))
+        lines = [one_line(f"{name}: {self._compared(*each)}") for each in own[:MOST_SENDS]]
+        if len(own) > MOST_SENDS:
+            lines.append(f"... and {times(len(own) - MOST_SENDS)} more")
+        return lines
+
+    def _compared(self, send: Send, differences: list[str]) -> str:
+        # First what is expected, so that it cannot be cut off.
+        sent = arguments_of(send)
+        words = []
+        for name in dict.fromkeys(["sender", *self.arguments, *sent]):
+            if name not in sent:
+                words.append(f"no {name}")
+            elif name in differences:
+                words.append(f"{name}={shown(sent[name])} (not {shown(self.arguments[name])})")
+            else:
+                words.append(f"{name}={shown(sent[name])}")
+        return ", ".join(words)
+
+
+def show(sends: Sequence[Send]) -> list[str]:
+    """Return a line for each of the first sends, and one for the others."""
+    first = sends[:MOST_SENDS]
+    lines = [
+        one_line(f"<Send {name}({shown_arguments(arguments_of(send))})>")
+        for send, name in zip(first, names(send.signal for send in first), strict=True)
+    ]
+    return [*lines, f"... and {len(sends) - MOST_SENDS} more"] if len(sends) > MOST_SENDS else lines
+
+
+def names(signals: Iterable[Any]) -> list[str]:
+    """Return what signals are called, after one search for all of them, which may take a while."""
+    signals = list(signals)
+    found = zip(names_of(signals), signals, strict=True)
+    return [name or f"{type(signal).__name__} at {id(signal):#x}" for name, signal in found]
+
+
+def arguments_of(send: Send) -> dict[str, Any]:
+    return {"sender": send.sender, **send.named}
+
+
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def shown(value: object) -> str:
+    """Return a short ``repr`` of anything."""
+    try:
+        return str.__str__(_repr.repr(value))
+    except Exception:   # of somebody's __repr__
+        return object.__repr__(value)
+
+
+def shown_arguments(arguments: dict[str, Any]) -> str:
+    return ", ".join([f"{name}={shown(value)}" for name, value in arguments.items()])
+
+
+def one_line(text: str) -> str:
+    """Return a text with its ends of lines escaped, and cut if it is long."""
+    line = "\\n".join(text.splitlines())
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."

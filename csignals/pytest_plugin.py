@@ -1,0 +1,20 @@
+"""The pytest plugin: the fixture ``signals``. What it does is in testing.py, which is imported when a test asks."""
+
+from __future__ import annotations
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from csignals.testing import Signals
+
+
+@pytest.fixture
+def signals() -> Iterator[Signals]:
+    """Capture, mute, connect and trace signals until the end of the test: a ``csignals.testing.Signals``."""
+    from csignals.testing import Signals
+
+    with Signals() as signals:
+        yield signals
