@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from csignals._blocks import check_signals, known_sender
-from csignals._signal_names import names_of
+from csignals._signal_names import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,7 +58,8 @@ class Expected:
     def explain(self, trouble: str, sends: Sequence[Send]) -> str:
         """Return a message that says what the trouble is, and what was sent."""
         signals = {id(send.signal): send.signal for send in sends if send.signal is not self.signal}
-        name, *others = names([self.signal, *list(signals.values())[:MOST_OTHERS]])
+        labels = labels_of([self.signal, *list(signals.values())[:MOST_OTHERS]])
+        name, *others = labels.values()
         head = f"{one_line(f'{name}({shown_arguments(self.arguments)}')}) {trouble}"
         if not sends:
             return f"{head} No send was captured."
@@ -95,18 +96,9 @@ class Expected:
 def show(sends: Sequence[Send]) -> list[str]:
     """Return a line for each of the first sends, and one for the others."""
     first = sends[:MOST_SENDS]
-    lines = [
-        one_line(f"<Send {name}({shown_arguments(arguments_of(send))})>")
-        for send, name in zip(first, names(send.signal for send in first), strict=True)
-    ]
+    labels = labels_of(send.signal for send in first)
+    lines = [one_line(f"<Send {labels[id(send.signal)]}({shown_arguments(arguments_of(send))})>") for send in first]
     return [*lines, f"... and {len(sends) - MOST_SENDS} more"] if len(sends) > MOST_SENDS else lines
-
-
-def names(signals: Iterable[Any]) -> list[str]:
-    """Return what signals are called, after one search for all of them, which may take a while."""
-    signals = list(signals)
-    found = zip(names_of(signals), signals, strict=True)
-    return [name or f"{type(signal).__name__} at {id(signal):#x}" for name, signal in found]
 
 
 def arguments_of(send: Send) -> dict[str, Any]:

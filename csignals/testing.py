@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from csignals._blocks import CONTEXT, captures, check_scope, check_signals, known_sender, mutes
 from csignals._connecting import connected
 from csignals._dispatch_py import make_id
-from csignals._expecting import ANY_SENDER, Expected, names, show, times
+from csignals._expecting import ANY_SENDER, Expected, show, times
+from csignals._signal_names import label_of
 from csignals.muting import mute
 from csignals.tracing import Trace, trace
 
@@ -80,7 +81,7 @@ class Sends(list[Send]):
     def _check(self, expected: Expected, wanted: int | None) -> list[Send]:
         __tracebackhide__ = True
         if self._signals and not any(signal is expected.signal for signal in self._signals):
-            raise ValueError(f"{names([expected.signal])[0]} is none of the signals that were captured")
+            raise ValueError(f"{label_of(expected.signal)} is none of the signals that were captured")
         sends = list(self)      # Comparing and showing run anybody's code, which may send.
         found = [send for send in sends if expected.matches(send)]
         if wanted is None:

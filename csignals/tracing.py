@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import operator
 import sys
+import threading
 import time
 
 from csignals import _dispatch
 from csignals._blocks import CONTEXT, check_scope, traces
 from csignals._dispatch import enter, leave
 from csignals._recording import RecordedCoroutine
-from csignals._signal_names import name_of
+from csignals._signal_names import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Awaitable
-    from typing import Any
+    from typing import Any, Protocol
 
     from csignals._dispatch_py import Receiver
+    from csignals._trace_report import Summary, Totals
+    from csignals._uncalled import NeverCalled
+
+    class TextFile(Protocol):
+        def write(self, text: str, /) -> object: ...
+
+    File = str | os.PathLike[str] | TextFile | None
 
 
 class Send(_dispatch.SendBase):
@@ -31,8 +41,8 @@ class Send(_dispatch.SendBase):
 
     @property
     def name(self) -> str:
-        """The signal's name; for one without a name, its class and address."""
-        return signal_name(self.signal)
+        """The signal's name; for one without a name, its class and address. To find it may take milliseconds."""
+        return label_of(self.signal)
 
     def call_sync(self, receiver: Receiver, sender: object, named: dict[str, Any]) -> Any:
         """Return what a receiver returns, or raise what it raises, and record that."""
@@ -73,6 +83,10 @@ class Call(_dispatch.CallBase):
     end_ns: int                 #: When it ended: 0 while it has not.
     nested_ns: int              #: How long at least one send was under way that the receiver made.
     exception: str | None       #: What it raised, in words.
+
+    def __repr__(self) -> str:
+        state = f"{self.duration_ns} ns" if self.end_ns else "still running"
+        return f"<call of {self.receiver}: {state}>"
 
     @property
     def signal(self) -> str:
@@ -117,16 +131,33 @@ class Call(_dispatch.CallBase):
 
 
 class Trace(_dispatch.TraceBase):
-    """A record of the calls that sends make: see `trace`."""
+    """A record of the calls that sends make, and what can be read in it: see `trace`.
+
+    All of it may be read at any time, from any thread, and while it is open; what still runs then counts up to that
+    moment. ``print(trace)`` shows the tree of sends and calls, and the summary.
+    """
 
     def __init__(self, scope: str = CONTEXT, max_records: int | None = None) -> None:
-        if max_records is not None and max_records < 1:
-            raise ValueError(f"max_records must be at least 1, not {max_records}")
-        super().__init__(sys.maxsize if max_records is None else max_records)
+        limit = sys.maxsize if max_records is None else operator.index(max_records)
+        if limit < 1:
+            raise ValueError(f"max_records must be at least 1, not {limit}")
+        super().__init__(limit)
         self.scope = check_scope(scope)
         self.opened_ns = time.perf_counter_ns()
         #: What the time of day was at `opened_ns`, in ns since the epoch.
         self.epoch_ns = time.time_ns()
+        #: The weak receivers that were collected meanwhile, anywhere in the process, and had never been called. They
+        #: are known of in development only, in Python's development mode or Django's DEBUG.
+        self.never_called: list[NeverCalled] = []
+        #: How many calls were folded into the summary, and are records no more.
+        self.folded = 0
+        self._totals: Totals | None = None      # of those
+        self._fold_at = 0                       # so many calls
+        self._lock = threading.RLock()
+        if max_records is not None:
+            from csignals._trace_report import Totals
+
+            self._totals = Totals()
 
     def __enter__(self) -> Trace:
         if self.is_open:
@@ -143,16 +174,107 @@ class Trace(_dispatch.TraceBase):
     async def __aexit__(self, kind: object, error: object, traceback: object) -> None:
         traces.close(self)
 
+    def __repr__(self) -> str:
+        state = "open" if self.is_open else "closed"
+        folded = f", {self.folded} folded" if self.folded else ""
+        return f"<csignals trace of the {self.scope}, {state}: {len(self.calls)} calls{folded}>"
+
+    def __str__(self) -> str:
+        from csignals._trace_report import trace_text
+
+        return trace_text(self)
+
     @property
     def records(self) -> list[Call]:
-        """The calls, in the order in which they began: all of them, or the newest ``max_records``."""
-        return self.calls[:]
+        """The calls, in the order in which they began: all of them, or with ``max_records`` the newest.
 
+        Those are as many as that, or down to half of it. Calls that are running stay as well, and while many threads
+        send at once, there may be some more.
+        """
+        return self.calls[:]    # type: ignore[return-value]  # they are made by Send
 
-def signal_name(signal: Any) -> str:
-    """Return a signal's name, or what stands for it."""
-    return name_of(signal) or f"{type(signal).__name__} at {id(signal):#x}"
+    def summary(self) -> Summary:
+        """Return what every call came to, the folded ones too: by receiver and by signal.
+
+        ``.receivers`` and ``.signals`` are lists of rows, that with the most self time first: ``name``, ``calls``,
+        ``errors``, ``total_ns``, ``self_ns``, ``max_ns`` and ``mean_ns``; a receiver's have ``file`` and ``line`` too,
+        a signal's ``sends``, as many as reached receivers. Self time is without nested sends, so that it adds up; in
+        ``total_ns``, what a receiver's call takes that is nested in another call of it counts twice.
+        """
+        from csignals._trace_reading import Reading
+        from csignals._trace_report import summary_of
+
+        return summary_of(Reading(self))
+
+    def to_json(self, file: File = None) -> str:
+        """Return the records and the summary as JSON, and write it to `file`, a path or a text file, if given.
+
+        An object with these keys. Times are in ns; those that begin with ``start`` and ``read`` since the trace
+        was made, which ``epoch_ns`` is of the time of day, in ns since the epoch.
+
+        * ``version``: 1. ``scope``, ``is_open``, ``folded``, ``epoch_ns``. ``read_ns``: when it was read.
+        * ``calls``: an object for each record: ``id``, a number; ``send``, the number of the send that made it;
+          ``parent``, the id of the call in which it was sent, or null; ``signal``, ``sender``, ``receiver``,
+          ``file``, ``line``, ``is_async``, ``thread``, ``start_ns``, ``duration_ns``, ``self_ns`` (both null while
+          the call runs) and ``exception``, as `Call` has them. Numbers hold within one export.
+        * ``summary``: ``receivers`` and ``signals``, lists of rows as `summary` has them.
+        """
+        from csignals._trace_export import to_json
+
+        return to_json(self, file)
+
+    def to_chrome(self, file: File = None) -> str:
+        """Return the records in Chrome's trace-event format, and write it to `file`, a path or a text file, if given.
+
+        Perfetto (https://ui.perfetto.dev) and speedscope (https://www.speedscope.app) show such files. A send and its
+        calls lie on the line of their thread, each in what made it; those that overlap, as async ones do, on further
+        lines of that thread.
+        """
+        from csignals._trace_export import to_chrome
+
+        return to_chrome(self, file)
+
+    def fold(self) -> None:
+        """Take the older half of the calls off, as far as they have ended, and keep no more than what they came to.
+
+        Each send that finds too many calls comes here: while somebody does this or reads, they go on, without waiting.
+        """
+        if len(self.calls) < self._fold_at or not self._lock.acquire(blocking=False):
+            return
+        fold_at = self._fold_at
+        try:
+            self._fold_at = sys.maxsize     # for finalizers that send in the middle of this, in this thread
+            oldest = self.calls[: max(len(self.calls) - self.max_records // 2, 0)]
+            running = self._totals.add_ended(oldest)    # type: ignore[union-attr]  # there are some where calls fold
+            self.calls[: len(oldest)] = running
+            self.folded += len(oldest) - len(running)
+            fold_at = self.max_records + 2 * len(running)   # lest each send looks through many that are running
+        finally:
+            self._fold_at = fold_at
+            self._lock.release()
+
+    def snapshot(self) -> tuple[list[Any], Totals | None, int]:
+        """Return the records, the totals of all other calls, and how many those are."""
+        with self._lock:
+            fold_at, self._fold_at = self._fold_at, sys.maxsize
+            try:
+                return self.calls[:], self._totals and self._totals.copy(), self.folded
+            finally:
+                self._fold_at = fold_at
 
 
 def trace(scope: str = CONTEXT, max_records: int | None = None) -> Trace:
+    """Record the calls that sends make, for the length of a ``with`` or ``async with`` block.
+
+    One record for each call of a receiver: the signal, the sender, the receiver and where it is written, when it
+    began, how long it took, what it raised, and in which call its send was nested. Returns the `Trace`, to be read
+    during the block and after it.
+
+    With ``scope="context"`` it records what the current context sends (``contextvars``): this thread, this task and
+    the tasks it starts; with ``scope="process"``, what all threads do. Records take memory. With `max_records`, a
+    trace keeps about as many, the newest, and of the others only what they came to: then it may be open for ever.
+    It keeps no receiver alive, and no sender. May be opened again once it is closed, and goes on then.
+
+    Raises ValueError for another scope, or a `max_records` below 1.
+    """
     return Trace(scope, max_records)

@@ -46,3 +46,8 @@ def _ours():
 
 def environment(implementation):
     return {**os.environ, VARIABLE: CHOICES[implementation]}
+
+
+def in_place(implementation):
+    """Have what the package imports later on be its own, for the length of a block."""
+    return _in_place(_modules[implementation])
