@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from types import CodeType, ModuleType
 
-from csignals._names import Memo, attribute, dotted_name, module_of_class, namespace_of
+from csignals._names import Memo, attribute, module_of_class, namespace_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def labels_of(signals: Iterable[Any]) -> dict[int, str]:
     """Return what to call several signals, by their ids, after one look through the modules for all of them."""
     distinct = list({id(signal): signal for signal in signals}.values())
     names = zip(distinct, names_of(distinct), strict=True)
-    return {id(signal): name or f"{dotted_name(type(signal))} at {id(signal):#x}" for signal, name in names}
+    return {id(signal): name or f"{type(signal).__qualname__} at {id(signal):#x}" for signal, name in names}
 
 
 def _known_name(signal: Any) -> str | None:

@@ -12,6 +12,7 @@ import json
 import os
 import threading
 
+from csignals._signal_names import label_of
 from csignals._trace_reading import Reading, SendRead
 from csignals._trace_report import summary_of
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from csignals._trace_reading import CallRead
+    from csignals._uncalled import NeverCalled
     from csignals.tracing import File, Trace
 
     Item = SendRead | CallRead
@@ -38,6 +40,7 @@ def to_json(trace: Trace, file: File) -> str:
         "epoch_ns": trace.epoch_ns,
         "read_ns": reading.now - trace.opened_ns,
         "calls": [_call(call, trace.opened_ns) for call in reading.calls],
+        "never_called": [_never_called(each) for each in reading.never_called],
         "summary": {"receivers": list(map(vars, summary.receivers)), "signals": list(map(vars, summary.signals))},
     }
     return _written(document, file)
@@ -60,6 +63,16 @@ def _call(call: CallRead, opened_ns: int) -> dict[str, Any]:
         "duration_ns": None if call.is_running else call.duration_ns,
         "self_ns": None if call.is_running else call.self_ns,
         "exception": call.exception,
+    }
+
+
+def _never_called(death: NeverCalled) -> dict[str, Any]:
+    return {
+        "signal": label_of(death.signal),
+        "sender": death.sender,
+        "receiver": death.receiver,
+        "file": death.file,
+        "line": death.line,
     }
 
 

@@ -73,6 +73,7 @@ class Reading:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
+        self.never_called = trace.never_called[:]
         records, self.totals, self.folded = trace.snapshot()
         # First when they ended, then what time it is: so nothing ends after it.
         ends = [record.end_ns for record in records]

@@ -213,6 +213,9 @@ def trace_text(trace: Trace) -> str:
         lines += ["", *_tree(reading)]
     if reading.calls or reading.folded:
         lines += ["", summary_text(summary_of(reading), SUMMARY_ROWS)]
+    if reading.never_called:
+        lines += ["", "Collected, and never called:"]
+        lines += [f"  {one_line(each.receiver)}{place(each.file, each.line)}" for each in reading.never_called]
     return "\n".join(lines)
 
 

@@ -29,11 +29,14 @@ _is_asked = False       # whether sends ask here
 class NeverCalled:
     """A weak receiver that was collected, and its connection with it, before any send had reached it."""
 
-    __slots__ = ("file", "line", "receiver", "sender", "signal")
+    __slots__ = ("dispatch_uid", "file", "is_async", "line", "receiver", "sender", "signal")
 
     def __init__(self, signal: Any, watch: Watch) -> None:
         #: The signal itself.
         self.signal = signal
+        #: What the receiver was connected under, if not under itself.
+        self.dispatch_uid = watch.dispatch_uid
+        self.is_async = watch.is_async
         #: The receiver's dotted name, and where it is written, as far as it says.
         self.receiver = watch.description.name
         self.file = watch.description.file
@@ -41,17 +44,26 @@ class NeverCalled:
         #: The sender that it was connected to, in words, or None.
         self.sender = watch.sender
 
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """What is known of it once, however often it happens."""
+        return self.receiver, self.file, self.line, self.sender
+
 
 class Watch:
     """A receiver that is waited for to be called, or to die."""
 
-    __slots__ = ("description", "key", "receiver_id", "reference", "sender", "sender_id", "signal")
+    __slots__ = (
+        "description", "dispatch_uid", "is_async", "key", "receiver_id", "reference", "sender", "sender_id", "signal",
+    )  # fmt: skip
 
-    def __init__(self, signal: Any, key: Any, receiver: Receiver, sender: object) -> None:
+    def __init__(self, signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
         self.signal = ref(signal)
-        self.key = key
+        self.key = entry[0]
         self.receiver_id = make_id(receiver)
-        self.sender_id = key[1]
+        uid, self.sender_id = self.key
+        self.dispatch_uid = None if uid == self.receiver_id else uid
+        self.is_async = len(entry) > 2 and bool(entry[-1])
         self.sender = describe_sender(sender)
         self.description = describe(receiver)
         target = receiver.__self__ if type(receiver) is MethodType else receiver
@@ -66,9 +78,10 @@ class Watch:
         deaths = _collected.get(signal)
         if deaths is None:
             _collected.keep(signal, deaths := {})
-        deaths[death.receiver, death.file, death.line, death.sender] = death
+        deaths[death.place] = death
         for trace in _blocks.traces.opened:
-            trace.never_called.append(death)
+            if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
+                trace.never_called.append(death)
 
 
 def last_entry(signal: Any) -> Entry | None:
@@ -82,7 +95,7 @@ def watch(signal: Any, receiver: Receiver, sender: object, before: Entry | None)
     entry = last_entry(signal)
     if entry is None or entry is before or not isinstance(entry[1], ReferenceType) or entry[1]() != receiver:
         return
-    each = Watch(signal, entry[0], receiver, sender)
+    each = Watch(signal, entry, receiver, sender)
     if uncalled.get(signal) is None:
         uncalled.keep(signal, {})
     uncalled.get(signal).setdefault(each.sender_id, []).append(each)

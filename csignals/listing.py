@@ -16,6 +16,7 @@ from csignals._dispatch import SignalBase
 from csignals._dispatch_py import NONE_ID, make_id
 from csignals._names import describe, describe_sender, dotted_name, module_of_class
 from csignals._signal_names import name_of
+from csignals._uncalled import NeverCalled, never_called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,20 +43,27 @@ class ReceiverInfo:
     is_async: bool
     #: What it was connected under, if not under itself.
     dispatch_uid: Any
+    #: Whether it is gone: a weak receiver that was collected, and that no send had reached. Known in development only.
+    is_collected: bool = False
 
     def __str__(self) -> str:
         place = f" at {self.file}:{self.line}" if self.file else ""
         sender = "any sender" if self.sender is None else self.sender
         kinds = f"{'weak' if self.is_weak else 'strong'}, {'async' if self.is_async else 'sync'}"
         uid = "" if self.dispatch_uid is None else f", dispatch_uid={describe_uid(self.dispatch_uid)}"
-        return f"{self.receiver}{place}, for {sender}, {kinds}{uid}"
+        collected = ", collected and never called" if self.is_collected else ""
+        return f"{self.receiver}{place}, for {sender}, {kinds}{uid}{collected}"
 
 
 def list_receivers(signal: Any) -> list[ReceiverInfo]:
     """Return the receivers of a signal, be it csignals' or Django's, in the order in which a send calls them.
 
-    That is the order of connection, sync receivers before async ones; those that are dead are left out. Whom an
-    override of ``_live_receivers`` chooses is not known here. Raises TypeError for what is no signal. Thread-safe.
+    That is the order of connection, sync receivers before async ones; those that are dead are left out. In Python's
+    development mode and Django's DEBUG there come after them, as `is_collected`, the weak receivers that died while
+    they were connected, and had never been called: somebody forgot to hold them.
+
+    Whom an override of ``_live_receivers`` chooses is not known here. Raises TypeError for what is no signal.
+    Thread-safe.
     """
     if not issubclass(type(signal), signal_classes()):
         raise TypeError(f"list_receivers() takes a signal, not {dotted_name(type(signal))}")
@@ -64,9 +72,26 @@ def list_receivers(signal: Any) -> list[ReceiverInfo]:
 
 def lists_of(signals: Iterable[Any]) -> list[list[ReceiverInfo]]:
     """Return the receivers of each of several signals, after one search for senders that only their ids tell."""
+    signals = list(signals)
     lists = [_live_connections(signal) for signal in signals]
     senders = _find_senders({each.sender_id for connections in lists for each in connections if each.sender is None})
-    return [[each.info(senders) for each in connections] for connections in lists]
+    return [
+        [each.info(senders) for each in connections] + [_info_of_collected(each) for each in never_called(signal)]
+        for signal, connections in zip(signals, lists, strict=True)
+    ]
+
+
+def _info_of_collected(death: NeverCalled) -> ReceiverInfo:
+    return ReceiverInfo(
+        receiver=death.receiver,
+        file=death.file,
+        line=death.line,
+        sender=death.sender,
+        is_weak=True,
+        is_async=death.is_async,
+        dispatch_uid=death.dispatch_uid,
+        is_collected=True,
+    )
 
 
 def signal_classes() -> tuple[type, ...]:

@@ -217,6 +217,7 @@ class Trace(_dispatch.TraceBase):
           ``parent``, the id of the call in which it was sent, or null; ``signal``, ``sender``, ``receiver``,
           ``file``, ``line``, ``is_async``, ``thread``, ``start_ns``, ``duration_ns``, ``self_ns`` (both null while
           the call runs) and ``exception``, as `Call` has them. Numbers hold within one export.
+        * ``never_called``: the weak receivers that were collected uncalled, as `never_called` has them.
         * ``summary``: ``receivers`` and ``signals``, lists of rows as `summary` has them.
         """
         from csignals._trace_export import to_json

@@ -41,7 +41,7 @@ def imports(csignals, implementation):
 @pytest.fixture
 def name(csignals):
     """What gives a signal's name."""
-    return sys.modules["csignals.tracing"].signal_name
+    return sys.modules["csignals._signal_names"].label_of
 
 
 def connected(signal, *receivers):
@@ -454,8 +454,9 @@ def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
 
 
 def test_a_finalizer_may_send_and_read_in_the_middle_of_anything(csignals, signal):
+    signal.name = "signal"      # to look for the name of one without takes long
     connected(signal, one)
-    other = connected(csignals.Signal(), one)
+    other = connected(csignals.Signal(name="other"), one)
     sent = []
 
     def send(phase, info):

@@ -1,14 +1,20 @@
-"""``manage.py signals``: which receivers each signal of the project has. What is found is the affair of _project.py."""
+"""``manage.py signals``: which receivers each signal of the project has, or what they cost another command.
+
+What is found is the affair of _project.py.
+"""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+import sys
+from argparse import REMAINDER, ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.management import ManagementUtility
 from django.core.management.base import BaseCommand, CommandError
 
+import csignals
 from csignals.django import _project
 from csignals.django._project import SignalInfo
 from csignals.listing import ReceiverInfo, describe_uid
@@ -44,10 +50,39 @@ class Command(BaseCommand):
             help="Only receivers that are defined in this app. Repeatable.",
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="Print everything as JSON.")
+        parser.add_argument(
+            "--time",
+            nargs=REMAINDER,
+            metavar="COMMAND",
+            dest="timed",
+            help="Instead, run another command with its arguments, and print which receivers took longest.",
+        )
 
-    def handle(
-        self, *args: Any, signals: list[str], senders: list[str], apps: list[str], as_json: bool, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, timed: list[str] | None = None, **options: Any) -> None:
+        wanted = {name: options[name] for name in ("signals", "senders", "apps", "as_json")}
+        if timed is None:
+            self.list_signals(**wanted)
+        elif not timed:
+            raise CommandError("--time needs the name of a command")
+        elif any(wanted.values()):
+            raise CommandError("--time prints all receivers that are called: it takes no filter, and no --json")
+        else:
+            self.time_command(*timed)
+
+    def time_command(self, name: str, *arguments: str) -> None:
+        """Run a command as manage.py would, and print the summary of its signals, also if it fails."""
+        program = sys.argv[0]
+        command = ManagementUtility([program, name]).fetch_command(name)
+        trace = csignals.trace(scope="process", max_records=1_000)
+        try:
+            with trace:
+                command.run_from_argv([program, name, *arguments])
+        finally:
+            summary = trace.summary()
+            self.stdout.write(self.style.MIGRATE_HEADING(f"\nReceivers that {name} called, the slowest first"))
+            self.stdout.write(str(summary) if summary.receivers else "None.")
+
+    def list_signals(self, signals: list[str], senders: list[str], apps: list[str], as_json: bool) -> None:
         try:
             _project.load_urls()
         except Exception as error:  # of the project's own
@@ -67,7 +102,7 @@ class Command(BaseCommand):
             self.stdout.write(name if info.receivers else f"{name}: no receivers")
             for line in aligned([columns(receiver) for receiver in info.receivers]):
                 self.stdout.write(f"    {line}")
-        count = sum(len(info.receivers) for info in found)
+        count = sum(not receiver.is_collected for info in found for receiver in info.receivers)
         self.stdout.write(f"\n{plural(len(found), 'signal')}, {plural(count, 'receiver')}")
 
 
@@ -79,6 +114,7 @@ def columns(receiver: ReceiverInfo) -> list[str]:
         "weak" if receiver.is_weak else "strong",
         "async" if receiver.is_async else "sync",
         "" if receiver.dispatch_uid is None else f"uid {describe_uid(receiver.dispatch_uid)}",
+        "collected, never called" if receiver.is_collected else "",
     ]
 
 
