@@ -17,7 +17,8 @@ to it.
 from __future__ import annotations
 
 import sys
-from weakref import ReferenceType
+from types import MethodType
+from weakref import ReferenceType, WeakMethod
 
 TYPE_CHECKING = False   # that of typing, which takes longer to import than all of csignals
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def is_equal_to_itself_only(entry: Entry) -> bool:
     receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
     if receiver is None:
         return True
-    receiver = getattr(receiver, "__self__", receiver)
+    if type(receiver) is MethodType or isinstance(entry[1], WeakMethod):
+        receiver = receiver.__self__    # what the equality of its references depends on
     equals: object = type(receiver).__eq__
     return equals is object.__eq__
 

@@ -179,3 +179,16 @@ def test_an_entry_may_stand_in_several_signals(csignals, receivers):
     two.receivers = one.receivers
     two.connect(receivers[1], sender=functools)
     assert labels(one, functools) == labels(two, functools) == ["a", "b"]
+
+
+def test_a_receiver_that_refuses_to_be_asked_for_attributes_is_called(csignals, signal):
+    class Hostile:
+        def __getattr__(self, name):
+            raise AttributeError if name == "__func__" else RuntimeError
+
+        def __call__(self, **named):
+            return "called"
+
+    hostile = Hostile()
+    signal.connect(hostile, weak=False)
+    assert signal.send("sender") == [(hostile, "called")]

@@ -208,3 +208,42 @@ call_command("signals", senders=["shop.Item"], apps=["shop"], signals=["post_sav
         "\ndjango.dispatch.dispatcher.Signal, without a name\n    print  -  any sender  weak  sync\n\n" in done.stdout
     )
     assert done.stdout.endswith("\n\n1 signal, 1 receiver\n")
+
+
+def test_another_command_is_timed(implementation):
+    done = signals("--time", "sell", "3", "--at=half", **environment(implementation))
+    assert "Error" not in done.stderr   # there may be a note that the compiled engine is not there
+    assert done.returncode == 0
+    output, _, summary = done.stdout.partition("\nReceivers that sell called, the slowest first\n")
+    assert output == "sold 3 at half\n"
+    receivers, of_signals = [table.splitlines() for table in summary.strip().split("\n\n")]
+    assert receivers[0].split() == ["self", "total", "max", "mean", "calls", "errors", "receiver"]
+    assert re.search(r" ms .* 3 +0 +shop\.management\.commands\.sell\.slow ", receivers[1])
+    assert [line.split()[-1] for line in of_signals[1:] if "order_paid" in line] == ["shop.signals.order_paid"]
+
+
+def test_a_timed_command_that_fails_fails_and_is_summed_up():
+    done = signals("--time", "sell", "0")
+    assert (done.returncode, done.stderr) == (1, "CommandError: nothing to sell\n")
+    assert "Receivers that sell called, the slowest first" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--time"], "--time needs the name of a command"),
+        (["--json", "--time", "check"], "--time prints all receivers that are called: it takes no filter, and no"),
+        (["--app", "shop", "--time", "check"], "--time prints all receivers that are called: it takes no filter"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_with_timing_is_an_error(options, message):
+    done = signals(*options)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"CommandError: {message}")
+
+
+def test_a_timed_command_that_there_is_not_is_an_error():
+    done = signals("--time", "sel")
+    assert done.returncode == 1
+    assert "Unknown command: 'sel'" in done.stderr
