@@ -181,10 +181,10 @@ def test_an_entry_may_stand_in_several_signals(csignals, receivers):
     assert labels(one, functools) == labels(two, functools) == ["a", "b"]
 
 
-def test_a_receiver_that_refuses_to_be_asked_for_attributes_is_called(csignals, signal):
+def test_a_receiver_that_refuses_to_say_whose_method_it_is_is_called(csignals, signal):
     class Hostile:
         def __getattr__(self, name):
-            raise AttributeError if name == "__func__" else RuntimeError
+            raise RuntimeError if name == "__self__" else AttributeError
 
         def __call__(self, **named):
             return "called"
