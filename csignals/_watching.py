@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+IS_DEV_MODE = sys.flags.dev_mode
+modules = sys.modules
+attribute_of = object.__getattribute__
+
 # As in `inspect`, which takes long to import.
 CO_OPTIMIZED = 0x01
 CO_NESTED = 0x10
@@ -50,10 +54,16 @@ class WeakReceiverWarning(RuntimeWarning):
 
 def is_debugging() -> bool:
     """Return whether Python is in development mode, or Django's settings say DEBUG."""
-    if sys.flags.dev_mode:
+    if IS_DEV_MODE:
         return True
-    settings = getattr(sys.modules.get("django.conf"), "settings", None)
-    return bool(settings is not None and settings.configured and settings.DEBUG)
+    settings = getattr(modules.get("django.conf"), "settings", None)
+    if settings is None:
+        return False
+    # Django's answer in Python code, which takes as long as to connect; but they note in here what they answered.
+    noted = attribute_of(settings, "__dict__")
+    if "_wrapped" in noted and ("DEBUG" in noted or type(noted["_wrapped"]) is object):
+        return bool(noted.get("DEBUG"))
+    return bool(settings.configured and settings.DEBUG)
 
 
 def warn(receiver: Any) -> None:
@@ -74,63 +84,55 @@ def warn(receiver: Any) -> None:
 
 
 def is_trap(receiver: Any) -> bool:
-    """Return whether to warn of a receiver: nothing holds it for longer than some function runs, and `is_debugging`.
+    """Return whether nothing holds a receiver for longer than some function runs.
 
     Only where that is certain, so never on PyPy, which counts no references. Raises nothing. To be called by
     ``connect`` itself, as the frames from there on are counted.
     """
-    if not _METHOD_ALONE:
+    # What was frozen since is not found among those that hold it.
+    if not _METHOD_ALONE or gc.get_freeze_count() > _FROZEN:
         return False
     kind = type(receiver)
-    # For all that is no trap, these cost less than to ask Django's settings.
     if kind is FunctionType:
         code = receiver.__code__
         if not code.co_flags & CO_NESTED and code.co_name != "<lambda>":
             return False
     elif kind is MethodType and sys.getrefcount(receiver.__self__) > _METHOD_ALONE:
         return False
-    # What is frozen since is not found among those that hold it.
-    if not is_debugging() or gc.get_freeze_count() > _FROZEN:
-        return False
+    frames, caller = _frames_of_connect(sys._getframe(1))
+    return _is_unheld(receiver, frames, caller)
+
+
+# Where these two have the receiver, there are no generators that use it, as their cells would be found as well.
+def _is_unheld(receiver: Any, frames: list[FrameType], caller: FrameType | None) -> bool:
     from functools import partial
 
-    is_function = kind is FunctionType
-    # Whoever has an object in a variable needs it for as long; with the others, that is the trap.
-    is_object = not is_function and kind is not MethodType and not issubclass(kind, partial)
-    if (is_function and _is_global(receiver)) or (is_object and not _is_called_in_python(kind)):
+    is_function = type(receiver) is FunctionType
+    is_object = not is_function and type(receiver) is not MethodType and not issubclass(type(receiver), partial)
+    if (is_function and _is_global(receiver)) or (is_object and not _is_called_in_python(type(receiver))):
         return False
-    frames, caller = _frames_of_connect(sys._getframe(1))
     if frames[-1].f_code.co_name.endswith("decorator") and (is_object or _is_namespace(caller)):
         return False        # receiver() is about to return it to where it gets a name
     is_lazy = any(frame.f_code.co_name == "_lazy_method" for frame in frames)
-    passing = _count_passing(receiver, partial, frames[0].f_code if is_lazy else None)
+    passing = _what_passes_on(receiver, partial, frames[0].f_code if is_lazy else None)
     if passing is None:
         return False
+    # A variable is a trap, with functions. But whoever has an object in one needs it for as long, and so does who
+    # disconnects it; and who decorates a function is about to return it to where it gets a name.
     if not is_object and not _disconnects(caller) and not (is_function and _may_be_decorator(caller, receiver)):
         return True
-    # Is it in somebody's variable? Then it is held for as long as it is needed, or about to be returned.
+    if any(type(each) is CellType for each in passing):
+        return False
     if sys.version_info < (3, 11):
         return not _is_in_variable(caller, receiver)
     # Here frames hide what they hold. Each of those between has it in one variable; and C copies the arguments of a
     # partial that has keywords.
     between = sum(_is_ours(frame) and _module_of(frame) != REGISTRY for frame in frames)
-    return _references(receiver) <= _PASSED_ON + passing + between + is_lazy
+    return _references(receiver) <= _PASSED_ON + between + is_lazy + _count(receiver, gc.get_referents(*passing))
 
 
-def _is_global(function: FunctionType) -> bool:
-    """Return whether a function is what its module knows by its name: as one is that a decorator made."""
-    module = sys.modules.get(str(function.__module__))
-    return getattr(module, "__dict__", {}).get(function.__name__) is function
-
-
-def _is_called_in_python(kind: type) -> bool:
-    """Return whether the objects of a class are called by Python code, and are no classes."""
-    # A metaclass is not asked what it thinks of it.
-    return type(type.__getattribute__(kind, "__call__")) is FunctionType and not issubclass(kind, type)
-
-
-def _count_passing(receiver: Any, partial: type, lazy_connect: CodeType | None) -> int | None:
-    """Return how many references to a receiver only pass it on to ``connect``, or None if something holds it."""
+def _what_passes_on(receiver: Any, partial: type, lazy_connect: CodeType | None) -> list[Any] | None:
+    """Return what refers to a receiver only to pass it on to ``connect``, or None if something holds it."""
     found = [receiver]
     start = 0
     while start < len(found):
@@ -138,7 +140,7 @@ def _count_passing(receiver: Any, partial: type, lazy_connect: CodeType | None) 
         start = len(found)
         for each in gc.get_referrers(*targets):
             kind = type(each)
-            if kind in FRAMES or each is targets or each is found or _is_among(each, found):
+            if kind in FRAMES or each is targets or each is found or _count(each, found):
                 continue
             if not (
                 kind in TUPLES
@@ -152,12 +154,19 @@ def _count_passing(receiver: Any, partial: type, lazy_connect: CodeType | None) 
                 found.append(each)
         if len(found) > LIMIT:
             return None
-    return _count(receiver, gc.get_referents(*found[1:]))
+    return found[1:]
 
 
-# No generators above, whose cells would be found as well.
-def _is_among(target: object, things: Iterable[object]) -> bool:
-    return any(target is each for each in things)
+def _is_global(function: FunctionType) -> bool:
+    """Return whether a function is what its module knows by its name: as one is that a decorator made."""
+    module = modules.get(str(function.__module__))
+    return getattr(module, "__dict__", {}).get(function.__name__) is function
+
+
+def _is_called_in_python(kind: type) -> bool:
+    """Return whether the objects of a class are called by Python code, and are no classes."""
+    # A metaclass is not asked what it thinks of it.
+    return type(type.__getattribute__(kind, "__call__")) is FunctionType and not issubclass(kind, type)
 
 
 def _count(target: object, things: Iterable[object]) -> int:
@@ -171,7 +180,7 @@ def _code_of(method: object) -> object:
 
 def _is_own_cell(cell: CellType, receiver: Any) -> bool:
     """Return whether it is for a function's own use that it is in a cell; another may be returned, or kept."""
-    return type(receiver) is FunctionType and _is_among(cell, receiver.__closure__ or ())
+    return type(receiver) is FunctionType and _count(cell, receiver.__closure__ or ()) > 0
 
 
 def _is_arguments(names: dict[Any, Any]) -> bool:
@@ -193,13 +202,13 @@ def _may_be_decorator(caller: FrameType | None, function: FunctionType) -> bool:
         caller is not None
         and caller.f_code.co_argcount > 0
         and _is_namespace(caller.f_back)
-        and not _is_among(function.__code__, caller.f_code.co_consts)
+        and not _count(function.__code__, caller.f_code.co_consts)
     )
 
 
 def _is_in_variable(frame: FrameType | None, receiver: object) -> bool:
     while frame is not None:
-        if _is_among(receiver, gc.get_referents(frame)):
+        if _count(receiver, gc.get_referents(frame)):
             return True
         frame = frame.f_back
     return False
@@ -248,12 +257,15 @@ class _Known:
 
 def _calibrate() -> tuple[int, int]:
     """Return the references to the object of a method that nothing else holds, and to an object that is passed on from
-    one function to another. 0 where they say nothing.
+    function to function. 0 where they say nothing.
     """
     if sys.implementation.name != "cpython":
         return 0, 0
 
     def pass_on(receiver: Any) -> int:
+        return pass_on_again(receiver)
+
+    def pass_on_again(receiver: Any) -> int:
         return _references(receiver)
 
     known, passed_on = _Known(), pass_on(_Known())

@@ -86,7 +86,7 @@ class Signal(_dispatch.SignalBase):
                 sender_reference = _sender_reference(sender, callback)
         is_async = bool(flags & CO_COROUTINE) if flags else _is_async(receiver)
         is_new = add_entry(self, (key, reference, sender_reference, is_async))
-        if is_new and weak and _watching.is_trap(receiver):
+        if is_new and weak and _watching.is_debugging() and _watching.is_trap(receiver):
             _watching.warn(receiver)
 
     def disconnect(

@@ -8,6 +8,7 @@ import warnings
 import weakref
 from unittest import mock
 
+import django.conf
 import django.dispatch
 import pytest
 from django.db.models.signals import ModelSignal, post_save
@@ -213,37 +214,46 @@ def test_the_warning_says_what_is_lost_and_how_to_keep_it(csignals, watching):
     ]
 
 
-@pytest.mark.parametrize("kind", ["standalone", "Django's"])
-def test_only_of_what_may_be_a_trap_is_it_asked_whether_this_is_development(subject, implementation, watching):
-    signal, listener = subject[0], Listener()
+@pytest.mark.parametrize(("kind", "expected"), [("standalone", [1, 1, 1]), ("Django's", [1, 2, 2])])
+def test_a_weak_connection_costs_one_question_and_a_strong_one_none(subject, implementation, watching, expected):
+    signal, asked = subject[0], []
     watching.is_debugging.return_value = False
     with mock.patch.object(load(implementation, "csignals.signal"), "_check"):      # which asks as well
-        signal.connect(hear)
-        signal.connect(listener.hear)
-        signal.connect(lambda **named: None, weak=False)
-        asked = watching.is_debugging.call_count
-        signal.connect(lambda **named: None)
-        signal.connect(Listener().hear, sender=Listener)
-    assert (asked, watching.is_debugging.call_count) == (0, 2)
+        for named in ({}, {}, {"weak": False, "sender": Listener}):
+            signal.connect(hear, **named)
+            asked.append(watching.is_debugging.call_count)
+    assert asked == expected
 
 
-def test_it_is_development_in_python_s_mode_and_under_django_s_debug(implementation):
+@pytest.fixture
+def is_debugging(implementation):
     module = load(implementation, "csignals._watching")
+    with mock.patch.object(module, "IS_DEV_MODE", False):
+        yield module.is_debugging
 
-    def asked(dev_mode=False, **settings):
-        with (
-            mock.patch.object(module.sys, "flags", mock.Mock(dev_mode=dev_mode)),
-            mock.patch("django.conf.settings", mock.Mock(**settings)),
-        ):
-            return module.is_debugging()
 
-    assert asked(configured=True, DEBUG=True) is True
-    assert asked(configured=True, DEBUG=False) is False
-    assert asked(configured=False, DEBUG=True) is False
-    assert asked(dev_mode=True, configured=False) is True
+def test_it_is_development_under_django_s_debug(is_debugging):
+    settings = django.conf.LazySettings()
+    with mock.patch("django.conf.settings", settings):
+        assert is_debugging() is False
+        settings.configure(DEBUG=True)
+        assert is_debugging() is True       # they were not asked before
+        assert is_debugging() is settings.DEBUG is True
+        settings.DEBUG = False
+        assert is_debugging() is settings.DEBUG is is_debugging() is False
+        # As override_settings does.
+        override = django.conf.UserSettingsHolder(settings._wrapped)
+        override.DEBUG = True
+        settings._wrapped = override
+        assert is_debugging() is settings.DEBUG is is_debugging() is True
+        settings._wrapped = override.default_settings
+        assert is_debugging() is settings.DEBUG is is_debugging() is False
+    for configured, debug in [(True, True), (True, False), (False, True)]:
+        with mock.patch("django.conf.settings", mock.Mock(configured=configured, DEBUG=debug)):
+            assert is_debugging() is (configured and debug)
     with mock.patch.dict(sys.modules):
         del sys.modules["django.conf"]
-        assert module.is_debugging() is bool(sys.flags.dev_mode)
+        assert is_debugging() is False
 
 
 def live(signal, case):

@@ -113,7 +113,7 @@ def _methods() -> dict[str, Any]:
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
     # Asked before, as under DEBUG a cache of Django's takes hold of the receiver, for a while.
-    is_trap = weak and _is_in_force and _watching.is_trap(receiver)
+    is_trap = weak and _is_in_force and _watching.is_debugging() and _watching.is_trap(receiver)
     before = list(self.receivers or ()) if is_trap else []
     result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
     if is_trap and any(all(entry is not other for other in before) for entry in self.receivers[-1:]):
