@@ -2,6 +2,7 @@
 
 from csignals import _steering  # noqa: F401  # what sends ask while anybody mutes or traces
 from csignals._dispatch import IMPLEMENTATION
+from csignals._watching import WeakReceiverWarning
 from csignals.aio import nonblocking
 from csignals.muting import mute
 from csignals.signal import Signal, receiver
@@ -11,6 +12,7 @@ __all__ = [
     "IMPLEMENTATION",
     "ReceiverInfo",
     "Signal",
+    "WeakReceiverWarning",
     "__version__",
     "list_receivers",
     "mute",

@@ -152,15 +152,15 @@ def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry]
     return receivers, snapshot, keys.index(key) if key in keys else None
 
 
-def add_entry(signal: Any, entry: Entry) -> None:
-    """Append an entry to a signal's list, unless there is one with the same key."""
+def add_entry(signal: Any, entry: Entry) -> bool:
+    """Append an entry to a signal's list, unless there is one with the same key, and return whether it was appended."""
     while True:
         receivers, snapshot, index = look_up(signal, entry[0])
         with signal.lock:
             if signal.receivers is receivers and receivers == snapshot:
                 if index is None:
                     receivers.append(entry)
-                return
+                return index is None
 
 
 def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:

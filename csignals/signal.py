@@ -6,7 +6,7 @@ import sys
 import threading
 from weakref import ReferenceType, WeakMethod, ref
 
-from csignals import _dispatch, aio
+from csignals import _dispatch, _watching, aio
 from csignals._dispatch import add_entry, code_flags, make_key, remove_entry
 from csignals._dispatch_py import Held, getter
 from csignals._signal_names import name_of
@@ -98,7 +98,8 @@ class Signal(_dispatch.SignalBase):
 
         Raises TypeError for a receiver that is not callable or, unless ``weak=False``, has no weak
         references. Raises ValueError for one that takes no ``**kwargs``, where Django's settings say DEBUG
-        or Python is in development mode. As Django 6.1's ``Signal.connect``.
+        or Python is in development mode; there, a weak receiver that nothing else holds is warned of
+        (`WeakReceiverWarning`). As Django 6.1's ``Signal.connect``.
         """
         flags = code_flags(receiver)
         if not flags & CO_VARKEYWORDS:
@@ -113,7 +114,9 @@ class Signal(_dispatch.SignalBase):
             if sender is not None:
                 sender_reference = _sender_reference(sender, callback)
         is_async = bool(flags & CO_COROUTINE) if flags else _is_async(receiver)
-        add_entry(self, (key, reference, sender_reference, is_async))
+        is_new = add_entry(self, (key, reference, sender_reference, is_async))
+        if is_new and weak and _watching.is_debugging() and _watching.is_trap(receiver):
+            _watching.warn(receiver)
 
     def disconnect(
         self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None
@@ -200,9 +203,7 @@ def _is_async(receiver: object) -> bool:
 def _check(receiver: object) -> None:
     if not callable(receiver):
         raise TypeError("Signal receivers must be callable.")
-    settings = getattr(sys.modules.get("django.conf"), "settings", None)
-    is_debugging = sys.flags.dev_mode or (settings is not None and settings.configured and settings.DEBUG)
-    if is_debugging and not _accepts_kwargs(receiver):
+    if _watching.is_debugging() and not _accepts_kwargs(receiver):
         raise ValueError("Signal receivers must accept keyword arguments (**kwargs).")
 
 

@@ -149,6 +149,7 @@ cdef int forget_old_keys(SignalBase signal) except -1:
 
 def add_entry(SignalBase signal, tuple entry):
     cdef Keys keys
+    cdef bint is_new
     while compares_plainly(entry[0]):
         keys = keys_of(signal)
         if keys is None:
@@ -156,13 +157,14 @@ def add_entry(SignalBase signal, tuple entry):
         with signal.lock:
             # If so, nobody's code runs from here on, and nobody comes between.
             if type(signal.entries) is list and keys.same(<list>signal.entries):
-                if keys.index(entry[0]) < 0:
+                is_new = keys.index(entry[0]) < 0
+                if is_new:
                     signal.is_settled = False
                     keys.append(entry)
                     (<list>signal.entries).append(entry)
                 signal.keys, keys = keys, signal.keys       # the old ones are let go of after the lock
-                return
-    _dispatch_py.add_entry(signal, entry)
+                return is_new
+    return _dispatch_py.add_entry(signal, entry)
 
 
 def remove_entry(SignalBase signal, tuple key):

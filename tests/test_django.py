@@ -17,7 +17,7 @@ from django.dispatch import Signal, dispatcher
 from django.dispatch import receiver as django_receiver
 from implementations import environment, load
 
-PATCHED = ["_live_receivers", "disconnect", "has_listeners", "send", "send_robust"]
+PATCHED = ["_live_receivers", "connect", "disconnect", "has_listeners", "send", "send_robust"]
 if django.VERSION >= (5, 0):
     PATCHED.append("_log_robust_failure")
 

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
 
-from csignals import _dispatch
+from csignals import _dispatch, _watching
 from csignals import signal as standalone
 from csignals._together import await_each
 from csignals.aio import asend, asend_robust, make_await_receivers
@@ -105,7 +105,12 @@ def _methods() -> dict[str, Any]:
         # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
         is_in_force=lambda: _is_in_force,
     )
-    methods = {**_dispatch.methods(Signal, hooks), "disconnect": _disconnect, "__repr__": represent}
+    methods = {
+        **_dispatch.methods(Signal, hooks),
+        "connect": _connect,
+        "disconnect": _disconnect,
+        "__repr__": represent,
+    }
     if has_async:
         methods["_log_robust_failure"] = _log_robust_failure
         if has_groups:
@@ -113,6 +118,16 @@ def _methods() -> dict[str, Any]:
         else:
             methods |= _gather.methods(_theirs.__getitem__)
     return {name: _copy(ours, name) for name, ours in methods.items()}
+
+
+def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
+    # Asked before, as under DEBUG a cache of Django's takes hold of the receiver, for a while.
+    is_trap = weak and _is_in_force and _watching.is_debugging() and _watching.is_trap(receiver)
+    before = list(self.receivers or ()) if is_trap else []
+    result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
+    if is_trap and any(all(entry is not other for other in before) for entry in self.receivers[-1:]):
+        _watching.warn(receiver)
+    return result
 
 
 def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> Any:
@@ -137,7 +152,7 @@ def _copy(ours: Any, name: str) -> Any:
     if type(ours) is not FunctionType:
         return ours
     copy = FunctionType(ours.__code__, ours.__globals__, name, ours.__defaults__, ours.__closure__)
-    copy.__doc__ = ours.__doc__
+    copy.__doc__ = ours.__doc__ or getattr(Signal, name).__doc__
     copy.__module__ = Signal.__module__
     copy.__qualname__ = f"{Signal.__qualname__}.{name}"
     return copy
