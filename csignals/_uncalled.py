@@ -6,6 +6,7 @@ for its sender, and if so takes off whom it reaches. Sends that csignals has no 
 
 from __future__ import annotations
 
+import sys
 from types import MethodType
 from weakref import ReferenceType, ref
 
@@ -15,7 +16,7 @@ from csignals._names import Memo, describe, describe_sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from csignals._dispatch_py import Entry, Receiver
@@ -69,8 +70,10 @@ class Watch:
         target = receiver.__self__ if type(receiver) is MethodType else receiver
         self.reference: ReferenceType[Any] | None = ref(target, self.note_death)
 
-    def note_death(self, reference: object) -> None:
+    def note_death(self, reference: object, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
         """Note that it died, unless it was called or disconnected before. Runs at any time: so it takes no lock."""
+        if is_finalizing():     # then modules are being emptied
+            return
         signal = self.signal()
         if signal is None or not take_off(signal, self) or not is_connected(signal, self.key):
             return
@@ -84,17 +87,9 @@ class Watch:
                 trace.never_called.append(death)
 
 
-def last_entry(signal: Any) -> Entry | None:
-    receivers = signal.receivers
-    return receivers[-1] if receivers else None
-
-
-def watch(signal: Any, receiver: Receiver, sender: object, before: Entry | None) -> None:
-    """Watch a receiver that was just connected weakly, unless it was before: if an entry came after the last one."""
+def watch(signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
+    """Watch a receiver that was just connected weakly, by this entry."""
     global _is_asked
-    entry = last_entry(signal)
-    if entry is None or entry is before or not isinstance(entry[1], ReferenceType) or entry[1]() != receiver:
-        return
     each = Watch(signal, entry, receiver, sender)
     if uncalled.get(signal) is None:
         uncalled.keep(signal, {})

@@ -19,6 +19,8 @@ from types import (
     MethodType,
 )
 
+from csignals._names import describe
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,13 +72,11 @@ def warn(receiver: Any) -> None:
     """Warn of a receiver that is a trap, at the line that connects it. To be called by ``connect`` itself."""
     import warnings
 
-    from csignals._names import describe
-
-    name, file, line = describe(receiver)
-    place = "" if file is None else f" ({file}:{line})"
+    written = describe(receiver)
+    place = "" if written.file is None else f" ({written.file}:{written.line})"
     what = "the object of the receiver" if type(receiver) is MethodType else "the receiver"
     warnings.warn(
-        f"Nothing else holds {what} {name}{place}: it will be collected, at once or when this function ends, and its "
+        f"Nothing else holds {what} {written.name}{place}: it will be collected, at once or when this function ends, and its "
         "connection with it. Connect it with weak=False, or keep a reference to it.",
         WeakReceiverWarning,
         stacklevel=_stacklevel(sys._getframe(1)),

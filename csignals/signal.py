@@ -10,6 +10,7 @@ from csignals import _dispatch, _watching, aio
 from csignals._dispatch import add_entry, code_flags, make_key, remove_entry
 from csignals._dispatch_py import Held, getter
 from csignals._signal_names import name_of
+from csignals._uncalled import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,9 +115,12 @@ class Signal(_dispatch.SignalBase):
             if sender is not None:
                 sender_reference = _sender_reference(sender, callback)
         is_async = bool(flags & CO_COROUTINE) if flags else _is_async(receiver)
-        is_new = add_entry(self, (key, reference, sender_reference, is_async))
-        if is_new and weak and _watching.is_debugging() and _watching.is_trap(receiver):
-            _watching.warn(receiver)
+        entry = key, reference, sender_reference, is_async
+        if add_entry(self, entry) and weak and _watching.is_debugging():
+            is_trap = _watching.is_trap(receiver)
+            watch(self, entry, receiver, sender)
+            if is_trap:
+                _watching.warn(receiver)
 
     def disconnect(
         self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None

@@ -15,6 +15,7 @@ from django.dispatch import Signal, dispatcher
 from csignals import _dispatch, _watching
 from csignals import signal as standalone
 from csignals._together import await_each
+from csignals._uncalled import watch
 from csignals.aio import asend, asend_robust, make_await_receivers
 from csignals.django import _gather
 from csignals.listing import represent
@@ -121,12 +122,17 @@ def _methods() -> dict[str, Any]:
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
+    if not (weak and _is_in_force and _watching.is_debugging()):
+        return _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
     # Asked before, as under DEBUG a cache of Django's takes hold of the receiver, for a while.
-    is_trap = weak and _is_in_force and _watching.is_debugging() and _watching.is_trap(receiver)
-    before = list(self.receivers or ()) if is_trap else []
+    is_trap = _watching.is_trap(receiver)
+    before = list(self.receivers or ())
     result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    if is_trap and any(all(entry is not other for other in before) for entry in self.receivers[-1:]):
-        _watching.warn(receiver)
+    for entry in self.receivers[-1:]:
+        if all(entry is not other for other in before):
+            watch(self, entry, receiver, sender)
+            if is_trap:
+                _watching.warn(receiver)
     return result
 
 

@@ -1,0 +1,222 @@
+"""Weak receivers that die before any send has reached them: in development, the fact is in traces and in lists."""
+
+import asyncio
+import gc
+import json
+import subprocess
+import sys
+import warnings
+
+import django.dispatch
+import pytest
+from implementations import environment, load
+
+
+class Sender:
+    pass
+
+
+class Other:
+    pass
+
+
+class Listener:
+    def hear(self, **named):
+        pass
+
+
+@pytest.fixture
+def watching(implementation, monkeypatch):
+    module = load(implementation, "csignals._watching")
+    monkeypatch.setattr(module, "is_debugging", lambda: True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", module.WeakReceiverWarning)
+        yield
+
+
+@pytest.fixture
+def list_receivers(implementation):
+    return load(implementation, "csignals.listing").list_receivers
+
+
+@pytest.fixture(params=["standalone", "in Django"])
+def make(request, csignals, watching):
+    if request.param == "standalone":
+        return csignals.Signal
+    request.getfixturevalue("drop_in")
+    return django.dispatch.Signal
+
+
+def receiver():
+    def local(**named):
+        pass
+
+    return local
+
+
+def named(deaths):
+    return [death.receiver.rpartition(".")[2] for death in deaths]
+
+
+def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignals, make, list_receivers):
+    signal = make()
+    kept = Listener()
+    with csignals.trace() as trace, csignals.trace(scope="process") as other:
+        local = receiver()
+        line = local.__code__.co_firstlineno
+        signal.connect(local, sender=Sender, dispatch_uid="uid")
+        signal.connect(kept.hear)
+        del local
+        gc.collect()
+    live, gone = list_receivers(signal)
+    assert (live.receiver, live.is_collected) == (f"{__name__}.Listener.hear", False)
+    assert (gone.receiver, gone.file, gone.line) == (f"{__name__}.receiver.<locals>.local", __file__, line)
+    assert (gone.sender, gone.is_weak, gone.is_async, gone.dispatch_uid) == (f"{__name__}.Sender", True, False, "uid")
+    assert gone.is_collected
+    assert str(gone).endswith("collected and never called")
+    assert named(trace.never_called) == named(other.never_called) == ["local"]
+    assert trace.never_called[0].signal is signal
+
+
+def test_a_receiver_that_was_called_is_not(csignals, make, list_receivers):
+    signal = make()
+    with csignals.trace() as trace:
+        local, method = receiver(), Listener()
+        signal.connect(local)
+        signal.connect(method.hear)
+        signal.send(Sender)
+        del local, method
+        gc.collect()
+    assert list_receivers(signal) == trace.never_called == []
+
+
+@pytest.mark.parametrize("send", ["send", "send_robust", "asend", "asend_robust"])
+def test_every_way_of_sending_calls(make, list_receivers, send):
+    signal, local = make(), receiver()
+    if not hasattr(signal, send):
+        pytest.skip("there is no asend in Django 4.2")
+    signal.connect(local)
+    result = getattr(signal, send)(Sender)
+    if send.startswith("a"):
+        asyncio.run(result)
+    del local, result
+    gc.collect()
+    assert list_receivers(signal) == []
+
+
+def test_a_send_by_somebody_else_does_not_call_it(make, list_receivers):
+    signal, local = make(), receiver()
+    signal.connect(local, sender=Sender)
+    signal.send(Other)
+    signal.send(None)
+    assert not signal.has_listeners(Other)
+    del local
+    gc.collect()
+    assert named(list_receivers(signal)) == ["local"]
+
+
+def test_a_muted_send_does_not_call_it(csignals, make, list_receivers):
+    signal, local = make(), receiver()
+    signal.connect(local)
+    with csignals.mute(signal):
+        signal.send(Sender)
+    del local
+    gc.collect()
+    assert named(list_receivers(signal)) == ["local"]
+
+
+def test_a_receiver_that_was_disconnected_is_not_missed(make, list_receivers):
+    signal, local = make(), receiver()
+    signal.connect(local)
+    signal.disconnect(local)
+    del local
+    gc.collect()
+    assert list_receivers(signal) == []
+
+
+def test_a_receiver_that_is_connected_twice_is_watched_once(make, list_receivers):
+    signal, local = make(), receiver()
+    signal.connect(local)
+    signal.send(Sender)
+    signal.connect(local)
+    del local
+    gc.collect()
+    assert list_receivers(signal) == []
+
+
+def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receivers):
+    signal = make()
+    with csignals.trace() as trace:
+        for _ in range(100):
+            signal.connect(receiver())
+        gc.collect()
+    assert named(list_receivers(signal)) == named(trace.never_called) == ["local"]
+
+
+def test_sends_ask_no_longer_once_all_are_called(make, implementation):
+    engine = load(implementation, "csignals._dispatch_py")
+    uncalled = load(implementation, "csignals._uncalled").uncalled
+    gc.collect()
+    assert not uncalled.known
+    signal, local = make(), receiver()
+    signal.connect(local)
+    assert engine.steering is not None
+    assert signal.send(Sender) == [(local, None)]
+    assert not uncalled.known
+    assert engine.steering is None
+
+
+def test_a_signal_that_dies_takes_its_watches_along(make, implementation):
+    uncalled = load(implementation, "csignals._uncalled").uncalled
+    signal, local = make(), receiver()
+    signal.connect(local)
+    assert uncalled.known
+    del signal
+    gc.collect()
+    assert not uncalled.known
+
+
+def test_a_trace_says_so_in_print_and_in_json(csignals, make):
+    signal = make()
+    with csignals.trace() as trace:
+        signal.connect(receiver())
+        gc.collect()
+    assert "Collected, and never called:\n" in str(trace)
+    assert str(trace).splitlines()[-1].startswith(f"  {__name__}.receiver.<locals>.local  ")
+    assert [each["receiver"] for each in json.loads(trace.to_json())["never_called"]] == [
+        f"{__name__}.receiver.<locals>.local"
+    ]
+
+
+def test_in_production_nothing_is_watched(csignals, signal, list_receivers):
+    with csignals.trace() as trace:
+        signal.connect(receiver())
+        gc.collect()
+    assert list_receivers(signal) == trace.never_called == []
+
+
+IN_DEBUG = """
+import django, gc, warnings
+from django.conf import settings
+settings.configure(DEBUG=True, INSTALLED_APPS=["csignals.django", "django.contrib.contenttypes", "django.contrib.auth"])
+warnings.simplefilter("ignore", RuntimeWarning)
+django.setup()
+import csignals
+from django.db.models.signals import post_save
+class Listener:
+    def hear(self, **named):
+        pass
+post_save.connect(Listener().hear, sender="auth.User")
+gc.collect()
+print([(each.receiver, each.sender) for each in csignals.list_receivers(post_save) if each.is_collected])
+"""
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_in_a_project_under_debug(implementation, debug):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IN_DEBUG.replace("DEBUG=True", f"DEBUG={debug}")],
+        env=environment(implementation), capture_output=True, text=True, timeout=60,
+    )
+    expected = [("__main__.Listener.hear", "django.contrib.auth.models.User")] if debug else []
+    assert (done.stdout, done.stderr) == (f"{expected}\n", "")
