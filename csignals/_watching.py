@@ -76,8 +76,8 @@ def warn(receiver: Any) -> None:
     place = "" if written.file is None else f" ({written.file}:{written.line})"
     what = "the object of the receiver" if type(receiver) is MethodType else "the receiver"
     warnings.warn(
-        f"Nothing else holds {what} {written.name}{place}: it will be collected, at once or when this function ends, and its "
-        "connection with it. Connect it with weak=False, or keep a reference to it.",
+        f"Nothing else holds {what} {written.name}{place}: it will be collected, at once or when this function ends, "
+        "and its connection with it. Connect it with weak=False, or keep a reference to it.",
         WeakReceiverWarning,
         stacklevel=_stacklevel(sys._getframe(1)),
     )
