@@ -91,7 +91,7 @@ class Steered:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self.record is not None:
-            self.record.close()
+            self.record.close(may_go_on=error is not None)
         for each in self.captured:
             if error is None:
                 each.responses = self.responses[:]

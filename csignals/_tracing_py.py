@@ -54,10 +54,12 @@ class SendBase:
         self.traces = traces
         self.parent = under_way(_current_call.get())
 
-    def close(self) -> None:
-        """Let the call that it was sent in run alone again."""
+    def close(self, may_go_on: bool = False) -> None:
+        """Let the call that it was sent in run alone again. It `may_go_on`, in a thread that nobody waits for."""
         if self.parent is not None and self.start_ns:
             self.parent.nested(-1, self.end_ns)
+        if not may_go_on:
+            self.traces = ()    # which have it in their records: so that they need not wait to be collected
 
 
 class CallBase:

@@ -130,12 +130,14 @@ cdef class SendBase:
         self.parent = None if frame is None else under_way((<Frame>frame).call)
         return 0
 
-    def close(self):
-        self.end()
+    def close(self, bint may_go_on=False):
+        self.end(may_go_on)
 
-    cdef int end(self) except -1:
+    cdef int end(self, bint may_go_on) except -1:
         if self.parent is not None and self.start_ns:
             self.parent.nested(-1, self.end_ns)
+        if not may_go_on:
+            self.traces = ()
         return 0
 
 
@@ -258,5 +260,6 @@ cdef PyObject *new_recorded_response(
 
 cdef int close_send(SendBase send) except -1:
     send.frame.call = send.before
-    send.end()
+    send.frame = send.before = None
+    send.end(False)
     return 0

@@ -542,14 +542,25 @@ def test_a_trace_keeps_nobody_alive(csignals, make, monkeypatch):
     assert len(trace.records) == 1
 
 
-def test_a_closed_trace_is_not_kept_alive(csignals, signal):
-    connected(signal, one)
-    with csignals.trace() as trace:
-        signal.send(Sender)
-    death = weakref.ref(trace)
-    del trace
+def test_a_closed_trace_is_freed_at_once(csignals, make):
+    signal = connected(make(), one, lambda **named: inner.send(Sender), awaited, weak=False)
+    inner = connected(make(), one)
     gc.collect()
-    assert death() is None
+    gc.disable()
+    try:
+        with csignals.trace() as trace:
+            inner.send(Sender)
+            signal.disconnect(awaited)
+            signal.send_robust(Sender)
+            if hasattr(signal, "asend"):
+                signal.connect(awaited)
+                asyncio.run(signal.asend(Sender))
+        deaths = weakref.ref(trace), weakref.ref(trace.records[0].send.signal)
+        del trace
+        assert deaths[0]() is None
+        assert deaths[1]() is inner
+    finally:
+        gc.enable()
 
 
 def test_names_of_the_dead_are_not_given_to_others(csignals, signal):
