@@ -10,9 +10,10 @@ from csignals._trace_reading import Reading, SendRead
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
+    from csignals._names import Description
     from csignals._trace_reading import CallRead
     from csignals.tracing import Trace
 
@@ -75,49 +76,54 @@ class Total:
 
     __slots__ = ("calls", "description", "errors", "max_ns", "self_ns", "sends", "signal", "total_ns")
 
-    def __init__(self, call: Any) -> None:
-        self.signal = call.send.signal
-        self.description = call.description
+    def __init__(self, signal: Any, description: Description) -> None:
+        self.signal = signal
+        self.description = description
         self.calls = self.errors = self.sends = self.total_ns = self.self_ns = self.max_ns = 0
 
-    def copy(self) -> Total:
-        copy = Total.__new__(Total)
-        for name in Total.__slots__:
-            setattr(copy, name, getattr(self, name))
-        return copy
+    def add(self, other: Total) -> None:
+        self.calls += other.calls
+        self.errors += other.errors
+        self.sends += other.sends
+        self.total_ns += other.total_ns
+        self.self_ns += other.self_ns
+        self.max_ns = max(self.max_ns, other.max_ns)
 
 
 class Totals:
     """What calls came to, in no more memory than their receivers and signals take.
 
-    Calls are those that are recorded, or those of a `Reading`.
+    Calls are those that are recorded, or those of a `Reading`. They must have ended.
     """
 
     def __init__(self) -> None:
         self.each: dict[Any, Total] = {}
 
-    def copy(self) -> Totals:
-        copy = Totals()
-        copy.each = {key: total.copy() for key, total in self.each.items()}
-        return copy
+    def of(self, *parts: Totals | list[Any]) -> Totals:
+        """Return new totals: of calls, or of other totals."""
+        totals = Totals()
+        for part in parts:
+            totals.add(part)
+        return totals
 
-    def add_ended(self, calls: Iterable[Any]) -> list[Any]:
-        """Add calls to the totals, as far as they have ended, and return the others. Folding spends its time here."""
-        running = []
+    def add(self, part: Totals | list[Any]) -> None:
+        if isinstance(part, Totals):
+            for total in part.each.values():
+                self._total_of(total.signal, total.description).add(total)
+        else:
+            self._add_calls(part)
+
+    def _add_calls(self, calls: list[Any]) -> None:
         known: dict[Any, Total] = {}    # by ids, as long as `calls` keeps alive what they are of
         counted = None
         for call in calls:
-            end = call.end_ns
-            if not end:
-                running.append(call)
-                continue
             send = call.send
             ids = id(send.signal), id(call.description)
             total = known.get(ids)
             if total is None:
-                total = known[ids] = self._total_of(call)
+                total = known[ids] = self._total_of(send.signal, call.description)
             start = call.start_ns
-            duration = end - start
+            duration = call.end_ns - start
             total.calls += 1
             total.total_ns += duration
             total.self_ns += duration - call.nested_ns
@@ -129,20 +135,19 @@ class Totals:
             if start == send.start_ns and send is not counted:
                 total.sends += 1
                 counted = send
-        return running
 
-    def _total_of(self, call: Any) -> Total:
+    def _total_of(self, signal: Any, description: Description) -> Total:
         # Not by the description itself: receivers that have no weak references get a new one each time.
-        description = call.description
-        key = id(call.send.signal), description.name, description.file, description.line
-        if key not in self.each:
-            self.each[key] = Total(call)
-        return self.each[key]
+        key = id(signal), description.name, description.file, description.line
+        total = self.each.get(key)
+        if total is None:
+            total = self.each[key] = Total(signal, description)
+        return total
 
 
 def summary_of(reading: Reading) -> Summary:
     totals = Totals() if reading.totals is None else reading.totals
-    totals.add_ended(reading.calls)
+    totals.add(reading.calls)
     receivers: dict[Any, list[Total]] = {}
     signals: dict[Any, list[Total]] = {}
     for (signal_id, *receiver), total in totals.each.items():

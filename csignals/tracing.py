@@ -151,9 +151,10 @@ class Trace(_dispatch.TraceBase):
         self.never_called: list[NeverCalled] = []
         #: How many calls were folded into the summary, and are records no more.
         self.folded = 0
-        self._totals: Totals | None = None      # of those
-        self._fold_at = 0                       # so many calls
+        self._fold_at = limit + 1               # so many calls
         self._lock = threading.RLock()
+        self._totals: Any = None                # of calls that were folded
+        self._parts: dict[object, Any] = {}     # what is yet to be added to them: lists of calls, or totals of those
         if max_records is not None:
             from csignals._trace_report import Totals
 
@@ -238,30 +239,45 @@ class Trace(_dispatch.TraceBase):
     def fold(self) -> None:
         """Take the older half of the calls off, as far as they have ended, and keep no more than what they came to.
 
-        Each send that finds too many calls comes here: while somebody does this or reads, they go on, without waiting.
+        Each send that finds too many calls comes here, and none waits: one that meets another, or a reader, goes on.
+        So that those who send at once keep up, each has calls of its own to add up, and is alone only to take them.
         """
         if len(self.calls) < self._fold_at or not self._lock.acquire(blocking=False):
             return
         fold_at = self._fold_at
         try:
             self._fold_at = sys.maxsize     # for finalizers that send in the middle of this, in this thread
+            for part, totals in list(self._parts.items()):
+                if not isinstance(totals, list):
+                    self._totals.add(totals)
+                    del self._parts[part]
             oldest = self.calls[: max(len(self.calls) - self.max_records // 2, 0)]
-            running = self._totals.add_ended(oldest)    # type: ignore[union-attr]  # there are some where calls fold
+            running = [call for call in oldest if not call.end_ns]
             self.calls[: len(oldest)] = running
-            self.folded += len(oldest) - len(running)
-            fold_at = self.max_records + 2 * len(running)   # lest each send looks through many that are running
+            if running:
+                still = set(map(id, running))
+                oldest = [call for call in oldest if id(call) not in still]
+            part = object()
+            self._parts[part] = oldest
+            self.folded += len(oldest)
+            fold_at = self.max_records + 1 + 2 * len(running)   # lest each send looks through many that are running
         finally:
             self._fold_at = fold_at
             self._lock.release()
+        self._parts[part] = self._totals.of(oldest)
 
     def snapshot(self) -> tuple[list[Any], Totals | None, int]:
         """Return the records, the totals of all other calls, and how many those are."""
         with self._lock:
             fold_at, self._fold_at = self._fold_at, sys.maxsize
             try:
-                return self.calls[:], self._totals and self._totals.copy(), self.folded
+                calls, folded = self.calls[:], self.folded
+                totals, *parts = [self._totals and self._totals.of(self._totals), *self._parts.values()]
             finally:
                 self._fold_at = fold_at
+        for part in parts:
+            totals.add(part)
+        return calls, totals, folded
 
 
 def trace(scope: str = CONTEXT, max_records: int | None = None) -> Trace:

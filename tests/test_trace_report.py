@@ -1,15 +1,14 @@
 """What a trace says to people: its summary, and itself when it is printed. And what it keeps when it is bounded."""
 
-import contextvars
 import gc
 import os
 import re
 import subprocess
 import sys
-import threading
 import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import pytest
 from implementations import environment, in_place
@@ -77,16 +76,15 @@ def test_the_summary_groups_by_receiver_and_by_signal(csignals, name):
     assert {each: (row.calls, row.errors, row.sends) for each, row in rows.items()} == {
         name(outer): (6, 0, 3), name(inner): (6, 5, 5)
     }  # fmt: skip
-    first = summary.receivers[0]
-    calls = [call for call in trace.records if call.receiver == first.name]
-    assert (first.name, first.file, first.line) == (calls[0].receiver, __file__, send_inner.__code__.co_firstlineno)
-    assert first.total_ns == sum(call.duration_ns for call in calls)
-    assert first.self_ns == sum(call.self_ns for call in calls) < first.total_ns
-    assert first.max_ns == max(call.duration_ns for call in calls)
-    assert first.mean_ns == first.total_ns / 3
-    by_self_time = sorted(summary.receivers, key=lambda row: -row.self_ns)
-    assert summary.receivers == by_self_time
-    assert [row.name for row in summary.signals] == [name(outer), name(inner)]
+    (row,) = [row for row in summary.receivers if row.name.endswith("send_inner")]
+    calls = [call for call in trace.records if call.receiver == row.name]
+    assert (row.file, row.line) == (__file__, send_inner.__code__.co_firstlineno)
+    assert row.total_ns == sum(call.duration_ns for call in calls)
+    assert row.self_ns == sum(call.self_ns for call in calls) < row.total_ns
+    assert row.max_ns == max(call.duration_ns for call in calls)
+    assert row.mean_ns == row.total_ns / 3
+    for rows in summary.receivers, summary.signals:
+        assert rows == sorted(rows, key=lambda row: -row.self_ns)
 
 
 def test_rows_add_up(csignals):
@@ -375,7 +373,7 @@ def test_folding_changes_no_sum(csignals, most):
             assert (whole.receivers, whole.signals) == (folded.receivers, folded.signals)
     assert bounded.records == [call for call in trace.records if call in bounded.records]
     assert bounded.records[-1] is trace.records[-1]
-    assert most // 2 <= len(bounded.records) <= most + 2
+    assert most // 2 <= len(bounded.records) <= most + 4
     assert bounded.folded + len(bounded.records) == len(trace.records) == 80
 
 
@@ -398,61 +396,93 @@ def test_calls_that_are_running_are_not_folded(csignals, signal):
 
 
 def test_many_calls_that_run_do_not_make_each_send_slow(csignals, signal):
-    trace = csignals.trace(max_records=10)
-    looks = []
-    totals = trace._totals
-    totals.add_ended = lambda calls: looks.append(len(calls)) or type(totals).add_ended(totals, calls)
-
     def again(depth, **named):
         if depth:
             signal.send(Sender, depth=depth - 1)
 
     connected(signal, again)
-
-    def work():
-        with trace:
-            signal.send(Sender, depth=120)
-
-    contextvars.Context().run(work)
-    assert len(looks) < 10
+    folds = []
+    with csignals.trace(max_records=10) as trace:
+        total_of = trace._totals.of
+        trace._totals.of = lambda *parts: folds.append(1) or total_of(*parts)
+        signal.send(Sender, depth=120)
+    assert len(folds) < 10
     assert trace.summary().receivers[0].calls == 121
 
 
 def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
     count, rounds = 8, 12_500
-    barrier = threading.Barrier(count + 1)
     inner = connected(csignals.Signal(), one)
 
     def pass_on(sender, **named):
         if sender % 2:
             inner.send(sender)
 
-    def work(number):
-        barrier.wait()
-        for turn in range(rounds):
-            signal.send(turn)
-
     connected(signal, pass_on)
     with csignals.trace(scope="process", max_records=100) as trace, ThreadPoolExecutor(count) as pool:
-        done = [pool.submit(work, number) for number in range(count)]
-        barrier.wait()
+        done = [pool.submit(lambda: [signal.send(turn) for turn in range(rounds)] and None) for _ in range(count)]
         seen = []
         while not all(each.done() for each in done):
-            summary = trace.summary()
-            seen.append(sum(row.calls for row in summary.receivers))
+            seen.append(sum(row.calls for row in trace.summary().receivers))
             str(trace)
             time.sleep(0.01)
         for each in done:
             each.result()
+        signal.send(0)      # after which nobody may have been in the middle of folding
+    assert len(trace.records) <= 100
     assert seen == sorted(seen)
-    assert sorted(facts(trace.summary().receivers)) == [
-        ("one", count * rounds // 2, 0), ("pass_on", count * rounds, 0)
-    ]  # fmt: skip
-    assert sum(row.sends for row in trace.summary().signals) == count * rounds * 3 // 2
-    assert trace.folded + len(trace.records) == count * rounds * 3 // 2
-    assert len(trace.records) < 20_000      # a thread may be stopped for a while in the middle of folding
+    calls = {row.name.rpartition(".")[2]: row.calls for row in trace.summary().receivers}
+    assert calls == {"one": count * rounds // 2, "pass_on": count * rounds + 1}
+    assert sum(row.sends for row in trace.summary().signals) == sum(calls.values())
+    assert trace.folded + len(trace.records) == sum(calls.values())
 
 
+def test_a_send_in_the_middle_of_folding_and_of_reading_is_counted(csignals, signal):
+    """As a finalizer may do, in the same thread."""
+    connected(signal, one)
+    inside = []
+
+    class Lock:
+        is_quiet = False
+
+        def __init__(self, lock):
+            self.lock = lock
+
+        def acquire(self, **how):
+            is_ours = self.lock.acquire(**how)
+            self.interrupt()
+            return is_ours
+
+        def release(self):
+            self.interrupt()
+            self.lock.release()
+
+        def __enter__(self):
+            self.acquire()
+
+        def __exit__(self, *error):
+            self.release()
+
+        def interrupt(self):
+            if not self.is_quiet:
+                self.is_quiet = True
+                for _ in range(20):
+                    signal.send("inside")
+                inside.append(20)
+                trace.summary()
+                self.is_quiet = False
+
+    with csignals.trace(max_records=10) as trace:
+        trace._lock = lock = Lock(trace._lock)
+        for _ in range(1_000):
+            signal.send(Sender)
+            trace.summary()
+    lock.is_quiet = True
+    assert len(inside) > 2_000
+    assert trace.summary().receivers[0].calls == 1_000 + sum(inside)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython's ContextVar.set() breaks if a finalizer sets one")
 def test_a_finalizer_may_send_and_read_in_the_middle_of_anything(csignals, signal):
     signal.name = "signal"      # to look for the name of one without takes long
     connected(signal, one)
@@ -477,6 +507,23 @@ def test_a_finalizer_may_send_and_read_in_the_middle_of_anything(csignals, signa
             gc.callbacks.remove(send)
     assert len(sent) > 100
     assert facts(trace.summary().receivers) == [("one", 3_000 + len(sent), 0)]
+
+
+def test_an_interrupt_in_the_middle_of_folding_loses_nothing(csignals, signal):
+    connected(signal, one)
+
+    def interrupt(*parts):
+        raise KeyboardInterrupt
+
+    with csignals.trace(max_records=10) as trace:
+        for _ in range(10):
+            signal.send(Sender)
+        with mock.patch.object(trace._totals, "of", interrupt), pytest.raises(KeyboardInterrupt):
+            signal.send(Sender)
+        assert sum(row.calls for row in trace.summary().receivers) == 10
+        for _ in range(100):
+            signal.send(Sender)
+    assert trace.summary().receivers[0].calls == 110
 
 
 @pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("1", TypeError)])
