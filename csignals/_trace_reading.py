@@ -82,7 +82,7 @@ class Reading:
         sends: dict[int, SendRead] = {}     # by the id of the record, as for the calls
         calls: dict[int, CallRead] = {}
         for record, end_ns in zip(records, ends, strict=True):
-            if not getattr(record, "start_ns", 0):      # it is just about to begin, in another thread
+            if not record.start_ns:      # it is just about to begin, in another thread
                 continue
             send = sends.get(id(record.send))
             if send is None:

@@ -66,6 +66,7 @@ class CallBase:
     """A call of a receiver: it begins when this is made."""
 
     exception: str | None = None
+    start_ns = 0
     end_ns = 0
     nested_ns = 0       # with at least one nested send
     _nested_sends = 0
@@ -92,9 +93,11 @@ class CallBase:
         self.send.end_ns = now
         if self._nested_sends:
             self.nested(-self._nested_sends, now)
-        self.end_ns = now
         if error is not None:
-            self.exception = describe_exception(error)
+            self.exception = type(error).__name__
+        self.end_ns = now   # from now on, others may add it up
+        if error is not None:
+            self.exception = describe_exception(error)      # which runs the error's own code
 
     def nested(self, change: int, now: int) -> None:
         """A nested send begins (1) or ends (-1): what goes on after this call is over does not count."""

@@ -179,6 +179,8 @@ cdef class CallBase:
         self.send.end_ns = now
         if self.nested_sends:
             self.nested(-self.nested_sends, now)
+        if error is not None:
+            self.exception = type(error).__name__
         self.end_ns = now
         if error is not None:
             self.exception = describe_exception(error)

@@ -439,6 +439,7 @@ def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
 
 def test_a_send_in_the_middle_of_folding_and_of_reading_is_counted(csignals, signal):
     """As a finalizer may do, in the same thread."""
+    signal.name = "signal"      # to look for the name of one without takes long
     connected(signal, one)
     inside = []
 

@@ -164,6 +164,25 @@ def test_an_exception_whose_text_fails_is_recorded(csignals, signal):
     assert "HostileError" in trace.records[0].exception
 
 
+def test_an_exception_whose_text_takes_a_send_is_counted(csignals, signal):
+    class SendingError(Exception):
+        def __str__(self):
+            signal.send(None)
+            return "sent"
+
+    def sending(sender, **named):
+        if sender is not None:
+            raise SendingError
+
+    with csignals.trace(max_records=1) as trace:
+        with pytest.raises(SendingError):
+            connected(signal, sending).send(Sender)
+        assert [call.exception for call in trace.records] in (["SendingError: sent", None], [None])
+    (row,) = trace.summary().receivers
+    assert (row.calls, row.errors) == (2, 1)
+    assert_sound(trace)
+
+
 def test_nested_sends_form_a_tree(csignals, make):
     outer, inner, innermost = make(), make(), connected(make(), slow)
 
