@@ -74,12 +74,20 @@ MUTES, CAPTURES, TRACES = range(3)
 mutes, captures, traces = Kind(MUTES), Kind(CAPTURES), Kind(TRACES)
 
 
-def use(change: int) -> None:
-    """Have sends ask what is in force for them, from the first user (1) until the last one is gone (-1)."""
+def use(change: int, wait: bool = True) -> bool:
+    """Have sends ask what is in force for them, from the first user (1) until the last one is gone (-1).
+
+    Returns whether that is done: unless it may `wait`, somebody else's doing the same may be in the way.
+    """
     global _users
-    with _lock:
+    if not _lock.acquire(blocking=wait):
+        return False
+    try:
         _users += change
         _dispatch.steer(_asked if _users else None)
+    finally:
+        _lock.release()
+    return True
 
 
 def be_asked(module: Any) -> None:

@@ -59,7 +59,7 @@ class Watch:
     )  # fmt: skip
 
     def __init__(self, signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
-        self.signal = ref(signal)
+        self.signal = ref(signal, stop_asking)
         self.key = entry[0]
         self.receiver_id = make_id(receiver)
         uid, self.sender_id = self.key
@@ -75,7 +75,10 @@ class Watch:
         if is_finalizing():     # then modules are being emptied
             return
         signal = self.signal()
-        if signal is None or not take_off(signal, self) or not is_connected(signal, self.key):
+        if signal is None or not take_off(signal, self):
+            return
+        stop_asking()
+        if not is_connected(signal, self.key):
             return
         death = NeverCalled(signal, self)
         deaths = _collected.get(signal)
@@ -95,8 +98,7 @@ def watch(signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None
         uncalled.keep(signal, {})
     uncalled.get(signal).setdefault(each.sender_id, []).append(each)
     if not _is_asked:
-        _is_asked = True
-        _blocks.use(1)
+        _is_asked = _blocks.use(1)
 
 
 def take_off(signal: Any, watch: Watch) -> bool:
@@ -127,16 +129,20 @@ def is_awaited(signal: Any, sender: object) -> bool:
 
 def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> None:
     """Take off whom a send is about to call."""
-    global _is_asked
     senders = uncalled.get(signal) or {}
     called = {make_id(receiver) for receiver in receivers}
     for sender_id in NONE_ID, make_id(sender):
         for each in senders.get(sender_id, ())[:]:
             if each.receiver_id in called:
                 take_off(signal, each)
-    if not uncalled.known and _is_asked:
+    stop_asking()
+
+
+def stop_asking(reference: object = None) -> None:
+    """Have sends ask here no longer if nobody is watched: now, or when it is next asked for, as this never waits."""
+    global _is_asked
+    if _is_asked and not uncalled.known and _blocks.use(-1, wait=False):
         _is_asked = False
-        _blocks.use(-1)
 
 
 def never_called(signal: Any) -> list[NeverCalled]:

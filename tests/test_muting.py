@@ -433,7 +433,10 @@ def test_what_python_refuses_it_refuses_while_muted(csignals, signal):
 def test_nothing_is_asked_any_more_when_all_blocks_are_closed(csignals, implementation, signal):
     from implementations import load
 
-    engine = load(implementation, "csignals._dispatch_py")
+    engine, blocks = load(implementation, "csignals._dispatch_py"), load(implementation, "csignals._blocks")
+    before = blocks._users
     with csignals.mute(signal), csignals.trace():
         assert engine.steering is not None
-    assert engine.steering is None
+        assert blocks._users == before + 2
+    assert blocks._users == before
+    assert (engine.steering is None) == (before == 0)

@@ -153,39 +153,35 @@ def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receiv
     assert named(list_receivers(signal)) == named(trace.never_called) == ["local"]
 
 
-def test_sends_ask_no_longer_once_all_are_called(make, implementation):
+@pytest.mark.parametrize("end", ["it is called", "it dies", "its signal dies"])
+def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkeypatch, end):
     engine = load(implementation, "csignals._dispatch_py")
     uncalled = load(implementation, "csignals._uncalled").uncalled
     gc.collect()
-    assert not uncalled.known
+    uncalled.known.clear()      # of what other tests have left, for as long as it lives
     signal, local = make(), receiver()
     signal.connect(local)
     assert engine.steering is not None
-    assert signal.send(Sender) == [(local, None)]
+    if end == "it is called":
+        assert signal.send(Sender) == [(local, None)]
+    elif end == "it dies":
+        del local
+    else:
+        del signal
+    gc.collect()
     assert not uncalled.known
     assert engine.steering is None
 
 
-def test_a_signal_that_dies_takes_its_watches_along(make, implementation):
-    uncalled = load(implementation, "csignals._uncalled").uncalled
-    signal, local = make(), receiver()
-    signal.connect(local)
-    assert uncalled.known
-    del signal
-    gc.collect()
-    assert not uncalled.known
-
-
 def test_a_trace_says_so_in_print_and_in_json(csignals, make):
     signal = make()
+    gc.collect()
     with csignals.trace() as trace:
         signal.connect(receiver())
         gc.collect()
-    assert "Collected, and never called:\n" in str(trace)
-    assert str(trace).splitlines()[-1].startswith(f"  {__name__}.receiver.<locals>.local  ")
-    assert [each["receiver"] for each in json.loads(trace.to_json())["never_called"]] == [
-        f"{__name__}.receiver.<locals>.local"
-    ]
+    name = f"{__name__}.receiver.<locals>.local"
+    assert f"Collected, and never called:\n  {name}  " in str(trace)
+    assert [each["receiver"] for each in json.loads(trace.to_json())["never_called"]] == [name]
 
 
 def test_in_production_nothing_is_watched(csignals, signal, list_receivers):

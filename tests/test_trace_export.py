@@ -56,7 +56,9 @@ def test_json_says_all_that_the_records_say(csignals):
     trace = traced(csignals)
     after = time.time_ns()
     document = json.loads(trace.to_json())
-    assert list(document) == ["version", "scope", "is_open", "folded", "epoch_ns", "read_ns", "calls", "summary"]
+    assert list(document) == [
+        "version", "scope", "is_open", "folded", "epoch_ns", "read_ns", "calls", "never_called", "summary"
+    ]  # fmt: skip
     assert document["version"] == 1
     assert (document["scope"], document["is_open"], document["folded"]) == ("context", False, 0)
     assert before <= document["epoch_ns"] + document["calls"][0]["start_ns"] <= after
