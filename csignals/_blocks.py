@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextvars import ContextVar
+from types import MethodType
 
 from csignals import _dispatch
 from csignals._dispatch_py import hooks_of
@@ -115,6 +116,11 @@ def is_dispatched(signal: Any) -> bool:
         return hooks_of(signal).is_in_force()
     except TypeError:
         return False
+
+
+def identity(target: Any) -> Any:
+    """Return what make_id() does, without asking: a lazy object stays so."""
+    return (id(target.__self__), id(target.__func__)) if type(target) is MethodType else id(target)
 
 
 def known_sender(signals: tuple[Any, ...], sender: Any) -> Any:

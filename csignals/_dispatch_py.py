@@ -215,7 +215,8 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             receiver = get()
             if receiver is not None:
                 async_.append(receiver)
-    return (sync, async_) if steering is None else steering.audible(self, sender, (sync, async_))
+    by = steering   # another thread may end it
+    return (sync, async_) if by is None else by.audible(self, sender, (sync, async_))
 
 
 def live_list(self: Any, sender: object) -> list[Receiver]:
@@ -230,8 +231,9 @@ def has_listeners(self: Any, sender: object = None) -> bool:
     """
     live = self._live_receivers(sender)
     sync, async_ = both_kinds(self, live) if _live_lists else live
-    if steering is not None:
-        sync, async_ = steering.audible(self, sender, (sync, async_))
+    by = steering
+    if by is not None:
+        sync, async_ = by.audible(self, sender, (sync, async_))
     return bool(sync) or bool(async_)
 
 
@@ -245,8 +247,10 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     Returns a list of pairs (receiver, response). An exception raised by a receiver propagates, and those
     after it are not called. Thread-safe; never waits for a lock. As Django 6.1's ``Signal.send``.
     """
-    if steering is not None and steering.is_in_force(self, sender):
-        with steering.Steered(self, sender, named, False) as steered:
+    by = steering
+    if by is not None and by.is_in_force(self, sender):
+        # Called from this frame, as ever: some look at the frames that called them.
+        with by.Steered(self, sender, named, False) as steered:
             for receiver in steered.sync:
                 with steered.calling(receiver):
                     steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
@@ -283,8 +287,9 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     a subclass may override. A BaseException that is no Exception propagates. As Django 6.1's
     ``Signal.send_robust``.
     """
-    if steering is not None and steering.is_in_force(self, sender):
-        with steering.Steered(self, sender, named, True) as steered:
+    by = steering
+    if by is not None and by.is_in_force(self, sender):
+        with by.Steered(self, sender, named, True) as steered:
             for receiver in steered.sync:
                 with steered.calling(receiver):
                     steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))

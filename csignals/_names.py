@@ -126,7 +126,7 @@ def describe_sender(sender: Any) -> str | None:
         names = dotted_name(cls) or object_name(cls), f"{dotted_name(cls)} object"
         if not issubclass(cls, (str, FunctionType, BuiltinFunctionType, MethodType)):   # instances have other names
             class_names.keep(cls, names)
-    return names[cls is kind]
+    return names[cls is not sender]
 
 
 def dotted_name(target: Any) -> str | None:

@@ -43,7 +43,10 @@ class RecordedCoroutine(Coroutine):  # type: ignore[type-arg]
 
     def close(self) -> None:
         self._step(self._coroutine.close)
-        if not self._call.end_ns:
+        self.__del__()
+
+    def __del__(self) -> None:
+        if not self._call.end_ns:   # nobody awaited it to its end
             self._call.end(GeneratorExit())
 
     def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:

@@ -130,7 +130,7 @@ async def asend(
 ) -> list[Response]:
     """Do what ``Signal.asend`` does, or ``asend_robust``. Whose rules of awaiting they are, `await_both` knows."""
     with Steered(signal, sender, named, robust) as steered:
-        if steered.sync or steered.async_:
+        if signal.receivers:
             sync, async_, record = steered.sync, steered.async_, steered.record
             steered.responses = await await_both(signal, sync, async_, sender, named, robust, record)
     return steered.responses

@@ -46,6 +46,7 @@ class SendBase:
 
     start_ns = 0    # from its first call
     end_ns = 0      # to the end of its last, so far
+    _running = 0    # how many of them are
 
     def __init__(self, signal: Any, sender: Any, traces: tuple[TraceBase, ...]) -> None:
         self.signal = signal
@@ -57,9 +58,14 @@ class SendBase:
     def close(self, may_go_on: bool = False) -> None:
         """Let the call that it was sent in run alone again. It `may_go_on`, in a thread that nobody waits for."""
         if self.parent is not None and self.start_ns:
-            self.parent.nested(-1, self.end_ns)
+            self.parent.nested(-1, perf_counter_ns() if self._running else self.end_ns)
         if not may_go_on:
             self.traces = ()    # which have it in their records: so that they need not wait to be collected
+
+    def let_go(self) -> None:
+        """Forget the call that it was sent in, once it is over: a chain of these may have no end."""
+        if not self.traces:
+            self.parent = None
 
 
 class CallBase:
@@ -82,6 +88,7 @@ class CallBase:
             self.is_async = True
         for trace in send.traces:
             trace.note(self)
+        send._running += 1
         self.start_ns = perf_counter_ns()
         if not send.start_ns:
             send.start_ns = self.start_ns
@@ -91,6 +98,7 @@ class CallBase:
     def end(self, error: BaseException | None = None) -> None:
         now = perf_counter_ns()
         self.send.end_ns = now
+        self.send._running -= 1
         if self._nested_sends:
             self.nested(-self._nested_sends, now)
         if error is not None:

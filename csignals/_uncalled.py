@@ -7,10 +7,10 @@ for its sender, and if so takes off whom it reaches. Sends that csignals has no 
 from __future__ import annotations
 
 import sys
-from types import MethodType
-from weakref import ReferenceType, ref
+from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _blocks
+from csignals._blocks import identity
 from csignals._dispatch_py import NONE_ID, make_id
 from csignals._names import Memo, describe, describe_sender
 
@@ -63,11 +63,13 @@ class Watch:
         self.key = entry[0]
         self.receiver_id = make_id(receiver)
         uid, self.sender_id = self.key
-        self.dispatch_uid = None if uid == self.receiver_id else uid
+        self.dispatch_uid = None if type(uid) is type(self.receiver_id) and uid == self.receiver_id else uid
         self.is_async = len(entry) > 2 and bool(entry[-1])
         self.sender = describe_sender(sender)
         self.description = describe(receiver)
-        target = receiver.__self__ if type(receiver) is MethodType else receiver
+        target: Any = receiver
+        if isinstance(entry[1], WeakMethod):
+            target = target.__self__
         self.reference: ReferenceType[Any] | None = ref(target, self.note_death)
 
     def note_death(self, reference: object, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
@@ -94,9 +96,10 @@ def watch(signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None
     """Watch a receiver that was just connected weakly, by this entry."""
     global _is_asked
     each = Watch(signal, entry, receiver, sender)
-    if uncalled.get(signal) is None:
-        uncalled.keep(signal, {})
-    uncalled.get(signal).setdefault(each.sender_id, []).append(each)
+    senders = uncalled.get(signal)
+    if senders is None:
+        uncalled.keep(signal, senders := {})
+    senders.setdefault(each.sender_id, []).append(each)
     if not _is_asked:
         _is_asked = _blocks.use(1)
 
@@ -124,14 +127,14 @@ def is_connected(signal: Any, key: Any) -> bool:
 def is_awaited(signal: Any, sender: object) -> bool:
     """Return whether a send could reach somebody who is watched."""
     senders = uncalled.get(signal)
-    return senders is not None and (NONE_ID in senders or make_id(sender) in senders)
+    return senders is not None and (NONE_ID in senders or identity(sender) in senders)
 
 
 def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> None:
     """Take off whom a send is about to call."""
     senders = uncalled.get(signal) or {}
     called = {make_id(receiver) for receiver in receivers}
-    for sender_id in NONE_ID, make_id(sender):
+    for sender_id in NONE_ID, identity(sender):
         for each in senders.get(sender_id, ())[:]:
             if each.receiver_id in called:
                 take_off(signal, each)

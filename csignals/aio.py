@@ -34,8 +34,9 @@ async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
     and propagates; several do so as an ``ExceptionGroup``. Raises RuntimeError outside of a running asyncio
     event loop. As Django 6.1's ``Signal.asend``.
     """
-    if _dispatch_py.steering is not None:
-        return await _dispatch_py.steering.asend(self, sender, named, False, _await_both)  # type: ignore[no-any-return]
+    by = _dispatch_py.steering
+    if by is not None and by.is_in_force(self, sender):
+        return await by.asend(self, sender, named, False, _await_both)  # type: ignore[no-any-return]
     return await _to_await(self, sender, named, False) if self.receivers else []
 
 
@@ -44,8 +45,9 @@ async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
 
     As Django 6.1's ``Signal.asend_robust``.
     """
-    if _dispatch_py.steering is not None:
-        return await _dispatch_py.steering.asend(self, sender, named, True, _await_both)   # type: ignore[no-any-return]
+    by = _dispatch_py.steering
+    if by is not None and by.is_in_force(self, sender):
+        return await by.asend(self, sender, named, True, _await_both)   # type: ignore[no-any-return]
     return await _to_await(self, sender, named, True) if self.receivers else []
 
 

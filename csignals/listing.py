@@ -153,7 +153,10 @@ class _Connection:
             own = make_id(self.receiver)
         except Exception:   # of its __getattr__
             own = id(self.receiver)
-        return type(own) is type(self.uid) and own == self.uid
+        try:
+            return type(own) is type(self.uid) and bool(own == self.uid)
+        except Exception:   # of an item's __eq__
+            return False
 
 
 def _live_connections(signal: Any) -> list[_Connection]:

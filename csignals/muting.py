@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from csignals._blocks import check_signals, known_sender, mutes
-from csignals._dispatch_py import make_id
+from csignals._blocks import check_signals, identity, known_sender, mutes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ class mute:  # noqa: N801  # used like a function
 
     It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
     starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
-    as well. Blocks may nest and overlap: each ends for itself. May be used again, also while it is in use.
+    as well. Blocks may nest and overlap: each ends for itself. May be used again, also while it is in use; but one that
+    is in use in several contexts at once must be left where it was entered.
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those.
     """
@@ -89,16 +89,16 @@ class _Block:
     ) -> None:
         self.owner = owner      # which keeps alive what the ids are of
         self.signal_ids = frozenset(map(id, signals))
-        self.receiver_ids = None if receivers is None else frozenset(map(make_id, receivers))
-        self.sender_ids = None if senders is None else frozenset(map(make_id, senders))
+        self.receiver_ids = None if receivers is None else frozenset(map(identity, receivers))
+        self.sender_ids = None if senders is None else frozenset(map(identity, senders))
 
     def covers(self, signal: Any, sender: object) -> bool:
         return (not self.signal_ids or id(signal) in self.signal_ids) and (
-            self.sender_ids is None or make_id(sender) in self.sender_ids
+            self.sender_ids is None or identity(sender) in self.sender_ids
         )
 
     def spares(self, receiver: Any) -> bool:
-        return self.receiver_ids is not None and make_id(receiver) not in self.receiver_ids
+        return self.receiver_ids is not None and identity(receiver) not in self.receiver_ids
 
 
 def _several(one_or_more: Any) -> tuple[Any, ...]:

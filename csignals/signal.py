@@ -54,7 +54,8 @@ class Signal(_dispatch.SignalBase):
         self.use_caching = use_caching
         self.sender_receivers_cache: dict[Any, Any] = {}
         self._dead_receivers = False
-        self.name = name
+        if name is not None:    # a subclass may have a name of its own
+            self._csignals_name = _checked_name(name)
 
     @property
     def name(self) -> str | None:
@@ -67,9 +68,7 @@ class Signal(_dispatch.SignalBase):
 
     @name.setter
     def name(self, name: str | None) -> None:
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"A signal's name must be a str, not {type(name).__name__}")
-        self._csignals_name = name
+        self._csignals_name = _checked_name(name)
 
     def __repr__(self) -> str:
         try:
@@ -81,7 +80,7 @@ class Signal(_dispatch.SignalBase):
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
         # Some are in slots of the compiled base class, where copy.copy() does not look.
         names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers", "_csignals_name"
-        return self.__dict__, {name: getattr(self, name) for name in names}
+        return self.__dict__, {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     asend = aio.asend
     asend_robust = aio.asend_robust
@@ -179,6 +178,12 @@ class Signal(_dispatch.SignalBase):
 _hooks = _dispatch.Hooks(aio.await_receivers, lambda signal, *failure: signal._log_robust_failure(*failure))
 for _name, _method in _dispatch.methods(Signal, _hooks).items():
     setattr(Signal, _name, _method)
+
+
+def _checked_name(name: str | None) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"A signal's name must be a str, not {type(name).__name__}")
+    return name
 
 
 def _weak_reference(target: Any, callback: Callable[[object], None]) -> ReferenceType[Any]:

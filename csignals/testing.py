@@ -10,9 +10,8 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from csignals._blocks import CONTEXT, captures, check_scope, check_signals, known_sender, mutes
+from csignals._blocks import CONTEXT, captures, check_scope, check_signals, identity, known_sender, mutes
 from csignals._connecting import connected
-from csignals._dispatch_py import make_id
 from csignals._expecting import ANY_SENDER, Expected, show, times
 from csignals._signal_names import label_of
 from csignals.muting import mute
@@ -157,11 +156,11 @@ class _Block:
         self.sends._signals = signals   # which keeps alive what the ids are of
         self.signal_ids = frozenset(map(id, signals))
         self.sender = sender
-        self.sender_id = None if sender is None else make_id(sender)
+        self.sender_id = None if sender is None else identity(sender)
 
     def covers(self, signal: Any, sender: object) -> bool:
         return (not self.signal_ids or id(signal) in self.signal_ids) and (
-            self.sender_id is None or make_id(sender) == self.sender_id
+            self.sender_id is None or identity(sender) == self.sender_id
         )
 
     def note(self, signal: Any, sender: object, named: dict[str, Any]) -> Send:

@@ -153,6 +153,7 @@ class Trace(_dispatch.TraceBase):
         self.folded = 0
         self._fold_at = limit + 1               # so many calls
         self._lock = threading.RLock()
+        self._was_opened = False
         self._totals: Any = None                # of calls that were folded
         self._parts: dict[object, Any] = {}     # what is yet to be added to them: lists of calls, or totals of those
         if max_records is not None:
@@ -161,8 +162,9 @@ class Trace(_dispatch.TraceBase):
             self._totals = Totals()
 
     def __enter__(self) -> Trace:
-        if self.is_open:
-            raise RuntimeError("this trace is open already")
+        if self._was_opened:
+            raise RuntimeError("a trace can be opened once: make another one")
+        self._was_opened = True
         traces.open(self, self.scope)
         return self
 
@@ -265,6 +267,8 @@ class Trace(_dispatch.TraceBase):
             self._fold_at = fold_at
             self._lock.release()
         self._parts[part] = self._totals.of(oldest)
+        for call in oldest:
+            call.send.let_go()
 
     def snapshot(self) -> tuple[list[Any], Totals | None, int]:
         """Return the records, the totals of all other calls, and how many those are."""
@@ -290,7 +294,7 @@ def trace(scope: str = CONTEXT, max_records: int | None = None) -> Trace:
     With ``scope="context"`` it records what the current context sends (``contextvars``): this thread, this task and
     the tasks it starts; with ``scope="process"``, what all threads do. Records take memory. With `max_records`, a
     trace keeps about as many, the newest, and of the others only what they came to: then it may be open for ever.
-    It keeps no receiver alive, and no sender. May be opened again once it is closed, and goes on then.
+    It keeps no receiver alive, and no sender. It can be opened once.
 
     Raises ValueError for another scope, or a `max_records` below 1.
     """

@@ -31,6 +31,8 @@ def steer(by):
         has_process_captures = bool(by.captures.everywhere)
         uncalled = by.uncalled.known
         send_class, call_class = by.Send, by.Call
+    else:
+        process_traces = ()
     is_unsteered = by is None
 
 
@@ -116,6 +118,7 @@ cdef class SendBase:
     cdef readonly CallBase parent
     cdef readonly int64_t start_ns
     cdef readonly int64_t end_ns
+    cdef int running        # how many of its calls are
     cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
     cdef CallBase before
 
@@ -133,9 +136,13 @@ cdef class SendBase:
     def close(self, bint may_go_on=False):
         self.end(may_go_on)
 
+    def let_go(self):
+        if not self.traces:
+            self.parent = None
+
     cdef int end(self, bint may_go_on) except -1:
         if self.parent is not None and self.start_ns:
-            self.parent.nested(-1, self.end_ns)
+            self.parent.nested(-1, perf_counter_ns() if self.running else self.end_ns)
         if not may_go_on:
             self.traces = ()
         return 0
@@ -164,6 +171,7 @@ cdef class CallBase:
         self.thread = PyThread_get_thread_ident()
         for trace in send.traces:
             (<TraceBase?>trace).note(self)
+        send.running += 1
         self.start_ns = perf_counter_ns()
         if not send.start_ns:
             send.start_ns = self.start_ns
@@ -177,6 +185,7 @@ cdef class CallBase:
     cdef int finish(self, error) except -1:
         cdef int64_t now = perf_counter_ns()
         self.send.end_ns = now
+        self.send.running -= 1
         if self.nested_sends:
             self.nested(-self.nested_sends, now)
         if error is not None:
@@ -246,6 +255,7 @@ cdef PyObject *new_recorded_response(
     cdef PyObject *response
     cdef CallBase record = <CallBase>new_instance(<PyTypeObject *>call_class)
     record.begin(send, <object>receiver)
+    be_in_frame_of(send)
     send.frame.call = record
     try:
         response = call(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
@@ -261,7 +271,15 @@ cdef PyObject *new_recorded_response(
 
 
 cdef int close_send(SendBase send) except -1:
+    be_in_frame_of(send)
     send.frame.call = send.before
     send.frame = send.before = None
     send.end(False)
+    return 0
+
+
+cdef inline int be_in_frame_of(SendBase send) except -1:
+    """Have the context be in the frame of a send: asgiref may have put there that of a task it ran for a receiver."""
+    if value_of(frame_here) is not send.frame:
+        set_value(frame_here, send.frame)
     return 0

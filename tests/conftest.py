@@ -52,6 +52,15 @@ def drop_in(implementation):
     assert list(vars(Signal).items()) == before
 
 
+@pytest.fixture(params=["standalone", "in Django"])
+def make(request, csignals):
+    """What makes a signal: csignals' own class, or Django's, which csignals dispatches."""
+    if request.param == "standalone":
+        return csignals.Signal
+    request.getfixturevalue("drop_in")
+    return Signal
+
+
 @pytest.fixture(autouse=True)
 def no_garbage_from_other_tests():
     yield

@@ -4,36 +4,14 @@ import asyncio
 import gc
 from unittest import mock
 
-import django
-import django.dispatch
 import pytest
 from implementations import load
-
-
-class Sender:
-    pass
-
-
-class Other:
-    pass
-
-
-def one(**named):
-    return "one"
+from receivers import Other, Sender, one
 
 
 @pytest.fixture
 def testing(implementation):
     return load(implementation, "csignals.testing")
-
-
-@pytest.fixture(params=["standalone", "in Django"])
-def make(request, csignals):
-    """What makes a signal: csignals' own, or one of Django's that csignals dispatches."""
-    if request.param == "standalone":
-        return csignals.Signal
-    request.getfixturevalue("drop_in")
-    return django.dispatch.Signal
 
 
 def test_a_captured_list_is_asked_what_was_sent(testing, make):

@@ -12,47 +12,7 @@ import django
 import django.dispatch
 import pytest
 from implementations import environment
-
-
-class Sender:
-    pass
-
-
-class Other:
-    pass
-
-
-def one(**named):
-    return "one"
-
-
-def two(**named):
-    return "two"
-
-
-async def awaited(**named):
-    await asyncio.sleep(0)
-    return "awaited"
-
-
-class Listener:
-    def hear(self, **named):
-        return "hear"
-
-
-@pytest.fixture(params=["standalone", "in Django"])
-def make(request, csignals):
-    """What makes a signal: csignals' own, or one of Django's that csignals dispatches."""
-    if request.param == "standalone":
-        return csignals.Signal
-    request.getfixturevalue("drop_in")
-    return django.dispatch.Signal
-
-
-def connected(signal, *receivers, **how):
-    for receiver in receivers:
-        signal.connect(receiver, **how)
-    return signal
+from receivers import Listener, Other, Sender, awaited, connected, one, two
 
 
 def results(signal, sender=Sender):
@@ -440,3 +400,13 @@ def test_nothing_is_asked_any_more_when_all_blocks_are_closed(csignals, implemen
         assert blocks._users == before + 2
     assert blocks._users == before
     assert (engine.steering is None) == (before == 0)
+
+
+def test_a_lazy_sender_stays_lazy(csignals, signal):
+    class Lazy:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+    connected(signal, one)
+    with csignals.mute(signal, senders=[Sender]), csignals.mute(receivers=[two]):
+        assert results(signal, Lazy()) == ["one"]

@@ -5,24 +5,12 @@ import gc
 import json
 import subprocess
 import sys
+import threading
 import warnings
 
-import django.dispatch
 import pytest
 from implementations import environment, load
-
-
-class Sender:
-    pass
-
-
-class Other:
-    pass
-
-
-class Listener:
-    def hear(self, **named):
-        pass
+from receivers import Listener, Other, Sender
 
 
 @pytest.fixture
@@ -39,12 +27,9 @@ def list_receivers(implementation):
     return load(implementation, "csignals.listing").list_receivers
 
 
-@pytest.fixture(params=["standalone", "in Django"])
-def make(request, csignals, watching):
-    if request.param == "standalone":
-        return csignals.Signal
-    request.getfixturevalue("drop_in")
-    return django.dispatch.Signal
+@pytest.fixture
+def make(watching, make):
+    return make
 
 
 def receiver():
@@ -69,9 +54,9 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
         del local
         gc.collect()
     live, gone = list_receivers(signal)
-    assert (live.receiver, live.is_collected) == (f"{__name__}.Listener.hear", False)
+    assert (live.receiver, live.is_collected) == ("receivers.Listener.hear", False)
     assert (gone.receiver, gone.file, gone.line) == (f"{__name__}.receiver.<locals>.local", __file__, line)
-    assert (gone.sender, gone.is_weak, gone.is_async, gone.dispatch_uid) == (f"{__name__}.Sender", True, False, "uid")
+    assert (gone.sender, gone.is_weak, gone.is_async, gone.dispatch_uid) == ("receivers.Sender", True, False, "uid")
     assert gone.is_collected
     assert str(gone).endswith("collected and never called")
     assert named(trace.never_called) == named(other.never_called) == ["local"]
@@ -216,3 +201,44 @@ def test_in_a_project_under_debug(implementation, debug):
     )
     expected = [("__main__.Listener.hear", "django.contrib.auth.models.User")] if debug else []
     assert (done.stdout, done.stderr) == (f"{expected}\n", "")
+
+
+def test_what_passes_for_a_method_is_called_as_one(make, list_receivers):
+    class Bound:
+        def __init__(self, function, instance):
+            self.__func__ = function
+            self.__self__ = instance
+
+        def __call__(self, **named):
+            return self.__func__(self.__self__, **named)
+
+    signal, listener = make(), Listener()
+    signal.connect(Bound(Listener.hear, listener))
+    assert [response for _, response in signal.send(Sender)] == ["hear"]
+    gc.collect()
+    assert [each.is_collected for each in list_receivers(signal)] == [False]
+
+
+def test_threads_connect_send_and_forget_at_once(make):
+    signal, before, errors = make(), sys.getswitchinterval(), []
+
+    def work():
+        try:
+            for _ in range(300):
+                local = receiver()
+                signal.connect(local)
+                signal.send(Sender)
+                signal.disconnect(local)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert errors == []

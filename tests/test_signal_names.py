@@ -317,3 +317,22 @@ def test_names_are_found_while_other_threads_import(modules, signal_names, make)
         for thread in threads:
             thread.join()
     assert errors == []
+
+
+def test_subclasses_may_have_a_name_of_their_own(csignals):
+    class OfTheClass(csignals.Signal):
+        name = "class"
+
+    class BeforeAll(csignals.Signal):
+        def __init__(self, name):
+            self.name = name
+            super().__init__()
+
+    class Computed(csignals.Signal):
+        @property
+        def name(self):
+            return "computed"
+
+    assert [OfTheClass().name, BeforeAll("before").name, Computed().name] == ["class", "before", "computed"]
+    assert copy.copy(BeforeAll("before")).name == "before"
+    assert copy.copy(Computed()).name == "computed"

@@ -45,17 +45,19 @@ async def await_both(
 ) -> list[Response]:
     """Do the whole work of Django's ``asend``, for receivers that somebody else has chosen."""
     _together.check_loop()
-    if all(map(aio.is_nonblocking, sync)):
+    if _together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync)):
         call_each = _call_each_inline
     else:
         from asgiref.sync import sync_to_async
 
         call_each = sync_to_async(aio.call_each)
-    responses, async_responses = await asyncio.gather(
+    calls = _together.start_each(signal, async_, sender, named, robust, record)
+    # The async receivers begin first.
+    responses, results = await asyncio.gather(
         call_each(signal, sync, sender, named, robust, record),
-        await_each(signal, async_, sender, named, robust, record),
+        asyncio.gather(*[awaitable for _, awaitable in calls]),
     )
-    return responses + async_responses
+    return responses + list(zip(async_, results, strict=True))
 
 
 async def _call_each_inline(*arguments: Any) -> list[Response]:
@@ -77,10 +79,9 @@ def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]])
 async def _asend(
     original: Callable[..., Awaitable[list[Response]]], signal: Any, sender: Any, named: dict[str, Any], robust: bool
 ) -> list[Response]:
-    if _dispatch_py.steering is not None:
-        return await _dispatch_py.steering.asend(   # type: ignore[no-any-return]
-            signal, sender, named, robust, await_both
-        )
+    by = _dispatch_py.steering
+    if by is not None and by.is_in_force(signal, sender):
+        return await by.asend(signal, sender, named, robust, await_both)    # type: ignore[no-any-return]
     if not _together.STARTS_EAGERLY:
         return await original(signal, sender, **named)
     if not signal.receivers:
