@@ -8,6 +8,8 @@ import sys
 import threading
 import warnings
 
+import django
+import django.dispatch
 import pytest
 from implementations import environment, load
 from receivers import Listener, Other, Sender
@@ -151,6 +153,8 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
         assert signal.send(Sender) == [(local, None)]
     elif end == "it dies":
         del local
+    elif make is django.dispatch.Signal and django.VERSION < (6, 1):
+        pytest.skip("Django's finalizers of receivers hold the signal")
     else:
         del signal
     gc.collect()
