@@ -108,10 +108,11 @@ def take_off(signal: Any, watch: Watch) -> bool:
     """Watch a receiver no longer. Returns whether it was."""
     senders = uncalled.get(signal) or {}
     watches = senders.get(watch.sender_id, [])
-    if watch not in watches:
+    try:
+        watches.remove(watch)
+    except ValueError:      # it was not, or another thread came first
         return False
     watch.reference = None
-    watches.remove(watch)
     if not watches:
         senders.pop(watch.sender_id, None)
     if not senders:
