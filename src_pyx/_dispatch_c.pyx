@@ -3,8 +3,9 @@
 
 Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
 the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the adding of entries in
-_registration.pxi, the reading of signals and of arguments in _view.pxi and _arguments.pxi. Whatever is rare (a
-wrong call, a receiver to await, a dead entry to sweep) goes to the Python code that the fallback runs as well.
+_registration.pxi, what traces record in _tracing.pxi, the reading of signals and of arguments in _view.pxi and
+_arguments.pxi. Whatever is rare (a wrong call, a receiver to await, a dead entry to sweep, a muted signal) goes to the
+Python code that the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
 """
