@@ -229,10 +229,10 @@ def test_threads_connect_send_and_forget_at_once(make):
     def work():
         try:
             for _ in range(300):
-                local = receiver()
-                signal.connect(local)
+                listener = Listener()       # of which it is soon known that somebody holds it
+                signal.connect(listener.hear)
                 signal.send(Sender)
-                signal.disconnect(local)
+                signal.disconnect(listener.hear)
         except BaseException as error:
             errors.append(error)
 
