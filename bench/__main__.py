@@ -64,6 +64,8 @@ def time_everything(results, arguments):
     """Run the benchmarks by pytest, and return its exit code. What it prints is shown only if that is not 0."""
     files = sorted(HERE.glob("test_*.py"), key=lambda path: FILES.index(path.stem))
     options = [*map(str, files), f"--laps={arguments.laps}", "-x", "-q", "-s", "-p", "no:cacheprovider"]
+    # csignals is imported already, which pytest has to say of a package that has a plugin.
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     if arguments.quick:
         options += ["-m", "quick"]
     if arguments.expression:
