@@ -10,13 +10,17 @@ import sys
 import threading
 from contextvars import ContextVar
 from types import MethodType
+from weakref import ref
 
 from csignals import _dispatch
 from csignals._dispatch_py import hooks_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Iterable
+    from typing import Any, TypeAlias
+
+    Reference: TypeAlias = ref[Any]
 
 CONTEXT, PROCESS = SCOPES = "context", "process"
 
@@ -25,8 +29,9 @@ _asked: Any = None      # the module _steering.py
 _users = 0      # how many blocks are open, and other things for which sends have to ask
 
 
-#: The blocks of each kind, as they are in force in a context. Some may be closed by now.
-here: ContextVar[tuple[tuple[Any, ...], ...]] = ContextVar("csignals_blocks", default=((), (), ()))
+#: References to the blocks of each kind that are in force in a context. Some may be closed by now: copies of a context
+#: keep what was open when they were made, as long as they live, and shall not keep what a closed block has kept.
+here: ContextVar[tuple[tuple[Reference, ...], ...]] = ContextVar("csignals_blocks", default=((), (), ()))
 
 
 class Kind:
@@ -34,24 +39,23 @@ class Kind:
 
     def __init__(self, index: int) -> None:
         self._index = index     # among those of a context
-        #: Those of the whole process.
-        self.everywhere: tuple[Any, ...] = ()
-        #: Those that are open anywhere.
+        #: References to those of the whole process.
+        self.everywhere: tuple[Reference, ...] = ()
+        #: Those that are open anywhere, which keeps them.
         self.opened: tuple[Any, ...] = ()
 
-    def in_force(self) -> tuple[Any, ...]:
+    def in_force(self) -> list[Any]:
         """Return the blocks that are in force in this context, in the order in which they were opened."""
-        blocks = here.get()[self._index]
-        return (tuple([block for block in blocks if block.is_open]) if blocks else ()) + self.everywhere
+        return open_ones(here.get()[self._index] + self.everywhere)
 
     def open(self, block: Any, scope: str = CONTEXT) -> None:
         block.is_open = True
         with _lock:
             self.opened += (block,)
             if scope == PROCESS:
-                self.everywhere += (block,)
+                self.everywhere += (ref(block),)
             else:
-                _keep_open_ones_here(self._index, block)
+                _keep_open_ones_here(self._index, ref(block))
             use(1)
 
     def close(self, block: Any) -> None:
@@ -60,13 +64,23 @@ class Kind:
             if block.is_open:
                 block.is_open = False
                 self.opened = tuple([other for other in self.opened if other.is_open])
-                self.everywhere = tuple([other for other in self.everywhere if other.is_open])
+                self.everywhere = references_to_open_ones(self.everywhere)
                 _keep_open_ones_here()
                 use(-1)
 
 
-def _keep_open_ones_here(index: int = 0, *added: Any) -> None:
-    kinds = [tuple([block for block in blocks if block.is_open]) for blocks in here.get()]
+def open_ones(references: Iterable[Reference]) -> list[Any]:
+    """Return the blocks that are open, of those referred to."""
+    # Whoever closes one may be another thread, and the last to hold it.
+    return [block for reference in references if (block := reference()) is not None and block.is_open]
+
+
+def references_to_open_ones(references: Iterable[Reference]) -> tuple[Reference, ...]:
+    return tuple([reference for reference in references if open_ones((reference,))])
+
+
+def _keep_open_ones_here(index: int = 0, *added: Reference) -> None:
+    kinds = list(map(references_to_open_ones, here.get()))
     kinds[index] += added
     here.set(tuple(kinds))
 

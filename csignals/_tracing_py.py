@@ -17,6 +17,7 @@ from csignals._names import describe, describe_sender, descriptions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+    from weakref import ref
 
     from csignals._names import Description
 
@@ -48,10 +49,11 @@ class SendBase:
     end_ns = 0      # to the end of its last, so far
     _running = 0    # how many of them are
 
-    def __init__(self, signal: Any, sender: Any, traces: tuple[TraceBase, ...]) -> None:
+    def __init__(self, signal: Any, sender: Any, traces: tuple[ref[TraceBase], ...]) -> None:
         self.signal = signal
         #: The sender, in words: a class by its dotted name, a string as it is, any other object by its class; or None.
         self.sender: str | None = describe_sender(sender)
+        #: References, as the send may outlast them: those that are closed are kept by whoever reads them.
         self.traces = traces
         self.parent = under_way(_current_call.get())
 
@@ -60,7 +62,7 @@ class SendBase:
         if self.parent is not None and self.start_ns:
             self.parent.nested(-1, perf_counter_ns() if self._running else self.end_ns)
         if not may_go_on:
-            self.traces = ()    # which have it in their records: so that they need not wait to be collected
+            self.traces = ()
 
     def let_go(self) -> None:
         """Forget the call that it was sent in, once it is over: a chain of these may have no end."""
@@ -86,8 +88,10 @@ class CallBase:
         self.thread = get_ident()
         if is_async:
             self.is_async = True
-        for trace in send.traces:
-            trace.note(self)
+        for reference in send.traces:
+            trace = reference()
+            if trace is not None:
+                trace.note(self)
         send._running += 1
         self.start_ns = perf_counter_ns()
         if not send.start_ns:

@@ -44,6 +44,18 @@ cdef inline object value_of(variable):
     return held
 
 
+cdef inline object referent(reference):
+    cdef PyObject *value
+    if not PyWeakref_CheckRefExact(<PyObject *>reference):
+        raise TypeError("a send refers weakly to its traces")
+    value = new_referent(<PyObject *>reference)
+    if value == NULL:
+        return None
+    held = <object>value
+    Py_XDECREF(value)
+    return held
+
+
 cdef bint is_awaited(self, sender) except -1:
     cdef PyObject *senders
     if not uncalled:
@@ -56,7 +68,7 @@ cdef bint is_awaited(self, sender) except -1:
 
 
 cdef tuple traces_in_force(self, sender):
-    """Return the traces that are in force for a send; or None, if it takes more than to record it."""
+    """Return references to the traces that are in force for a send; or None, if it takes more than to record it."""
     cdef tuple mutes, captures, traces
     mutes, captures, traces = <tuple>value_of(blocks_here)
     if (mutes or captures or has_process_captures or is_awaited(self, sender)) and steering.is_covered(self, sender):
@@ -169,8 +181,10 @@ cdef class CallBase:
         self.send = send
         self.description = description_of(receiver)
         self.thread = PyThread_get_thread_ident()
-        for trace in send.traces:
-            (<TraceBase?>trace).note(self)
+        for reference in send.traces:
+            trace = referent(reference)
+            if trace is not None:
+                (<TraceBase?>trace).note(self)
         send.running += 1
         self.start_ns = perf_counter_ns()
         if not send.start_ns:
