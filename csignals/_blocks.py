@@ -14,6 +14,7 @@ from weakref import ref
 
 from csignals import _dispatch
 from csignals._dispatch_py import hooks_of
+from csignals._names import attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Reference: TypeAlias = ref[Any]
 
 CONTEXT, PROCESS = SCOPES = "context", "process"
+MOST_WRAPPERS = 100     # one around the other: some may go round in a circle
 
 _lock = threading.RLock()
 _asked: Any = None      # the module _steering.py
@@ -135,6 +137,20 @@ def is_dispatched(signal: Any) -> bool:
 def identity(target: Any) -> Any:
     """Return what make_id() does, without asking: a lazy object stays so."""
     return (id(target.__self__), id(target.__func__)) if type(target) is MethodType else id(target)
+
+
+def identities(receiver: Any) -> list[Any]:
+    """Return what a receiver is known by: its own identity, as make_id() has it, then those of what it wraps.
+
+    Some put an object of their own in a receiver's place, as Sentry does, which has that as its ``__wrapped__``.
+    """
+    found: list[Any] = []
+    while receiver is not None and len(found) < MOST_WRAPPERS:
+        instance, function = attribute(receiver, "__self__"), attribute(receiver, "__func__")
+        is_method = instance is not None and function is not None
+        found.append((id(instance), id(function)) if is_method else id(receiver))
+        receiver = attribute(receiver, "__wrapped__")
+    return found
 
 
 def known_sender(signals: tuple[Any, ...], sender: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from csignals._blocks import check_signals, identity, known_sender, mutes
+from csignals._blocks import check_signals, identities, identity, known_sender, mutes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ class mute:  # noqa: N801  # used like a function
     """Mute signals, for the length of a ``with`` or ``async with`` block, or of a function that this decorates.
 
     Without arguments all signals are muted. A muted send calls nobody and returns ``[]``, and ``has_listeners``
-    says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out; with
+    says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out, and what wraps them
+    (as ``functools.wraps`` has it): be it what was connected, or what others call in their place, as Sentry does. With
     `senders`, likewise, only sends by those are muted. Senders of Django's model signals may be named ("app.Model").
 
     It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
@@ -89,7 +90,7 @@ class _Block:
     ) -> None:
         self.owner = owner      # which keeps alive what the ids are of
         self.signal_ids = frozenset(map(id, signals))
-        self.receiver_ids = None if receivers is None else frozenset(map(identity, receivers))
+        self.receiver_ids = None if receivers is None else frozenset([identities(each)[0] for each in receivers])
         self.sender_ids = None if senders is None else frozenset(map(identity, senders))
 
     def covers(self, signal: Any, sender: object) -> bool:
@@ -98,7 +99,7 @@ class _Block:
         )
 
     def spares(self, receiver: Any) -> bool:
-        return self.receiver_ids is not None and identity(receiver) not in self.receiver_ids
+        return self.receiver_ids is not None and self.receiver_ids.isdisjoint(identities(receiver))
 
 
 def _several(one_or_more: Any) -> tuple[Any, ...]:

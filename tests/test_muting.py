@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import subprocess
 import sys
@@ -370,6 +371,71 @@ def test_subclasses_that_say_who_lives_are_muted(csignals):
     with csignals.mute(signal):
         assert results(signal) == []
         assert not signal.has_listeners(Sender)
+
+
+class Wrapper:
+    """Stands for a receiver, and says so in a slot; for all else that it is asked for, it would have to be awake."""
+
+    __slots__ = ("__weakref__", "__wrapped__")
+
+    def __init__(self, receiver):
+        self.__wrapped__ = receiver
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+    def __call__(self, **named):
+        return self.__wrapped__(**named)
+
+
+def wrapper(receiver):
+    @functools.wraps(receiver)
+    def wrapped(**named):
+        return receiver(**named)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("wrap", [wrapper, Wrapper, lambda receiver: Wrapper(wrapper(wrapper(receiver)))])
+def test_receivers_are_muted_behind_wrappers_that_others_put_in_their_place(csignals, wrap):
+    class Wrapping(csignals.Signal):
+        def _live_receivers(self, sender):
+            sync, async_ = super()._live_receivers(sender)
+            return list(map(wrap, sync)), async_
+
+    class WrappingFirst(csignals.Signal):   # of the engine's: as where csignals comes after who patches
+        def _live_receivers(self, sender):
+            return [wrap(entry[1]()) for entry in self.receivers], []
+
+    listener, stranger = Listener(), Listener()
+    for cls in Wrapping, WrappingFirst:
+        signal = connected(cls(), one, listener.hear, stranger.hear, two)
+        with csignals.mute(signal, receivers=[one, listener.hear]):
+            assert results(signal) == ["hear", "two"]
+            assert signal.has_listeners(Sender)
+        with csignals.mute(receivers=[one, two, listener.hear, stranger.hear]):
+            assert results(signal) == []
+            assert not signal.has_listeners(Sender)
+        assert results(signal) == ["one", "hear", "hear", "two"]
+
+
+def test_a_receiver_that_is_wrapped_is_muted_with_the_wrapper_it_is_connected_as(csignals, make):
+    wrapped, other = wrapper(one), wrapper(one)
+    signal = connected(make(), wrapped, other, two)
+    with csignals.mute(signal, receivers=one):
+        assert results(signal) == ["two"]
+    with csignals.mute(signal, receivers=wrapped):
+        assert results(connected(signal, one)) == ["one", "two", "one"]
+
+
+def test_receivers_that_wrap_each_other_in_a_circle_are_muted(csignals, make):
+    first, second = wrapper(one), wrapper(two)
+    first.__wrapped__, second.__wrapped__ = second, first
+    signal = connected(make(), first)
+    with csignals.mute(receivers=two):
+        assert results(signal) == ["one"]
+    with csignals.mute(receivers=second):
+        assert results(signal) == []
 
 
 def test_live_receivers_are_those_that_are_not_muted(csignals, signal):

@@ -89,6 +89,19 @@ def test_sentry_s_spans_are_the_same_also_after_uninstalling_and_installing_agai
         ]
 
 
+@either_place
+def test_receivers_are_known_behind_sentry_s_wrappers(implementation, place):
+    seen = run("sentry_steered", place, environment(implementation))
+    assert seen["stderr"] == ""
+    everybody = ["reindex", "notify", "method", "method"]
+    assert seen["observed"] == {
+        "sent": everybody,
+        "muted": ["notify", "method"],
+        "all muted": [[], False],
+        "after": [everybody, True],
+    }
+
+
 def test_factory_boy_mutes_signals_and_restores_the_receivers_in_their_order(implementation):
     seen = seen_alike("factory_boy", implementation)
     everything = ["early pre_save", "early post_save", "for_authors", "last"]

@@ -1,0 +1,74 @@
+"""sentry-sdk, which puts a wrapper in the place of each receiver: csignals knows the receivers by it all the same.
+
+They can be muted.
+"""
+
+import sentry_sdk
+from django.db import models
+from django.db.models.signals import post_save
+from project import PLACE, configure, heard, listen, report
+from sentry_sdk.integrations.django import DjangoIntegration
+from sentry_sdk.transport import Transport
+
+
+class Silent(Transport):
+    def capture_envelope(self, envelope):
+        pass
+
+
+def init():
+    sentry_sdk.init(
+        dsn="http://key@sentry.invalid/1",
+        transport=Silent,
+        default_integrations=False,
+        auto_enabling_integrations=False,
+        enable_backpressure_handling=False,
+        integrations=[DjangoIntegration()],
+    )
+
+
+if PLACE == "last":
+    init()
+configure()
+if PLACE != "last":
+    init()
+
+import csignals  # noqa: E402  # as csignals.django does it: once the project is there
+
+
+class Order(models.Model):
+    pass
+
+
+class Listener:
+    def method(self, **named):
+        heard.append("method")
+
+
+def reindex(**named):
+    heard.append("reindex")
+
+
+def notify(**named):
+    heard.append("notify")
+
+
+def send():
+    post_save.send(Order, instance=Order())
+    return listen()
+
+
+listener, stranger = Listener(), Listener()
+post_save.connect(reindex, sender=Order)
+post_save.connect(notify)
+post_save.connect(listener.method, sender=Order)
+post_save.connect(stranger.method, sender=Order)
+
+observed = {"sent": send()}
+with csignals.mute(post_save, receivers=[reindex, listener.method]):
+    observed["muted"] = send()
+with csignals.mute(receivers=[reindex, notify, listener.method, stranger.method]):
+    observed["all muted"] = [send(), post_save.has_listeners(Order)]
+observed["after"] = [send(), post_save.has_listeners(Order)]
+
+report(**observed)
