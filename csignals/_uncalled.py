@@ -10,7 +10,7 @@ import sys
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _blocks
-from csignals._blocks import identity
+from csignals._blocks import identities, identity
 from csignals._dispatch_py import NONE_ID, make_id
 from csignals._names import Memo, describe, describe_sender
 
@@ -61,9 +61,10 @@ class Watch:
     def __init__(self, signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
         self.signal = ref(signal, stop_asking)
         self.key = entry[0]
-        self.receiver_id = make_id(receiver)
+        self.receiver_id = identities(receiver)[0]
         uid, self.sender_id = self.key
-        self.dispatch_uid = None if type(uid) is type(self.receiver_id) and uid == self.receiver_id else uid
+        own_uid = make_id(receiver)
+        self.dispatch_uid = None if type(uid) is type(own_uid) and uid == own_uid else uid
         self.is_async = len(entry) > 2 and bool(entry[-1])
         self.sender = describe_sender(sender)
         self.description = describe(receiver)
@@ -134,12 +135,27 @@ def is_awaited(signal: Any, sender: object) -> bool:
 def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> None:
     """Take off whom a send is about to call."""
     senders = uncalled.get(signal) or {}
-    called = {make_id(receiver) for receiver in receivers}
-    for sender_id in NONE_ID, identity(sender):
-        for each in senders.get(sender_id, ())[:]:
-            if each.receiver_id in called:
-                take_off(signal, each)
+    awaited = [each for sender_id in (NONE_ID, identity(sender)) for each in senders.get(sender_id, ())[:]]
+    if awaited:
+        known_as = [identities(receiver) for receiver in receivers]
+        called = {number for numbers in known_as for number in numbers}
+        found = [each for each in awaited if each.receiver_id in called]
+        # Whoever chooses the receivers in a way of his own may have put anything in the place of any of them.
+        if len(found) < len(awaited) and not _are_connected(signal, known_as):
+            found = awaited
+        for each in found:
+            take_off(signal, each)
     stop_asking()
+
+
+def _are_connected(signal: Any, known_as: list[list[Any]]) -> bool:
+    """Return whether each receiver that is known as this is connected, or wraps one that is."""
+    connected = set()
+    for entry in signal.receivers[:] if isinstance(signal.receivers, list) else ():
+        if type(entry) is tuple and len(entry) > 1:
+            receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
+            connected.update(identities(receiver)[:1])
+    return all(not connected.isdisjoint(numbers) for numbers in known_as)
 
 
 def stop_asking(reference: object = None) -> None:

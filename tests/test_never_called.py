@@ -1,6 +1,7 @@
 """Weak receivers that die before any send has reached them: in development, the fact is in traces and in lists."""
 
 import asyncio
+import functools
 import gc
 import json
 import subprocess
@@ -110,6 +111,50 @@ def test_a_muted_send_does_not_call_it(csignals, make, list_receivers):
     del local
     gc.collect()
     assert named(list_receivers(signal)) == ["local"]
+
+
+def wrapper(receiver):
+    @functools.wraps(receiver)
+    def wrapped(**named):
+        return receiver(**named)
+
+    return wrapped
+
+
+@pytest.mark.parametrize("wrap", [wrapper, functools.partial, lambda receiver: lambda **named: receiver(**named)])
+def test_a_receiver_that_was_called_by_another_name_is_not_listed(csignals, watching, list_receivers, wrap):
+    class Wrapping(csignals.Signal):
+        def _live_receivers(self, sender):
+            sync, async_ = super()._live_receivers(sender)
+            return list(map(wrap, sync)), async_
+
+    signal, local, listener, other = Wrapping(), receiver(), Listener(), Listener()
+    signal.connect(local)
+    signal.connect(listener.hear, sender=Sender)
+    signal.connect(other.hear, sender=Other)
+    assert len(signal.send(Sender)) == 2
+    del local, listener
+    gc.collect()
+    assert list_receivers(signal)[1:] == []
+    del other
+    gc.collect()
+    assert named(list_receivers(signal)) == ["hear"]
+
+
+def test_a_receiver_that_was_passed_over_is_listed(csignals, watching, list_receivers):
+    class Choosing(csignals.Signal):
+        def _live_receivers(self, sender):
+            return [wrapper(listener.hear)], []
+
+    signal, local, listener = Choosing(), receiver(), Listener()
+    signal.connect(listener.hear)
+    signal.connect(local)
+    signal.receivers.append("no entry: what is one is the class's affair")
+    assert [response for _, response in signal.send(Sender)] == ["hear"]
+    signal.receivers.pop()
+    del local
+    gc.collect()
+    assert named(list_receivers(signal)) == ["hear", "local"]
 
 
 def test_a_receiver_that_was_disconnected_is_not_missed(make, list_receivers):

@@ -99,6 +99,8 @@ def test_receivers_are_known_behind_sentry_s_wrappers(implementation, place):
         "muted": ["notify", "method"],
         "all muted": [[], False],
         "after": [everybody, True],
+        "called": [],
+        "uncalled": ["method"],
     }
 
 

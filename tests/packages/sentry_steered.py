@@ -1,11 +1,15 @@
 """sentry-sdk, which puts a wrapper in the place of each receiver: csignals knows the receivers by it all the same.
 
-They can be muted.
+That is: they can be muted, and those that were called are not listed as never called. For the latter the project is one
+under DEBUG.
 """
+
+import gc
 
 import sentry_sdk
 from django.db import models
 from django.db.models.signals import post_save
+from django.dispatch import Signal
 from project import PLACE, configure, heard, listen, report
 from sentry_sdk.integrations.django import DjangoIntegration
 from sentry_sdk.transport import Transport
@@ -29,7 +33,7 @@ def init():
 
 if PLACE == "last":
     init()
-configure()
+configure(DEBUG=True)
 if PLACE != "last":
     init()
 
@@ -58,6 +62,11 @@ def send():
     return listen()
 
 
+def collected(signal):
+    gc.collect()
+    return [info.receiver.rpartition(".")[2] for info in csignals.list_receivers(signal) if info.is_collected]
+
+
 listener, stranger = Listener(), Listener()
 post_save.connect(reindex, sender=Order)
 post_save.connect(notify)
@@ -70,5 +79,16 @@ with csignals.mute(post_save, receivers=[reindex, listener.method]):
 with csignals.mute(receivers=[reindex, notify, listener.method, stranger.method]):
     observed["all muted"] = [send(), post_save.has_listeners(Order)]
 observed["after"] = [send(), post_save.has_listeners(Order)]
+
+mortal_signal = Signal()
+called, uncalled = Listener(), Listener()
+mortal_signal.connect(called.method)
+mortal_signal.send(Order)
+mortal_signal.connect(uncalled.method, sender=Listener)
+mortal_signal.send(Order)
+del called
+observed["called"] = collected(mortal_signal)
+del uncalled
+observed["uncalled"] = collected(mortal_signal)
 
 report(**observed)
