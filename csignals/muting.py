@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Coroutine
+from types import FunctionType
 
 from csignals._blocks import check_signals, identities, identity, known_sender, mutes
+from csignals._names import in_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ class mute:  # noqa: N801  # used like a function
     starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
     as well. Blocks may nest and overlap: each ends for itself. May be used again, also while it is in use; but one that
     is in use in several contexts at once must be left where it was entered.
+
+    It decorates whatever can be called, and class and static methods; where a call makes a coroutine, it holds while
+    that runs. Not classes and generator functions: those raise TypeError.
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those.
     """
@@ -61,9 +67,19 @@ class mute:  # noqa: N801  # used like a function
     def __call__(self, function: F) -> F:
         import inspect
 
-        if isinstance(function, type) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        method: Any = function
+        if type(method) in (classmethod, staticmethod):
+            return type(method)(self(method.__func__))  # type: ignore[no-any-return]
+        # An object is called by a method of its class.
+        called = in_class(type(function), "__call__")
+        functions = [function, called] if type(called) is FunctionType else [function]
+        if (
+            not callable(function)
+            or isinstance(function, type)
+            or any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in functions)
+        ):
             raise TypeError("mute() decorates functions; in a class or a generator, use it in a with statement")
-        if inspect.iscoroutinefunction(function):
+        if any(map(inspect.iscoroutinefunction, functions)):
 
             @functools.wraps(function)
             async def muted(*arguments: Any, **named: Any) -> Any:
@@ -75,9 +91,15 @@ class mute:  # noqa: N801  # used like a function
             @functools.wraps(function)
             def muted(*arguments: Any, **named: Any) -> Any:
                 with self:
-                    return function(*arguments, **named)
+                    result = function(*arguments, **named)
+                # It may stand before a coroutine function, which has done nothing yet.
+                return self._await(result) if issubclass(type(result), Coroutine) else result
 
         return muted  # type: ignore[return-value]
+
+    async def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        with self:
+            return await coroutine
 
 
 class _Block:

@@ -3,7 +3,6 @@
 import asyncio
 import contextvars
 import functools
-import inspect
 import subprocess
 import sys
 import threading
@@ -146,54 +145,6 @@ def test_an_exception_ends_the_block(csignals, make):
     with pytest.raises(ZeroDivisionError), csignals.mute(signal):
         raise ZeroDivisionError
     assert results(signal) == ["one"]
-
-
-def test_it_decorates_functions(csignals, signal):
-    connected(signal, one)
-
-    @csignals.mute(signal)
-    def function(depth, *, last):
-        """What it does."""
-        assert results(signal) == []
-        if depth:
-            function(depth - 1, last=last)
-            assert results(signal) == []
-        return last
-
-    assert function(3, last="end") == "end"
-    assert function.__doc__ == "What it does."
-    assert list(inspect.signature(function).parameters) == ["depth", "last"]
-    assert results(signal) == ["one"]
-
-
-def test_it_decorates_coroutine_functions(csignals, signal):
-    connected(signal, one)
-
-    @csignals.mute(signal)
-    async def function():
-        await asyncio.sleep(0)
-        return results(signal)
-
-    async def main():
-        assert inspect.iscoroutinefunction(function)
-        coroutine = function()
-        assert results(signal) == ["one"]
-        return await coroutine, results(signal)
-
-    assert asyncio.run(main()) == ([], ["one"])
-
-
-@pytest.mark.parametrize("kind", ["class", "generator", "async generator"])
-def test_it_decorates_nothing_that_it_could_not_mute(csignals, kind):
-    def generator():
-        yield
-
-    async def async_generator():
-        yield
-
-    target = {"class": Sender, "generator": generator, "async generator": async_generator}[kind]
-    with pytest.raises(TypeError, match="in a with statement"):
-        csignals.mute()(target)
 
 
 @pytest.mark.parametrize("wrong", [None, "post_save", Sender, [], one, django.dispatch.Signal()])
