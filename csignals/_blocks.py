@@ -156,9 +156,15 @@ def identities(receiver: Any) -> list[Any]:
 def known_sender(signals: tuple[Any, ...], sender: Any) -> Any:
     """Return a sender, given for these signals: a model by its name ("app.Model") too, as ``ModelSignal.connect`` does.
 
+    Without signals, which is all of them, only a string that looks like such a name is one: others may be senders.
+
     Raises LookupError where there is no such model, and ValueError for a string that is no such name.
     """
     models = sys.modules.get("django.db.models.signals")
-    if type(sender) is str and models is not None and any(isinstance(each, models.ModelSignal) for each in signals):
-        return sys.modules["django.apps"].apps.get_model(sender)
-    return sender
+    if type(sender) is not str or models is None:
+        return sender
+    if signals:
+        is_name = any(isinstance(each, models.ModelSignal) for each in signals)
+    else:
+        is_name = is_dispatched(models.post_save) and sender.count(".") == 1
+    return sys.modules["django.apps"].apps.get_model(sender) if is_name else sender

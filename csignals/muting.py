@@ -23,7 +23,8 @@ class mute:  # noqa: N801  # used like a function
     Without arguments all signals are muted. A muted send calls nobody and returns ``[]``, and ``has_listeners``
     says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out, and what wraps them
     (as ``functools.wraps`` has it): be it what was connected, or what others call in their place, as Sentry does. With
-    `senders`, likewise, only sends by those are muted. Senders of Django's model signals may be named ("app.Model").
+    `senders`, likewise, only sends by those are muted. Senders of Django's model signals may be named ("app.Model"),
+    also where all signals are muted.
 
     It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
     starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
@@ -33,7 +34,8 @@ class mute:  # noqa: N801  # used like a function
     It decorates whatever can be called, and class and static methods; where a call makes a coroutine, it holds while
     that runs. Not classes and generator functions: those raise TypeError.
 
-    Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those.
+    Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those, and
+    LookupError for the name of a model that is not there.
     """
 
     def __init__(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:

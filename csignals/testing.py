@@ -98,9 +98,9 @@ class capture:  # noqa: N801  # used like a function
     """Record sends for the length of a ``with`` or ``async with`` block, which gives their list: `Sends`.
 
     The sends of `signals`, or of all signals if there are none; by `sender`, or by anybody if it is None. A sender is
-    told by identity, as ``connect`` does; those of Django's model signals may be named ("app.Model"). Sends count, sync
-    and async, also those that are muted or have no receivers. Each is recorded when it begins, so that its receivers
-    may look. After the block, nothing is added.
+    told by identity, as ``connect`` does; those of Django's model signals may be named ("app.Model"), also where all
+    signals are captured. Sends count, sync and async, also those that are muted or have no receivers. Each is recorded
+    when it begins, so that its receivers may look. After the block, nothing is added.
 
     Receivers are called nevertheless. With ``deliver=False`` nobody is: those sends are muted, too, so that they
     return ``[]``, and ``has_listeners`` says False. Otherwise that says what it would without the capture: where

@@ -94,11 +94,20 @@ from django.db.models.signals import post_save
 post_save.connect(lambda **named: "called", weak=False)
 with csignals.mute(post_save, senders=["auth.User"]):
     print(len(post_save.send(User)), len(post_save.send(Group)))
-for wrong in "auth.Nobody", "User":
+own_signal = csignals.Signal()
+own_signal.connect(lambda **named: "called", weak=False)
+with csignals.mute(senders=["auth.User", "shop"]):
+    print(len(post_save.send(User)), len(post_save.send(Group)), len(own_signal.send("shop")), len(own_signal.send(1)))
+with csignals.mute(own_signal, senders="auth.User"):
+    print(len(post_save.send(User)), len(own_signal.send("auth.User")))
+for signals, wrong in ([post_save], "auth.Nobody"), ([post_save], "User"), ([], "auth.Nobody"):
     try:
-        csignals.mute(post_save, senders=wrong)
+        csignals.mute(*signals, senders=wrong)
     except Exception as error:
         print(type(error).__name__)
+csignals.django.uninstall()
+with csignals.mute(senders="auth.Nobody"):
+    print(len(own_signal.send("auth.Nobody")))
 """
 
 
@@ -110,7 +119,7 @@ def test_models_may_be_named(implementation):
         text=True,
         timeout=60,
     )
-    assert (done.stdout, done.stderr) == ("0 1\nLookupError\nValueError\n", "")
+    assert (done.stdout, done.stderr) == ("0 1\n0 1 0 1\n1 0\nLookupError\nValueError\nLookupError\n0\n", "")
 
 
 def test_blocks_nest_and_overlap_and_end_in_any_order(csignals, make):

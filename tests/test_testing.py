@@ -467,6 +467,14 @@ with capture(post_save, sender="auth.User") as others, capture(post_save, sender
 assert others == []
 sends.assert_sent(post_save, created=False)
 
+own_signal = csignals.Signal()
+with capture(sender="auth.User") as others, capture(sender="auth.Group") as of_group, capture(sender="shop") as own:
+    group.save()
+    own_signal.send("shop")
+assert others == [], others
+of_group.assert_sent(post_save, instance=group, times=1)
+assert [send.signal for send in own] == [own_signal], own
+
 # Django deletes without a signal where nobody listens, captured or not.
 with capture(pre_delete, post_delete) as sends:
     assert not post_delete.has_listeners(Group)
