@@ -43,17 +43,33 @@ class Expected:
         # A sender is an argument like any other, and no other can have its name.
         self.arguments = named if sender is ANY_SENDER else {"sender": known_sender((signal,), sender), **named}
 
-    def matches(self, send: Send) -> bool:
-        return send.signal is self.signal and not self.differences(send)
+    def found_in(self, sends: Iterable[Send]) -> tuple[list[Send], int]:
+        """Return those sends that are expected, and how many others may be, as it cannot be told."""
+        found = []
+        unclear = 0
+        for send in sends:
+            if send.signal is self.signal:
+                differences = self.differences(send).values()
+                if not differences:
+                    found.append(send)
+                elif None not in differences:
+                    unclear += 1
+        return found, unclear
 
-    def differences(self, send: Send) -> list[str]:
-        """Return the names of the arguments in which a send of the signal is another one."""
+    def differences(self, send: Send) -> dict[str, Exception | None]:
+        """Return the names of the arguments in which a send of the signal is another one, or may be.
+
+        That is where ``==`` fails, or gives what is neither true nor false, as with arrays: those have the exception.
+        """
         sent = arguments_of(send)
-        return [
-            name
-            for name, value in self.arguments.items()
-            if name not in sent or not (value is sent[name] or value == sent[name])
-        ]
+        found: dict[str, Exception | None] = {}
+        for name, value in self.arguments.items():
+            try:
+                if name not in sent or not (value is sent[name] or value == sent[name]):
+                    found[name] = None
+            except Exception as error:
+                found[name] = error
+        return found
 
     def explain(self, trouble: str, sends: Sequence[Send]) -> str:
         """Return a message that says what the trouble is, and what was sent."""
@@ -79,7 +95,7 @@ class Expected:
             lines.append(f"... and {times(len(own) - MOST_SENDS)} more")
         return lines
 
-    def _compared(self, send: Send, differences: list[str]) -> str:
+    def _compared(self, send: Send, differences: dict[str, Exception | None]) -> str:
         # First what is expected, so that it cannot be cut off.
         sent = arguments_of(send)
         words = []
@@ -87,7 +103,9 @@ class Expected:
             if name not in sent:
                 words.append(f"no {name}")
             elif name in differences:
-                words.append(f"{name}={shown(sent[name])} (not {shown(self.arguments[name])})")
+                error = differences[name]
+                how = "not" if error is None else f"{type(error).__name__} at =="
+                words.append(f"{name}={shown(sent[name])} ({how} {shown(self.arguments[name])})")
             else:
                 words.append(f"{name}={shown(sent[name])}")
         return ", ".join(words)

@@ -231,6 +231,59 @@ HOSTILE = {
 }
 
 
+class Array:
+    """Compares item by item, as arrays do: whether that is true is not to be asked."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def __eq__(self, other):
+        return Array(*[each == other for each in self.items])
+
+    def __bool__(self):
+        raise ValueError("is it all of them, or any?")
+
+    def __repr__(self):
+        return f"Array{self.items}"
+
+
+class Incomparable(Array):
+    def __eq__(self, other):
+        raise OverflowError
+
+
+@pytest.mark.parametrize("kind", [Array, Incomparable])
+def test_what_cannot_be_compared_is_not_in_the_way_of_what_can(testing, make, kind):
+    signal, data = make(), kind(1, 2)
+    with testing.capture() as sends:
+        signal.send(Sender, data=kind(3))
+        signal.send(Sender, data=data)
+        signal.send(Other, data={"all": kind(4)})
+    assert sends.assert_sent(signal, data=data) == [sends[1]]
+    assert sends.assert_sent(signal, sender=Sender) == sends[:2]
+    sends.assert_not_sent(signal, sender=None, data=kind(1))
+    sends.assert_not_sent(signal, missing=None, data=kind(1))
+    with pytest.raises(AssertionError):
+        sends.assert_not_sent(signal, data={"all": kind(4)})
+
+
+@pytest.mark.parametrize(("kind", "error"), [(Array, "ValueError"), (Incomparable, "OverflowError")])
+def test_what_cannot_be_compared_fails_where_it_decides(testing, make, kind, error):
+    signal, data = make(), kind(1, 2)
+    with testing.capture(signal) as sends:
+        signal.send(Sender, data=data)
+        signal.send(Sender, data=kind(1, 2))
+        signal.send(Other, data=kind(3))
+    asked = {"sender": Sender, "data": data}
+    head, *lines = failure(sends.assert_not_sent, signal, **asked)
+    assert head.endswith("was sent between 1 and 2 times, and should not be. What was sent:")
+    assert f"data=Array(1, 2) ({error} at == Array(1, 2))" in lines[1]
+    assert "data=Array(1, 2)" in lines[0] and error not in lines[0]
+    assert "was sent between 1 and 2 times, not once." in failure(sends.assert_sent, signal, times=1, **asked)[0]
+    assert "may have been sent." in failure(sends.assert_sent, signal, data=kind(3))[0]
+    sends.assert_sent(signal, **asked)
+
+
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_no_repr_makes_a_failure_fail(testing, signal, kind):
     value = HOSTILE[kind]
