@@ -1,4 +1,4 @@
-"""What csignals warns of while a program is being developed: weak receivers that nothing else holds.
+"""What csignals warns of while a program is being developed: weak receivers that nothing else holds so far.
 
 One logic for standalone signals and Django's, with either engine. It only looks: nothing is kept, no cycle is made,
 and nobody's ``f_locals`` is asked for, as that may hold what is in it until the function ends.
@@ -48,7 +48,7 @@ LIMIT = 20      # things that pass a receiver on: where there are more, they are
 
 
 class WeakReceiverWarning(RuntimeWarning):
-    """A receiver was connected weakly, and nothing else holds it, so that it will be collected.
+    """A receiver was connected weakly, and nothing else held it then: it will be collected, unless that changes.
 
     Given in Python's development mode, and where Django's settings say DEBUG.
     """
@@ -76,18 +76,19 @@ def warn(receiver: Any) -> None:
     place = "" if written.file is None else f" ({written.file}:{written.line})"
     what = "the object of the receiver" if type(receiver) is MethodType else "the receiver"
     warnings.warn(
-        f"Nothing else holds {what} {written.name}{place}: it will be collected, at once or when this function ends, "
-        "and its connection with it. Connect it with weak=False, or keep a reference to it.",
+        f"Nothing else holds {what} {written.name}{place} so far: unless something keeps it, it will be collected, at "
+        "once or when this function ends, and its connection with it. Connect it with weak=False, or keep a reference "
+        "to it first.",
         WeakReceiverWarning,
         stacklevel=_stacklevel(sys._getframe(1)),
     )
 
 
 def is_trap(receiver: Any) -> bool:
-    """Return whether nothing holds a receiver for longer than some function runs.
+    """Return whether nothing holds a receiver, when it is connected, for longer than some function runs.
 
-    Only where that is certain, so never on PyPy, which counts no references. Raises nothing. To be called by
-    ``connect`` itself, as the frames from there on are counted.
+    What that function does with it next is not known. Only where it is certain, so never on PyPy, which counts no
+    references. Raises nothing. To be called by ``connect`` itself, as the frames from there on are counted.
     """
     # What was frozen since is not found among those that hold it.
     if not _METHOD_ALONE or gc.get_freeze_count() > _FROZEN:

@@ -98,7 +98,7 @@ class Signal(_dispatch.SignalBase):
 
         Raises TypeError for a receiver that is not callable or, unless ``weak=False``, has no weak
         references. Raises ValueError for one that takes no ``**kwargs``, where Django's settings say DEBUG
-        or Python is in development mode; there, a weak receiver that nothing else holds is warned of
+        or Python is in development mode; there, a weak receiver that nothing else holds yet is warned of
         (`WeakReceiverWarning`). As Django 6.1's ``Signal.connect``.
         """
         flags = code_flags(receiver)

@@ -4,6 +4,7 @@ import functools
 import gc
 import inspect
 import sys
+import types
 import warnings
 import weakref
 from unittest import mock
@@ -193,6 +194,47 @@ def test_what_a_module_does_not_name_is_warned_of(subject, kind):
     assert [(warning.filename, warning.lineno) for warning in found] == [("a_module.py", i) for i in (2, 3, 4, 8, 13)]
 
 
+def keeps(owner, on_save):
+    owner.on_save = on_save
+
+
+def stores(owner, on_save):
+    vars(owner)["receivers"] = {"on_save": [on_save]}
+
+
+@pytest.mark.parametrize("keep", [keeps, stores])
+def test_a_receiver_that_is_kept_once_it_is_connected_lives_whatever_the_warning_could_not_know(subject, keep):
+    def connect_first(signal, owner):
+        on_save = make()
+        signal.connect(on_save)
+        keep(owner, on_save)
+
+    def keep_first(signal, owner):
+        on_save = make()
+        keep(owner, on_save)
+        signal.connect(on_save)
+
+    def factory(signal, owner):
+        @subject[1](signal)
+        def on_save(**named):
+            pass
+
+        return on_save
+
+    def own_factory(signal, owner):
+        keep(owner, factory(signal, owner))
+
+    for connect, warned in (connect_first, 1), (own_factory, 1), (keep_first, 0):
+        signal, owner = type(subject[0])(), types.SimpleNamespace()
+        found = recorded(connect, signal, owner)
+        assert [str(warning.message).count("so far: unless something keeps it") for warning in found] == [1] * warned
+        gc.collect()
+        assert len(signal.send(None)) == 1
+        del owner
+        gc.collect()
+        assert signal.send(None) == []
+
+
 def test_the_warning_says_what_is_lost_and_how_to_keep_it(csignals, watching):
     assert issubclass(csignals.WeakReceiverWarning, RuntimeWarning)
     signal = csignals.Signal()
@@ -204,8 +246,8 @@ def test_the_warning_says_what_is_lost_and_how_to_keep_it(csignals, watching):
         *recorded(lambda: signal.connect(functools.partial(hear))),
     ]
     assert [str(warning.message) for warning in found] == [
-        f"Nothing else holds {what}: it will be collected, at once or when this function ends, and its connection "
-        "with it. Connect it with weak=False, or keep a reference to it."
+        f"Nothing else holds {what} so far: unless something keeps it, it will be collected, at once or when this "
+        "function ends, and its connection with it. Connect it with weak=False, or keep a reference to it first."
         for what in (
             f"the receiver weak_receivers.make.<locals>.made ({file}:{start})",
             f"the object of the receiver weak_receivers.Listener.hear ({file}:{method})",
