@@ -48,7 +48,8 @@ class Kind:
 
     def in_force(self) -> list[Any]:
         """Return the blocks that are in force in this context, in the order in which they were opened."""
-        return open_ones(here.get()[self._index] + self.everywhere)
+        references = here.get()[self._index] + self.everywhere
+        return [block for each in references if (block := each()) is not None and block.is_open] if references else []
 
     def open(self, block: Any, scope: str = CONTEXT) -> None:
         block.is_open = True
@@ -71,14 +72,9 @@ class Kind:
                 use(-1)
 
 
-def open_ones(references: Iterable[Reference]) -> list[Any]:
-    """Return the blocks that are open, of those referred to."""
-    # Whoever closes one may be another thread, and the last to hold it.
-    return [block for reference in references if (block := reference()) is not None and block.is_open]
-
-
 def references_to_open_ones(references: Iterable[Reference]) -> tuple[Reference, ...]:
-    return tuple([reference for reference in references if open_ones((reference,))])
+    # Whoever closes a block may be another thread, and the last to hold it.
+    return tuple([each for each in references if (block := each()) is not None and block.is_open])
 
 
 def _keep_open_ones_here(index: int = 0, *added: Reference) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from csignals import _blocks
-from csignals._blocks import TRACES, captures, here, mutes, open_ones, references_to_open_ones, traces
+from csignals._blocks import MUTES, TRACES, captures, here, mutes, references_to_open_ones, traces
 from csignals._dispatch import enter, leave
 from csignals._dispatch_py import both_kinds, hooks_of
 from csignals._uncalled import is_awaited, note_called, uncalled
@@ -39,16 +39,19 @@ def is_in_force(signal: Any, sender: object) -> bool:
 def is_covered(signal: Any, sender: object) -> bool:
     """Return whether any mute or capture is in force for a send, or it could reach somebody who is watched."""
     muting, capturing, _ = here.get()
-    for block in open_ones(muting + capturing + captures.everywhere):
-        if block.covers(signal, sender):
-            return True
+    for references in muting, capturing, captures.everywhere:
+        for reference in references:
+            block = reference()
+            if block is not None and block.is_open and block.covers(signal, sender):
+                return True
     return bool(uncalled.known) and is_awaited(signal, sender)
 
 
 def audible(signal: Any, sender: object, live: Live) -> Live:
     """Return those of a signal's live receivers, the sync and the async ones, that are not muted."""
-    for mute in mutes.in_force():
-        if mute.covers(signal, sender):
+    for reference in here.get()[MUTES] + mutes.everywhere:
+        mute = reference()
+        if mute is not None and mute.is_open and mute.covers(signal, sender):
             sync, async_ = live
             live = [each for each in sync if mute.spares(each)], [each for each in async_ if mute.spares(each)]
     return live
