@@ -103,8 +103,10 @@ def getter(entry: Entry) -> Getter:
     receiver = entry[1]
     get = receiver if isinstance(receiver, ReferenceType) else Held(receiver)
     sender_ref = entry[2] if len(entry) == 4 else None
-    if sender_ref is None or type(sender_ref) is Held:
-        return get
+    return get if sender_ref is None or type(sender_ref) is Held else getter_while_alive(sender_ref, get)
+
+
+def getter_while_alive(sender_ref: Getter, get: Getter) -> Getter:
     return lambda: None if sender_ref() is None else get()
 
 

@@ -154,7 +154,10 @@ def add_entry(SignalBase signal, tuple entry):
         keys = keys_of(signal)
         if keys is None:
             break
-        with signal.lock:
+        # Not by `with`: in Cython that crashes where an exception finds no memory for its traceback.
+        acquire, release = signal.lock.acquire, signal.lock.release
+        acquire()
+        try:
             # If so, nobody's code runs from here on, and nobody comes between.
             if type(signal.entries) is list and keys.same(<list>signal.entries):
                 is_new = keys.index(entry[0]) < 0
@@ -164,6 +167,8 @@ def add_entry(SignalBase signal, tuple entry):
                     (<list>signal.entries).append(entry)
                 signal.keys, keys = keys, signal.keys       # the old ones are let go of after the lock
                 return is_new
+        finally:
+            release()
     return _dispatch_py.add_entry(signal, entry)
 
 
@@ -174,7 +179,9 @@ def remove_entry(SignalBase signal, tuple key):
         keys = keys_of(signal)
         if keys is None:
             break
-        with signal.lock:
+        acquire, release = signal.lock.acquire, signal.lock.release
+        acquire()
+        try:
             if type(signal.entries) is list and keys.same(<list>signal.entries):
                 index = keys.index(key)
                 if index >= 0:
@@ -184,6 +191,8 @@ def remove_entry(SignalBase signal, tuple key):
                     del (<list>signal.entries)[index]
                 signal.keys, keys = keys, signal.keys
                 return index >= 0
+        finally:
+            release()
     is_removed = _dispatch_py.remove_entry(signal, key)
     forget_old_keys(signal)
     return is_removed
