@@ -95,6 +95,25 @@ cdef extern from *:
         return instance;
     }
 
+    /* As `except`: a new reference to the exception that is raised, which from now on is being handled, in place of
+       `outer`. Cython's own takes it for granted that an exception has a traceback, but memory for one may lack. */
+    static PyObject *csignals_handle(PyObject **outer) {
+        PyObject *type, *error, *traceback;
+        PyErr_GetExcInfo(&outer[0], &outer[1], &outer[2]);
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        if (traceback) PyException_SetTraceback(error, traceback);
+        Py_INCREF(error);
+        PyErr_SetExcInfo(type, error, traceback);
+        return error;
+    }
+
+    static void csignals_raise(PyObject *error) {
+        Py_INCREF(Py_TYPE(error));
+        Py_INCREF(error);
+        PyErr_Restore((PyObject *)Py_TYPE(error), error, PyException_GetTraceback(error));
+    }
+
     /* The hook of every send. What it costs shows a build without it. */
     #if defined(CSIGNALS_NO_HOOK)
     #define csignals_is_set(flag) 1
@@ -135,6 +154,11 @@ cdef extern from *:
     void clear "csignals_clear"(PyObject **o) noexcept
     PyObject **list_items "csignals_list_items"(PyObject *o) noexcept
     PyObject **tuple_items "csignals_tuple_items"(PyObject *o) noexcept
+
+    bint PyErr_ExceptionMatches(object cls) noexcept
+    object handle "csignals_handle"(PyObject **outer)
+    void PyErr_SetExcInfo(PyObject *cls, PyObject *error, PyObject *traceback) noexcept   # takes over the references
+    void set_raised "csignals_raise"(object error) noexcept
 
     int64_t perf_counter_ns "csignals_perf_counter_ns"() noexcept
     bint is_set "csignals_is_set"(bint flag) noexcept

@@ -24,13 +24,13 @@ from libc.string cimport memcmp, memmove
 
 from _capi cimport (
     METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get,
-    PyDescr_NewMethod, PyDict_Contains, PyDict_GET_SIZE, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
+    PyDescr_NewMethod, PyDict_Contains, PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
     PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
     PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
     PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, called, clear, co_flags, current_context,
-    has_attributes, is_generic_getattr, is_interned, is_set,
+    handle, has_attributes, is_generic_getattr, is_interned, is_set,
     is_unshared, item, list_items, method_def, new_instance,
-    new_pair, new_referent, pair, perf_counter_ns, set_value, tuple_items, type_version,
+    new_pair, new_referent, pair, perf_counter_ns, set_raised, set_value, tuple_items, type_version,
 )
 
 from contextvars import ContextVar
@@ -391,16 +391,16 @@ def call_all(signal, receivers, sender, dict named):
 
 cdef PyObject *logged_failure(self, receiver) except NULL:
     """Log the exception that is being raised, and return it; unless it is no Exception, then it goes on."""
+    cdef PyObject *outer[3]
+    if not PyErr_ExceptionMatches(Exception):
+        return NULL
+    error = handle(outer)
     try:
-        go_on_raising()
-    except Exception as error:
         hooks_of(self).log_failure(self, receiver, error)
-        Py_XINCREF(<PyObject *>error)
-        return <PyObject *>error
-
-
-cdef int go_on_raising() except -1:
-    return -1
+    finally:
+        PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    Py_XINCREF(<PyObject *>error)
+    return <PyObject *>error
 
 
 cdef list TEXTS = []    # keeps alive what the definitions point to

@@ -257,17 +257,27 @@ cdef PyObject *new_recorded_response(
     record.begin(send, <object>receiver)
     be_in_frame_of(send)
     send.frame.call = record
-    try:
-        response = call(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
-    except BaseException as error:
-        record.finish(error)
-        if not robust or not isinstance(error, Exception):
-            raise
-        hooks_of(self).log_failure(self, <object>receiver, error)
-        Py_XINCREF(<PyObject *>error)
-        return <PyObject *>error
+    response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    if response == NULL:
+        return recorded_failure(self, <object>receiver, robust, record)
     record.finish(None)
     return response
+
+
+cdef PyObject *recorded_failure(self, receiver, bint robust, CallBase record) except NULL:
+    """Record the exception that is being raised, then do as logged_failure() does; or let it go on."""
+    cdef PyObject *outer[3]
+    error = handle(outer)
+    try:
+        record.finish(error)
+        if robust and isinstance(error, Exception):
+            hooks_of(self).log_failure(self, receiver, error)
+            Py_XINCREF(<PyObject *>error)
+            return <PyObject *>error
+    finally:
+        PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    set_raised(error)
+    return NULL
 
 
 cdef int close_send(SendBase send) except -1:
