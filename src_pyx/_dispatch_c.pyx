@@ -39,7 +39,7 @@ from weakref import WeakMethod
 
 from csignals import _dispatch_py, _names
 from csignals._dispatch_py import (
-    NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep, wait_and_sweep,
+    NONE_ID, Held, both_kinds, hooks_of, is_alive, keep, make_id, python_send, sweep, wait_and_sweep,
 )
 from csignals._names import describe, describe_sender
 from csignals._tracing_py import describe_exception
@@ -56,6 +56,9 @@ cdef str DEAD_RECEIVERS = "_dead_receivers"
 cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
 cdef object DELETED = object()
+
+# How log_failure() is called where what it raises has to wait: not in a `finally`, which sees to exceptions itself.
+ctypedef int (*Log)(object, object, object) noexcept
 
 cdef PyTypeObject *signal_class     # csignals.Signal
 
@@ -134,7 +137,10 @@ cdef RoutingTable new_table(self):
 
 
 cdef bint keeps_frame(self) except -1:
-    return any([self is signal for signal in hooks_of(self).keep_frames])
+    for signal in hooks_of(self).keep_frames:
+        if signal is self:
+            return True
+    return False
 
 
 include "_arguments.pxi"
@@ -381,10 +387,12 @@ def call_all(signal, receivers, sender, dict named):
         slots.arguments[1] = <PyObject *>sender
         for i, value in enumerate(named.values()):
             slots.arguments[i + 2] = <PyObject *>value
-        return [
-            (receiver, called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names))
-            for receiver in receivers
-        ]
+        # No comprehension: Cython's lets go twice of what it finds no room for.
+        responses = []
+        for receiver in receivers:
+            response = called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names)
+            responses.append((receiver, response))
+        return responses
     finally:
         close_slots(&slots)
 
@@ -392,15 +400,21 @@ def call_all(signal, receivers, sender, dict named):
 cdef PyObject *logged_failure(self, receiver) except NULL:
     """Log the exception that is being raised, and return it; unless it is no Exception, then it goes on."""
     cdef PyObject *outer[3]
+    cdef int status
     if not PyErr_ExceptionMatches(Exception):
         return NULL
     error = handle(outer)
-    try:
-        hooks_of(self).log_failure(self, receiver, error)
-    finally:
-        PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    status = (<Log>log_failure)(self, receiver, error)
+    PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    if status < 0:
+        return NULL
     Py_XINCREF(<PyObject *>error)
     return <PyObject *>error
+
+
+cdef int log_failure(self, receiver, error) except -1:
+    hooks_of(self).log_failure(self, receiver, error)
+    return 0
 
 
 cdef list TEXTS = []    # keeps alive what the definitions point to

@@ -265,19 +265,29 @@ cdef PyObject *new_recorded_response(
 
 
 cdef PyObject *recorded_failure(self, receiver, bint robust, CallBase record) except NULL:
-    """Record the exception that is being raised, then do as logged_failure() does; or let it go on."""
+    """Record the exception that is being raised, then do as logged_failure() does."""
     cdef PyObject *outer[3]
+    cdef int status
+    cdef bint is_logged = robust and PyErr_ExceptionMatches(Exception)
     error = handle(outer)
-    try:
-        record.finish(error)
-        if robust and isinstance(error, Exception):
-            hooks_of(self).log_failure(self, receiver, error)
-            Py_XINCREF(<PyObject *>error)
-            return <PyObject *>error
-    finally:
-        PyErr_SetExcInfo(outer[0], outer[1], outer[2])
-    set_raised(error)
-    return NULL
+    status = (<Finish>finish)(record, error)
+    if status == 0 and is_logged:
+        status = (<Log>log_failure)(self, receiver, error)
+    PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    if status < 0:
+        return NULL
+    if not is_logged:
+        set_raised(error)
+        return NULL
+    Py_XINCREF(<PyObject *>error)
+    return <PyObject *>error
+
+
+ctypedef int (*Finish)(CallBase, object) noexcept
+
+
+cdef int finish(CallBase record, error) except -1:
+    return record.finish(error)
 
 
 cdef int close_send(SendBase send) except -1:
