@@ -94,6 +94,8 @@ def id_of_sender(entry: Entry) -> Any:
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
     (_, sender_id), _, *_ = entry
+    if tuple.__len__(entry) < 2:    # a subclass's __iter__ may say what it likes
+        raise TypeError(f"Signal.receivers must hold pairs or longer tuples, not {entry!r}")
     sender = entry[2]() if len(entry) == 4 and entry[2] is not None else None
     return sender_id if sender is None or type(sender_id) is tuple else id(sender)
 

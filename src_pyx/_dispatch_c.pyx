@@ -24,12 +24,12 @@ from libc.string cimport memcmp, memmove
 
 from _capi cimport (
     METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get,
-    PyDescr_NewMethod, PyDict_Contains, PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
+    PyDescr_NewMethod, PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
     PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
     PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
     PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, called, clear, co_flags, current_context,
-    handle, has_attributes, is_generic_getattr, is_interned, is_set,
-    is_unshared, item, list_items, method_def, new_instance,
+    handle, has_attributes, has_key, is_generic_getattr, is_interned, is_set,
+    is_unshared, item_at, list_items, method_def, new_instance,
     new_pair, new_referent, pair, perf_counter_ns, set_raised, set_value, tuple_items, type_version,
 )
 
