@@ -94,6 +94,8 @@ def id_of_sender(entry: Entry) -> Any:
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
     (_, sender_id), _, *_ = entry
+    if tuple.__len__(entry) < 2:    # a subclass's __iter__ may say what it likes
+        raise TypeError(f"Signal.receivers must hold pairs or longer tuples, not {entry!r}")
     sender = entry[2]() if len(entry) == 4 and entry[2] is not None else None
     return sender_id if sender is None or type(sender_id) is tuple else id(sender)
 
@@ -103,9 +105,15 @@ def getter(entry: Entry) -> Getter:
     receiver = entry[1]
     get = receiver if isinstance(receiver, ReferenceType) else Held(receiver)
     sender_ref = entry[2] if len(entry) == 4 else None
-    if sender_ref is None or type(sender_ref) is Held:
-        return get
+    return get if sender_ref is None or type(sender_ref) is Held else getter_while_alive(sender_ref, get)
+
+
+def getter_while_alive(sender_ref: Getter, get: Getter) -> Getter:
     return lambda: None if sender_ref() is None else get()
+
+
+def is_alive(entry: Entry) -> bool:
+    return getter(entry)() is not None
 
 
 def is_equal_to_itself_only(entry: Entry) -> bool:
@@ -154,13 +162,19 @@ def look_up(signal: Any, key: tuple[Any, Any]) -> tuple[list[Entry], list[Entry]
 
 def add_entry(signal: Any, entry: Entry) -> bool:
     """Append an entry to a signal's list, unless there is one with the same key, and return whether it was appended."""
+    is_swept = False
     while True:
         receivers, snapshot, index = look_up(signal, entry[0])
         with signal.lock:
-            if signal.receivers is receivers and receivers == snapshot:
-                if index is None:
-                    receivers.append(entry)
-                return index is None
+            if signal.receivers is not receivers or receivers != snapshot:
+                continue
+            if index is None:
+                receivers.append(entry)
+                return True
+        if is_swept or is_alive(snapshot[index]):
+            return False
+        # A death that nobody reported: a callback fails where memory or stack has run out, or where it is interrupted.
+        signal._dead_receivers = is_swept = True
 
 
 def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
@@ -415,14 +429,26 @@ def sweep(signal: Any) -> None:
 
     A send never waits: whoever holds the lock registers something, and sweeps as well.
     """
-    if signal.lock.acquire(blocking=False):
-        try:
-            dropped = signal._clear_dead_receivers()  # noqa: F841  # to be freed once the lock is
-        finally:
+    # Taken and noted in one step of Python's: an interrupt (Ctrl+C) comes before it or after it.
+    is_taken = [False]
+    try:
+        for is_taken[0] in map(signal.lock.acquire, (False,)):
+            if is_taken[0]:
+                dropped = clear_dead(signal)  # noqa: F841  # to be freed once the lock is
+    finally:
+        if is_taken[0]:
             signal.lock.release()
 
 
 def wait_and_sweep(signal: Any) -> None:
     """Like sweep(), but for whoever registers something, and so waits for the lock."""
     with signal.lock:
-        dropped = signal._clear_dead_receivers()  # noqa: F841  # to be freed once the lock is
+        dropped = clear_dead(signal)  # noqa: F841  # to be freed once the lock is
+
+
+def clear_dead(signal: Any) -> Any:
+    try:
+        return signal._clear_dead_receivers()
+    except BaseException:
+        signal._dead_receivers = True   # as before
+        raise

@@ -8,7 +8,7 @@ from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _dispatch, _watching, aio
 from csignals._dispatch import add_entry, code_flags, make_key, remove_entry
-from csignals._dispatch_py import Held, getter
+from csignals._dispatch_py import Held, is_alive
 from csignals._signal_names import name_of
 from csignals._uncalled import watch
 
@@ -142,7 +142,7 @@ class Signal(_dispatch.SignalBase):
             self._dead_receivers = False
             receivers = self.receivers
             snapshot = receivers[:]
-            live = [entry for entry in snapshot if getter(entry)() is not None]
+            live = [entry for entry in snapshot if is_alive(entry)]
             if self.receivers is receivers and receivers == snapshot:
                 self.receivers = live
             else:

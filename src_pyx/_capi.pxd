@@ -38,10 +38,23 @@ cdef extern from *:
         return o && Py_IS_TYPE(o, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)o)->d_method : NULL;
     }
 
-    /* An item of a dict: a look at the place where it usually is costs less than a look-up. Borrowed; NULL if none. */
-    static inline PyObject *csignals_item(PyObject *dict, PyObject *key, Py_ssize_t place) {
+    /* The item of a dict that has this key, if it is in this place, where it usually is: quicker than a look-up, and
+       runs nobody's code. Borrowed; NULL if another is there. */
+    static inline PyObject *csignals_item_at(PyObject *dict, PyObject *key, Py_ssize_t place) {
         PyObject *found, *value;
-        return PyDict_Next(dict, &place, &found, &value) && found == key ? value : PyDict_GetItemWithError(dict, key);
+        return PyDict_Next(dict, &place, &found, &value) && found == key ? value : NULL;
+    }
+
+    /* Whether a dict has a key; or, as to compare keys may run anybody's code, has let go of `held` meanwhile. */
+    static inline int csignals_has_key(PyObject *dict, PyObject *key, PyObject *held) {
+        int found;
+        Py_INCREF(dict);
+        Py_XINCREF(held);
+        found = PyDict_Contains(dict, key);
+        if (found == 0 && held && Py_REFCNT(held) == 1) found = 1;
+        Py_XDECREF(held);
+        Py_DECREF(dict);
+        return found;
     }
 
     /* Where a class keeps its instances' __dict__, given that a compiled base class put it there. */
@@ -95,6 +108,25 @@ cdef extern from *:
         return instance;
     }
 
+    /* As `except`: a new reference to the exception that is raised, which from now on is being handled, in place of
+       `outer`. Cython's own takes it for granted that an exception has a traceback, but memory for one may lack. */
+    static PyObject *csignals_handle(PyObject **outer) {
+        PyObject *type, *error, *traceback;
+        PyErr_GetExcInfo(&outer[0], &outer[1], &outer[2]);
+        PyErr_Fetch(&type, &error, &traceback);
+        PyErr_NormalizeException(&type, &error, &traceback);
+        if (traceback) PyException_SetTraceback(error, traceback);
+        Py_INCREF(error);
+        PyErr_SetExcInfo(type, error, traceback);
+        return error;
+    }
+
+    static void csignals_raise(PyObject *error) {
+        Py_INCREF(Py_TYPE(error));
+        Py_INCREF(error);
+        PyErr_Restore((PyObject *)Py_TYPE(error), error, PyException_GetTraceback(error));
+    }
+
     /* The hook of every send. What it costs shows a build without it. */
     #if defined(CSIGNALS_NO_HOOK)
     #define csignals_is_set(flag) 1
@@ -121,7 +153,8 @@ cdef extern from *:
 
     PyObject *new_referent "csignals_referent"(PyObject *ref) noexcept
     PyObject *new_pair "csignals_pair"(PyObject *first, PyObject *second) except NULL
-    PyObject *item "csignals_item"(PyObject *dict, PyObject *key, Py_ssize_t place) except? NULL
+    PyObject *item_at "csignals_item_at"(PyObject *dict, PyObject *key, Py_ssize_t place) noexcept
+    int has_key "csignals_has_key"(PyObject *o, PyObject *key, PyObject *held) except -1
     object pair "csignals_pair"(PyObject *first, PyObject *second)
     bint is_generic_getattr "csignals_is_generic_getattr"(PyTypeObject *type) noexcept
     bint PyType_IsSubtype(PyTypeObject *type, PyTypeObject *base) noexcept
@@ -136,6 +169,11 @@ cdef extern from *:
     PyObject **list_items "csignals_list_items"(PyObject *o) noexcept
     PyObject **tuple_items "csignals_tuple_items"(PyObject *o) noexcept
 
+    bint PyErr_ExceptionMatches(object cls) noexcept
+    object handle "csignals_handle"(PyObject **outer)
+    void PyErr_SetExcInfo(PyObject *cls, PyObject *error, PyObject *traceback) noexcept   # takes over the references
+    void set_raised "csignals_raise"(object error) noexcept
+
     int64_t perf_counter_ns "csignals_perf_counter_ns"() noexcept
     bint is_set "csignals_is_set"(bint flag) noexcept
     void *current_context "csignals_context"() noexcept
@@ -147,7 +185,6 @@ cdef extern from *:
     int METH_FASTCALL
     int METH_KEYWORDS
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
-    int PyDict_Contains(PyObject *o, PyObject *key) except -1
     int PyContextVar_Get(object variable, PyObject *default, PyObject **value) except -1
     unsigned long PyThread_get_thread_ident() noexcept
     Py_ssize_t PyDict_GET_SIZE(PyObject *o) noexcept

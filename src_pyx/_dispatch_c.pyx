@@ -24,13 +24,13 @@ from libc.string cimport memcmp, memmove
 
 from _capi cimport (
     METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get,
-    PyDescr_NewMethod, PyDict_Contains, PyDict_GET_SIZE, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
+    PyDescr_NewMethod, PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
     PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
     PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
     PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, called, clear, co_flags, current_context,
-    has_attributes, is_generic_getattr, is_interned, is_set,
-    is_unshared, item, list_items, method_def, new_instance,
-    new_pair, new_referent, pair, perf_counter_ns, set_value, tuple_items, type_version,
+    handle, has_attributes, has_key, is_generic_getattr, is_interned, is_set,
+    is_unshared, item_at, list_items, method_def, new_instance,
+    new_pair, new_referent, pair, perf_counter_ns, set_raised, set_value, tuple_items, type_version,
 )
 
 from contextvars import ContextVar
@@ -39,7 +39,7 @@ from weakref import WeakMethod
 
 from csignals import _dispatch_py, _names
 from csignals._dispatch_py import (
-    NONE_ID, Held, both_kinds, hooks_of, keep, make_id, python_send, sweep, wait_and_sweep,
+    NONE_ID, Held, both_kinds, hooks_of, is_alive, keep, make_id, python_send, sweep, wait_and_sweep,
 )
 from csignals._names import describe, describe_sender
 from csignals._tracing_py import describe_exception
@@ -56,6 +56,9 @@ cdef str DEAD_RECEIVERS = "_dead_receivers"
 cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
 cdef object DELETED = object()
+
+# How log_failure() is called where what it raises has to wait: not in a `finally`, which sees to exceptions itself.
+ctypedef int (*Log)(object, object, object) noexcept
 
 cdef PyTypeObject *signal_class     # csignals.Signal
 
@@ -134,7 +137,10 @@ cdef RoutingTable new_table(self):
 
 
 cdef bint keeps_frame(self) except -1:
-    return any([self is signal for signal in hooks_of(self).keep_frames])
+    for signal in hooks_of(self).keep_frames:
+        if signal is self:
+            return True
+    return False
 
 
 include "_arguments.pxi"
@@ -381,26 +387,34 @@ def call_all(signal, receivers, sender, dict named):
         slots.arguments[1] = <PyObject *>sender
         for i, value in enumerate(named.values()):
             slots.arguments[i + 2] = <PyObject *>value
-        return [
-            (receiver, called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names))
-            for receiver in receivers
-        ]
+        # No comprehension: Cython's lets go twice of what it finds no room for.
+        responses = []
+        for receiver in receivers:
+            response = called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names)
+            responses.append((receiver, response))
+        return responses
     finally:
         close_slots(&slots)
 
 
 cdef PyObject *logged_failure(self, receiver) except NULL:
     """Log the exception that is being raised, and return it; unless it is no Exception, then it goes on."""
-    try:
-        go_on_raising()
-    except Exception as error:
-        hooks_of(self).log_failure(self, receiver, error)
-        Py_XINCREF(<PyObject *>error)
-        return <PyObject *>error
+    cdef PyObject *outer[3]
+    cdef int status
+    if not PyErr_ExceptionMatches(Exception):
+        return NULL
+    error = handle(outer)
+    status = (<Log>log_failure)(self, receiver, error)
+    PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    if status < 0:
+        return NULL
+    Py_XINCREF(<PyObject *>error)
+    return <PyObject *>error
 
 
-cdef int go_on_raising() except -1:
-    return -1
+cdef int log_failure(self, receiver, error) except -1:
+    hooks_of(self).log_failure(self, receiver, error)
+    return 0
 
 
 cdef list TEXTS = []    # keeps alive what the definitions point to

@@ -149,21 +149,34 @@ cdef int forget_old_keys(SignalBase signal) except -1:
 
 def add_entry(SignalBase signal, tuple entry):
     cdef Keys keys
-    cdef bint is_new
+    cdef Py_ssize_t index
+    cdef bint is_swept = False
     while compares_plainly(entry[0]):
         keys = keys_of(signal)
         if keys is None:
             break
-        with signal.lock:
+        # Not by `with`: in Cython that crashes where an exception finds no memory for its traceback.
+        acquire, release = signal.lock.acquire, signal.lock.release
+        acquire()
+        try:
             # If so, nobody's code runs from here on, and nobody comes between.
-            if type(signal.entries) is list and keys.same(<list>signal.entries):
-                is_new = keys.index(entry[0]) < 0
-                if is_new:
-                    signal.is_settled = False
-                    keys.append(entry)
-                    (<list>signal.entries).append(entry)
-                signal.keys, keys = keys, signal.keys       # the old ones are let go of after the lock
-                return is_new
+            if not (type(signal.entries) is list and keys.same(<list>signal.entries)):
+                continue
+            index = keys.index(entry[0])
+            if index < 0:
+                signal.is_settled = False
+                keys.append(entry)
+                (<list>signal.entries).append(entry)
+            else:
+                found = keys.entries[index]
+            signal.keys, keys = keys, signal.keys       # the old ones are let go of after the lock
+        finally:
+            release()
+        if index < 0:
+            return True
+        if is_swept or is_alive(found):
+            return False
+        signal._dead_receivers = is_swept = True
     return _dispatch_py.add_entry(signal, entry)
 
 
@@ -174,7 +187,9 @@ def remove_entry(SignalBase signal, tuple key):
         keys = keys_of(signal)
         if keys is None:
             break
-        with signal.lock:
+        acquire, release = signal.lock.acquire, signal.lock.release
+        acquire()
+        try:
             if type(signal.entries) is list and keys.same(<list>signal.entries):
                 index = keys.index(key)
                 if index >= 0:
@@ -184,6 +199,8 @@ def remove_entry(SignalBase signal, tuple key):
                     del (<list>signal.entries)[index]
                 signal.keys, keys = keys, signal.keys
                 return index >= 0
+        finally:
+            release()
     is_removed = _dispatch_py.remove_entry(signal, key)
     forget_old_keys(signal)
     return is_removed

@@ -103,6 +103,8 @@ cdef class RoutingTable:
             func_ref = receiver._func_ref
             self.halves.append(func_ref)
             target.func_ref = <PyObject *>func_ref
+            if not PyWeakref_CheckRef(target.func_ref):     # anybody may have set it to anything
+                target.kind = OTHER
         else:
             target.kind = OTHER
         if len(entry) > 2 and entry[len(entry) - 1]:
@@ -309,6 +311,8 @@ cdef object id_of_sender(entry):
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
     (_, sender_id), _, *_ = entry
+    if len(<tuple>entry) < 2:   # a subclass's __iter__ may say what it likes
+        raise TypeError(f"Signal.receivers must hold pairs or longer tuples, not {entry!r}")
     sender = entry[2]() if len(<tuple>entry) == 4 and entry[2] is not None else None
     return sender_id if sender is None or type(sender_id) is tuple else <uintptr_t><PyObject *>sender
 

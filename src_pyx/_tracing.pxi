@@ -271,17 +271,37 @@ cdef PyObject *new_recorded_response(
     record.begin(send, <object>receiver)
     be_in_frame_of(send)
     send.frame.call = record
-    try:
-        response = call(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
-    except BaseException as error:
-        record.finish(error)
-        if not robust or not isinstance(error, Exception):
-            raise
-        hooks_of(self).log_failure(self, <object>receiver, error)
-        Py_XINCREF(<PyObject *>error)
-        return <PyObject *>error
+    response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    if response == NULL:
+        return recorded_failure(self, <object>receiver, robust, record)
     record.finish(None)
     return response
+
+
+cdef PyObject *recorded_failure(self, receiver, bint robust, CallBase record) except NULL:
+    """Record the exception that is being raised, then do as logged_failure() does."""
+    cdef PyObject *outer[3]
+    cdef int status
+    cdef bint is_logged = robust and PyErr_ExceptionMatches(Exception)
+    error = handle(outer)
+    status = (<Finish>finish)(record, error)
+    if status == 0 and is_logged:
+        status = (<Log>log_failure)(self, receiver, error)
+    PyErr_SetExcInfo(outer[0], outer[1], outer[2])
+    if status < 0:
+        return NULL
+    if not is_logged:
+        set_raised(error)
+        return NULL
+    Py_XINCREF(<PyObject *>error)
+    return <PyObject *>error
+
+
+ctypedef int (*Finish)(CallBase, object) noexcept
+
+
+cdef int finish(CallBase record, error) except -1:
+    return record.finish(error)
 
 
 cdef int close_send(SendBase send) except -1:

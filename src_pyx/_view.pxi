@@ -30,7 +30,11 @@ cdef inline int look(self, View *view) except -1:
         attributes = PyObject_GenericGetDict(self, NULL)
         view.attributes = <PyObject *>attributes
         # Each stands where it came to the dict when the signal was made, and the table after them.
-        view.receivers = item(view.attributes, <PyObject *>RECEIVERS, 0)
+        view.receivers = item_at(view.attributes, <PyObject *>RECEIVERS, 0)
+        if view.receivers == NULL:
+            view.receivers = PyDict_GetItemWithError(attributes, RECEIVERS)
+            if is_unshared(view.attributes):
+                forget(view)
     return 0
 
 
@@ -39,10 +43,30 @@ cdef inline int look_further(self, View *view) except -1:
     if view.is_base:
         view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
         view.table = <PyObject *>(<SignalBase>self).table
+    elif view.receivers == NULL:
+        forget(view)
     else:
-        view.dead = item(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
-        view.table = item(view.attributes, <PyObject *>TABLE, 5)
+        view.dead = item_at(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
+        view.table = item_at(view.attributes, <PyObject *>TABLE, 5)
+        if view.dead == NULL or view.table == NULL:
+            look_elsewhere(view)
     return 0
+
+
+cdef int look_elsewhere(View *view) except -1:
+    """Look up what is not in its place. Keys that are no plain strings may run anybody's code at that."""
+    attributes = <dict>view.attributes
+    receivers = <object>view.receivers
+    table = attributes.get(TABLE)
+    view.table = <PyObject *>table if table is not None else NULL
+    view.dead = PyDict_GetItemWithError(attributes, DEAD_RECEIVERS)    # which is compared, and never looked into
+    if is_unshared(view.attributes) or is_unshared(view.receivers) or is_unshared(<PyObject *>table):
+        forget(view)    # it is the signal's no more
+    return 0
+
+
+cdef inline void forget(View *view) noexcept:
+    view.attributes = view.receivers = view.dead = view.table = NULL
 
 
 cdef inline RoutingTable known_table(View *view):
@@ -55,8 +79,11 @@ cdef inline RoutingTable known_table(View *view):
 cdef inline bint is_overridden(self, View *view, RoutingTable table) except -1:
     """Return whether the receivers are those that another ``_live_receivers`` says: an override, or a patch."""
     cdef PyTypeObject *cls = Py_TYPE(self)
-    if view.attributes != NULL and PyDict_GET_SIZE(view.attributes) != 0 and (
-        PyDict_Contains(view.attributes, <PyObject *>LIVE_RECEIVERS)
+    if view.attributes == NULL:
+        if not view.is_base:
+            return True     # for all that is known
+    elif PyDict_GET_SIZE(view.attributes) != 0 and (
+        has_key(view.attributes, <PyObject *>LIVE_RECEIVERS, view.receivers)
     ):
         return True
     if table is not None and table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
