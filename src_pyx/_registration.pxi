@@ -147,10 +147,10 @@ cdef int forget_old_keys(SignalBase signal) except -1:
     return 0
 
 
-def add_entry(SignalBase signal, tuple entry):
+def add_entry(SignalBase signal not None, tuple entry not None):
     cdef Keys keys
     cdef bint is_new
-    while compares_plainly(entry[0]):
+    while entry and compares_plainly(entry[0]):
         keys = keys_of(signal)
         if keys is None:
             break
@@ -167,7 +167,7 @@ def add_entry(SignalBase signal, tuple entry):
     return _dispatch_py.add_entry(signal, entry)
 
 
-def remove_entry(SignalBase signal, tuple key):
+def remove_entry(SignalBase signal not None, tuple key not None):
     cdef Keys keys
     cdef Py_ssize_t index
     while compares_plainly(key):

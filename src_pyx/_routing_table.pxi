@@ -93,6 +93,8 @@ cdef class RoutingTable:
 
     cdef int _aim(self, Target *target, tuple entry) except -1:
         receiver = entry[1]
+        if receiver is None:
+            raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
         target.ref = <PyObject *>receiver
         if not PyWeakref_CheckRef(target.ref):
             target.kind = STRONG
@@ -308,7 +310,7 @@ cdef object id_of_sender(entry):
     """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
-    (_, sender_id), _, *_ = entry
+    (_, sender_id), _, *_ = tuple.__iter__(entry)   # a subclass may say that it holds more than it does
     sender = entry[2]() if len(<tuple>entry) == 4 and entry[2] is not None else None
     return sender_id if sender is None or type(sender_id) is tuple else <uintptr_t><PyObject *>sender
 
