@@ -1,9 +1,15 @@
-"""What fuzzing the arguments of the compiled functions has found or come by, by hand."""
+"""What fuzzing the arguments of the compiled functions has found or come by, by hand; and some more of it by chance.
+
+``python -m tests.fuzz calls`` does it for long: the programs of calls are read out of bytes, and run by both engines.
+"""
 
 import functools
 import operator
 
 import pytest
+from fuzz import arguments
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 SENDS = ["send", "send_robust"]
 NONE_ID = id(None)
@@ -29,6 +35,27 @@ class EqualToNone(str):
         return False
 
     __hash__ = str.__hash__
+
+
+@settings(max_examples=1500, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=arguments.MOST_BYTES))
+@example(bytes(range(256)))
+def run_programs(data):
+    arguments.run(data)
+
+
+def test_programs_of_calls_come_to_the_same_with_both_engines():
+    with arguments.ready():
+        run_programs()
+
+
+def test_the_comparison_notices_a_difference(monkeypatch):
+    """A check that cannot fail is none."""
+    compiled = arguments.pair().sides[1].package.Signal
+    send = compiled.send
+    monkeypatch.setattr(compiled, "send", lambda self, *args, **named: send(self, *args, **named) * 2)
+    with arguments.ready(), pytest.raises(arguments.Difference):
+        run_programs()
 
 
 # --- Names ---------------------------------------------------------------------------------------------------
