@@ -315,7 +315,7 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
                     describe(error)
                     return "cannot be copied"
                 came_to = world.outcome(twin.send, world.sender(sender))
-                return came_to, len(twin.receivers) == len(world.signal.receivers)
+                return came_to, len([*filter(is_alive, twin.receivers)]) == len(world.entries())
 
             if sender in self.world.senders:
                 self.check(act)

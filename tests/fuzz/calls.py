@@ -343,7 +343,8 @@ def make_table(choices):
     def act(side):
         side.module.RoutingTable(chosen, **named)
 
-    return Act(("RoutingTable", chosen), act, refuses_types)
+    # Of two things that are wrong with a list, either may be seen first.
+    return Act(("RoutingTable", chosen), act, lambda *both: both_raise(*both) or refuses_types(*both))
 
 
 def lie(choices):
