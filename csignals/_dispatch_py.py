@@ -93,9 +93,11 @@ def id_of_sender(entry: Entry) -> Any:
     """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
-    (_, sender_id), _, *_ = entry
+    (_, sender_id), receiver, *_ = entry
     if tuple.__len__(entry) < 2:    # a subclass's __iter__ may say what it likes
         raise TypeError(f"Signal.receivers must hold pairs or longer tuples, not {entry!r}")
+    if receiver is None:
+        raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
     sender = entry[2]() if len(entry) == 4 and entry[2] is not None else None
     return sender_id if sender is None or type(sender_id) is tuple else id(sender)
 

@@ -1,35 +1,47 @@
 """Arguments, read as Python would for ``def send(self, sender, **named)``: included by _dispatch_c.pyx."""
 
 cdef inline bint is_name(PyObject *name, str expected) except -1:
-    return name == <PyObject *>expected or (not is_interned(name) and <object>name == expected)
+    if name == <PyObject *>expected:
+        return True
+    return PyUnicode_Check(name) and not is_interned(name) and <object>name == expected
 
 
 cdef inline Py_ssize_t find_sender(PyObject *names, Py_ssize_t nargs) except -2:
     """Return the index of the sender among all arguments, or -1 where Python would refuse them."""
     cdef Py_ssize_t i
+    cdef PyObject *name
     if nargs == 0 and names != NULL:
         for i in range(PyTuple_GET_SIZE(names)):
-            if is_name(tuple_items(names)[i], SENDER):
+            name = tuple_items(names)[i]
+            if name == <PyObject *>SENDER:
                 return i
+            if is_name(name, SENDER):
+                # A string that is equal to anything is the first parameter to Python.
+                return i if not is_name(name, SELF) else -1
     return 0 if nargs == 1 else -1
 
 
 cdef inline bint are_plain(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at) except -1:
-    """Return whether no keyword, but the sender where it is one, has a name that a method or receiver takes."""
+    """Return whether no keyword, but the sender where it is one, has a name that a method or receiver takes.
+
+    Names need not be strings: functools and operator pass on whatever they were given.
+    """
     cdef Py_ssize_t i
     cdef PyObject *name
     if names != NULL:
-        for i in range(PyTuple_GET_SIZE(names)):
+        for i in range(not nargs and sender_at == 0, PyTuple_GET_SIZE(names)):
             name = tuple_items(names)[i]
             if not is_surely_plain(name) and (nargs or i != sender_at) and (
-                is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)
+                not PyUnicode_Check(name) or is_name(name, SENDER) or is_name(name, SIGNAL) or is_name(name, SELF)
             ):
                 return False
     return True
 
 
 cdef inline bint is_surely_plain(PyObject *name) noexcept:
-    return is_interned(name) and name != <PyObject *>SENDER and name != <PyObject *>SIGNAL and name != <PyObject *>SELF
+    return PyUnicode_CheckExact(name) and is_interned(name) and (
+        name != <PyObject *>SENDER and name != <PyObject *>SIGNAL and name != <PyObject *>SELF
+    )
 
 
 cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):

@@ -193,6 +193,8 @@ cdef extern from *:
     Py_ssize_t PyList_GET_SIZE(PyObject *o) noexcept
     PyObject *PyTuple_GET_ITEM(PyObject *o, Py_ssize_t i) noexcept
     Py_ssize_t PyTuple_GET_SIZE(PyObject *o) noexcept
+    bint PyUnicode_Check(PyObject *o) noexcept
+    bint PyUnicode_CheckExact(PyObject *o) noexcept
     bint PyWeakref_CheckRef(PyObject *o) noexcept
     bint PyWeakref_CheckRefExact(PyObject *o) noexcept
     PyObject *_PyType_Lookup(PyTypeObject *type, PyObject *name) noexcept

@@ -23,14 +23,14 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memmove
 
 from _capi cimport (
-    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get,
-    PyDescr_NewMethod, PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
+    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get, PyDescr_NewMethod,
+    PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
     PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
-    PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyWeakref_CheckRef,
-    PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call, called, clear, co_flags, current_context,
-    handle, has_attributes, has_key, is_generic_getattr, is_interned, is_set,
-    is_unshared, item_at, list_items, method_def, new_instance,
-    new_pair, new_referent, pair, perf_counter_ns, set_raised, set_value, tuple_items, type_version,
+    PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyUnicode_Check,
+    PyUnicode_CheckExact, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call,
+    called, clear, co_flags, current_context, handle, has_attributes, has_key, is_generic_getattr, is_interned, is_set,
+    is_unshared, item_at, list_items, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns,
+    set_raised, set_value, tuple_items, type_version,
 )
 
 from contextvars import ContextVar
@@ -378,7 +378,7 @@ cdef list call_each_recorded(
 
 def call_all(signal, receivers, sender, dict named):
     cdef Slots slots
-    if SIGNAL in named:     # which Python refuses
+    if SIGNAL in named or SENDER in named:      # which Python refuses
         return _dispatch_py.call_all(signal, receivers, sender, named)
     names = (SIGNAL, SENDER, *named)
     open_slots(&slots, len(names), 0)

@@ -147,11 +147,11 @@ cdef int forget_old_keys(SignalBase signal) except -1:
     return 0
 
 
-def add_entry(SignalBase signal, tuple entry):
+def add_entry(SignalBase signal not None, tuple entry not None):
     cdef Keys keys
     cdef Py_ssize_t index
     cdef bint is_swept = False
-    while compares_plainly(entry[0]):
+    while entry and compares_plainly(entry[0]):
         keys = keys_of(signal)
         if keys is None:
             break
@@ -180,7 +180,7 @@ def add_entry(SignalBase signal, tuple entry):
     return _dispatch_py.add_entry(signal, entry)
 
 
-def remove_entry(SignalBase signal, tuple key):
+def remove_entry(SignalBase signal not None, tuple key not None):
     cdef Keys keys
     cdef Py_ssize_t index
     while compares_plainly(key):

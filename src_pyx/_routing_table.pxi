@@ -93,6 +93,8 @@ cdef class RoutingTable:
 
     cdef int _aim(self, Target *target, tuple entry) except -1:
         receiver = entry[1]
+        if receiver is None:
+            raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
         target.ref = <PyObject *>receiver
         if not PyWeakref_CheckRef(target.ref):
             target.kind = STRONG

@@ -173,7 +173,7 @@ cdef class CallBase:
     cdef int64_t nested_since
     cdef int nested_sends
 
-    def __init__(self, SendBase send, receiver, bint is_async=False):
+    def __init__(self, SendBase send not None, receiver, bint is_async=False):
         self.is_async = is_async
         self.begin(send, receiver)
 
@@ -194,6 +194,8 @@ cdef class CallBase:
         return 0
 
     def end(self, error=None):
+        if self.send is None:
+            raise AttributeError("a call that has not begun has no end")
         self.finish(error)
 
     cdef int finish(self, error) except -1:

@@ -1,11 +1,13 @@
 """Senders are told apart by identity alone, and the dead ones never come back."""
 
+import asyncio
 import gc
 import weakref
 from unittest import mock
 
 import pytest
 from implementations import load
+from lives import HAS_ASYNC
 
 
 class Sender:
@@ -178,3 +180,24 @@ def test_compiled_a_plain_sender_is_found_by_its_address_alone():
         with mock.patch.object(engine, "make_id", side_effect=AssertionError("asked for the id")):
             assert len(signal.send(sender)) == 1
             assert signal.send(object()) == []
+
+
+@pytest.mark.skipif(not HAS_ASYNC, reason="there is no asend in Django 4.2")
+@pytest.mark.parametrize("use_caching", [False, True])
+@pytest.mark.parametrize("name", ["asend", "asend_robust"])
+@pytest.mark.parametrize("sender", [None, "sender", Slotted(), [], Hostile()], ids=lambda sender: type(sender).__name__)
+def test_compatibility_2_any_object_sends_async(make, name, sender, use_caching):
+    """Up to 6.0, Django's own method looks for the sender in the signal's cache, whether that is in use or not."""
+
+    def hear(**named):
+        return "sync"
+
+    async def hear_later(**named):
+        return "async"
+
+    for receivers in [hear], [hear_later], [hear, hear_later]:
+        signal = make(use_caching=use_caching)
+        for receiver in receivers:
+            signal.connect(receiver)
+        responses = asyncio.run(getattr(signal, name)(sender, x=1))
+        assert [receiver for receiver, _ in responses] == receivers

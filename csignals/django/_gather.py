@@ -3,7 +3,7 @@
 Each receiver has a task and a context of its own; the first failure is raised, and the others run on. What is quicker
 here is that a receiver that never waits costs no trip through the event loop. That takes tasks that start eagerly, so
 Python 3.12; and where a sync receiver must go to a thread, nothing of it would be seen. There, Django's own method does
-the work; except for a send that somebody mutes, captures or traces.
+the work; except for a send that somebody mutes, captures or traces, and where the signal's cache could be amiss.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ async def await_both(
 ) -> list[Response]:
     """Do the whole work of Django's ``asend``, for receivers that somebody else has chosen."""
     _together.check_loop()
-    if _together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync)):
+    if not sync or (_together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync))):
         call_each = _call_each_inline
     else:
         from asgiref.sync import sync_to_async
@@ -82,13 +82,16 @@ async def _asend(
     by = _dispatch_py.steering
     if by is not None and by.is_in_force(signal, sender):
         return await by.asend(signal, sender, named, robust, await_both)    # type: ignore[no-any-return]
-    if not _together.STARTS_EAGERLY:
+    is_for_django = not _cache_may_fail(signal, sender)
+    if is_for_django and not _together.STARTS_EAGERLY:
         return await original(signal, sender, **named)
     if not signal.receivers:
         return []
     sync, async_ = signal._live_receivers(sender)
-    if not all(map(aio.is_nonblocking, sync)):
-        return await original(signal, sender, **named)
+    if not (_together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync))):
+        if is_for_django:
+            return await original(signal, sender, **named)
+        return await await_both(signal, sync, async_, sender, named, robust, None)
     _together.check_loop()
     tasks = _together.start_eagerly(_together.start_each(signal, async_, sender, named, robust, None))
     # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
@@ -103,3 +106,15 @@ async def _asend(
     else:
         results = await asyncio.gather(*tasks)
     return responses + list(zip(async_, results, strict=True))
+
+
+def _cache_may_fail(signal: Any, sender: object) -> bool:
+    """Return whether Django's own method could go wrong for a sender, as that looks into the signal's cache.
+
+    It does so even where the cache is not in use, a dict then. One that is takes senders with weak references only.
+    """
+    try:
+        hash(sender)
+    except Exception:
+        return True
+    return bool(signal.use_caching)

@@ -1,0 +1,51 @@
+"""Builds a copy of the checkout whose compiled engine has AddressSanitizer and libFuzzer's counters in it.
+
+It takes clang, and its runtime for sanitizers: on Debian, ``apt-get install clang libclang-rt-dev``.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from . import TESTS
+
+ROOT = TESTS.parent
+COPIED = "csignals", "src_pyx", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE"
+FLAGS = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
+
+
+def build():
+    """Build the copy, if it is not there, or is not of these sources, and return its folder."""
+    folder = ROOT / "build" / "fuzz" / sys.implementation.cache_tag
+    kept = [*folder.glob("csignals/_dispatch_c.*.so")]
+    for name in COPIED:
+        source, copy = ROOT / name, folder / name
+        if source.is_dir():
+            ignored = shutil.ignore_patterns("*.so", "__pycache__", ".hypothesis", "*.c")
+            shutil.copytree(source, copy, ignore=ignored, dirs_exist_ok=True)
+        else:
+            shutil.copy2(source, copy)
+    newest = max(each.stat().st_mtime for each in [ROOT / "setup.py", *(ROOT / "src_pyx").iterdir()])
+    if not kept or kept[0].stat().st_mtime < newest:
+        print(f"building the compiled engine with AddressSanitizer in {folder}", flush=True)
+        variables = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": FLAGS, "LDFLAGS": "-fsanitize=address"}
+        subprocess.run(
+            [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--force"],
+            cwd=folder,
+            env={**os.environ, **variables, "CSIGNALS_REQUIRE_EXTENSIONS": "1"},
+            check=True,
+        )
+    return folder
+
+
+def environment(folder, library):
+    """Return the variables with which Python runs what is in the copy, under AddressSanitizer."""
+    return {
+        **os.environ,
+        "LD_PRELOAD": str(library),
+        # Python does not free all that it has when it ends; and where there is no memory, it is to hear of that.
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:abort_on_error=1",
+        "PYTHONMALLOC": "malloc",       # so that AddressSanitizer sees each object
+        "PYTHONPATH": str(folder),
+    }
