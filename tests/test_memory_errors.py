@@ -76,7 +76,9 @@ def cases():
 
 if has_set_nomemory():
 
-    @pytest.mark.parametrize(("engine", "place", "operations"), [*cases()], ids=lambda value: value if isinstance(value, str) else value[0])
+    @pytest.mark.parametrize(
+        ("engine", "place", "operations"), [*cases()], ids=lambda value: value if isinstance(value, str) else value[0]
+    )
     def test_a_lack_of_memory_leaves_nothing_lost_doubled_or_locked(engine, place, operations, budget):
         done = subprocess.run(
             [sys.executable, SCRIPT, place, str(budget), *operations],

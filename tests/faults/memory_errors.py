@@ -6,6 +6,7 @@ PLACE is "standalone" or "django". With WINDOWS 0, memory stays away from the fi
 allocations in a row fail, and later ones do not. Prints, for each operation, how often it failed, and the problems.
 """
 
+import _testcapi
 import asyncio
 import faulthandler
 import gc
@@ -14,8 +15,6 @@ import logging
 import sys
 import threading
 import warnings
-
-import _testcapi
 
 faulthandler.enable()
 faulthandler.dump_traceback_later(100, exit=True)
@@ -29,8 +28,9 @@ from csignals._together import await_each  # noqa: E402, F401  # so that nothing
 
 PLACE = sys.argv[1]
 if PLACE == "django":
-    import csignals.django
     from django.dispatch import Signal
+
+    import csignals.django
 
     csignals.django.install()
 else:
