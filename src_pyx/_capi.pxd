@@ -51,9 +51,9 @@ cdef extern from *:
         Py_INCREF(dict);
         Py_XINCREF(held);
         found = PyDict_Contains(dict, key);
+        Py_DECREF(dict);    /* which may be the signal's no more, but hold as well */
         if (found == 0 && held && Py_REFCNT(held) == 1) found = 1;
         Py_XDECREF(held);
-        Py_DECREF(dict);
         return found;
     }
 

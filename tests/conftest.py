@@ -21,6 +21,12 @@ def pytest_addoption(parser):
         default="both",
         help="run the tests on this engine only (default: both)",
     )
+    parser.addoption(
+        "--budget",
+        type=int,
+        default=1,
+        help="repeat what depends on chance, or on how much is tried, so many times as often (default: 1)",
+    )
 
 
 def pytest_report_header(config):
@@ -38,6 +44,12 @@ def pytest_generate_tests(metafunc):
 def csignals(implementation):
     """The package, on the engine under test. It fails to load where that is not there."""
     return load(implementation)
+
+
+@pytest.fixture(scope="session")
+def budget(request):
+    """How many times as often as usual the tests are to repeat what they do."""
+    return request.config.getoption("--budget")
 
 
 @pytest.fixture
