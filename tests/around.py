@@ -23,14 +23,12 @@ class Tools:
         if how in ("trace", "process trace"):
             with self.package.trace("process" if how == "process trace" else "context") as trace:
                 yield
-            called = [note for note in world.notes[before:] if note[0] == "called"]
-            assert len(trace.records) == len(called)
+            check_calls(len(trace.records), world, before)
             assert all(call.end_ns and call.send.signal is world.signal for call in trace.records)
         elif how == "bounded trace":
             with self.package.trace(max_records=2) as trace:
                 yield
-            called = [note for note in world.notes[before:] if note[0] == "called"]
-            assert len(trace.records) + trace.folded == len(called)
+            check_calls(len(trace.records) + trace.folded, world, before)
         elif how == "capture":
             with self.testing.capture(world.signal) as sends:
                 yield
@@ -58,3 +56,9 @@ class Tools:
             assert [(send.sender is sender, send.responses) for send in sends] == [(True, [])]
         else:
             yield
+
+
+def check_calls(recorded, world, before):
+    """Check that so many calls were recorded as there were. One that is cancelled may not come to take its note."""
+    called = len([note for note in world.notes[before:] if note[0] == "called"])
+    assert recorded == called or (recorded > called and world.has_async)

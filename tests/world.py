@@ -138,6 +138,8 @@ class World:
         self.notes = []
         self.depth = 0
         self.unheard = None     # the listener that is as if muted
+        self.has_list = True    # whether `receivers` is one, to which can be connected
+        self.has_async = False  # whether there was an async receiver
 
     def logged(self, record):
         self.notes.append((record.name, record.levelname, record.msg, *map(str, record.args)))
@@ -152,6 +154,7 @@ class World:
         self.signal.has_listeners(None)
 
     def add_receiver(self, label, kind, action):
+        self.has_async |= kind in ASYNC_RECEIVERS
         self.receivers[label] = kind, (RECEIVERS | ASYNC_RECEIVERS)[kind](self, label, action)
 
     def add_sender(self, label, kind):
@@ -180,9 +183,10 @@ class World:
             raise ValueError(listener.label)
         if action == "stop":
             raise Stop(listener.label)
-        if action in ("connect", "connect strongly") and other in self.receivers:
+        can_connect = self.has_list and other in self.receivers
+        if action in ("connect", "connect strongly") and can_connect:
             signal.connect(self.receiver(other), weak=action == "connect")
-        if action == "disconnect" and other in self.receivers:
+        if action == "disconnect" and can_connect:
             self.notes.append(("disconnects", signal.disconnect(self.receiver(other))))
         if action == "kill":
             self.receivers.pop(other, None)
