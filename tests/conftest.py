@@ -16,6 +16,12 @@ def pytest_addoption(parser):
         default="both",
         help="run the tests on this engine only (default: both)",
     )
+    parser.addoption(
+        "--repetitions",
+        type=int,
+        default=100,
+        help="how often test_memory.py does what shall leave nothing behind (default: 100)",
+    )
 
 
 def pytest_report_header(config):
