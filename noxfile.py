@@ -24,7 +24,10 @@ os.environ["PATH"] = os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
 ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
 #: What the tests in QUICK need. They run no servers, build nothing, and use no other packages.
-FEW = ["Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "rich", "setuptools>=77"]
+FEW = [
+    "Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "pytest-benchmark", "rich",
+    "setuptools>=77", "trio",
+]  # fmt: skip
 QUICK = [
     "assertions", "async", "calls", "connected", "drop_in", "implementation", "listing", "memory", "names", "oracle",
     "patches", "receivers_list", "registration", "senders", "signal", "subclasses", "threads", "tracing",
@@ -84,7 +87,7 @@ def references(session):
 @nox.session(python="3.13")
 def address_sanitizer(session):
     """The suite under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    install(session, *FEW, "pytest-benchmark")
+    install(session, *FEW)
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1"
     libraries = [
         session.run("gcc", f"-print-file-name={name}.so", external=True, silent=True).strip()
@@ -171,6 +174,5 @@ def sanitized(session, flags):
     """Return a copy of the checkout with the engine built by these flags in it."""
     copy = copy_of_checkout(session)
     env = {"CFLAGS": flags, "LDFLAGS": flags, "CSIGNALS_REQUIRE_EXTENSIONS": "1"}
-    with session.chdir(copy):
-        session.run("python", "setup.py", "-q", "build_ext", "--inplace", env=env)
+    session.install("--no-deps", "--no-build-isolation", "--editable", copy, env=env)
     return copy

@@ -8,6 +8,7 @@ import copy
 import functools
 import gc
 import json
+import os
 import subprocess
 import sys
 import weakref
@@ -27,7 +28,7 @@ KINDS = {"any": ["standalone", "Django"], "csignals": ["standalone", "Django"]}
 def growths(kind, implementation, repetitions):
     done = subprocess.run(
         [sys.executable, "-W", "error", SCRIPT, kind, str(repetitions)],
-        env=environment(implementation), capture_output=True, text=True, timeout=3600,
+        env={**environment(implementation), "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=3600,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
