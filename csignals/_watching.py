@@ -1,7 +1,7 @@
 """What csignals warns of while a program is being developed: weak receivers that nothing else holds so far.
 
 One logic for standalone signals and Django's, with either engine. It only looks: nothing is kept, no cycle is made,
-and nobody's ``f_locals`` is asked for, as that may hold what is in it until the function ends.
+and before Python 3.14 nobody's ``f_locals`` is asked for, as that may hold what is in it until the function ends.
 """
 
 from __future__ import annotations
@@ -124,11 +124,15 @@ def _is_unheld(receiver: Any, frames: list[FrameType], caller: FrameType | None)
         return True
     if any(type(each) is CellType for each in passing):
         return False
+    if not _COUNTS_VARIABLES and _is_in_variable(caller, receiver):
+        return False
     if sys.version_info < (3, 11):
-        return not _is_in_variable(caller, receiver)
-    # Here frames hide what they hold. Each of those between has it in one variable; and C copies the arguments of a
-    # partial that has keywords.
-    between = sum(_is_ours(frame) and _module_of(frame) != REGISTRY for frame in frames)
+        return True
+    # Here frames hide what they hold. Each of those between has it in one variable; where borrowing goes before, only
+    # the one that a partial calls. And C copies the arguments of a partial that has keywords.
+    between: int = is_lazy
+    if _COUNTS_VARIABLES:
+        between = sum(_is_ours(frame) and _module_of(frame) != REGISTRY for frame in frames)
     return _references(receiver) <= _PASSED_ON + between + is_lazy + _count(receiver, gc.get_referents(*passing))
 
 
@@ -209,10 +213,17 @@ def _may_be_decorator(caller: FrameType | None, function: FunctionType) -> bool:
 
 def _is_in_variable(frame: FrameType | None, receiver: object) -> bool:
     while frame is not None:
-        if _count(receiver, gc.get_referents(frame)):
+        if _count(receiver, _variables(frame)):
             return True
         frame = frame.f_back
     return False
+
+
+def _variables(frame: FrameType) -> Iterable[object]:
+    """Return what is in the variables of a function's frame."""
+    if sys.version_info < (3, 11):
+        return gc.get_referents(frame)
+    return frame.f_locals.values() if frame.f_code.co_flags & CO_OPTIMIZED else ()
 
 
 def _frames_of_connect(frame: FrameType | None) -> tuple[list[FrameType], FrameType | None]:
@@ -271,8 +282,13 @@ def _calibrate() -> tuple[int, int]:
 
     known, passed_on = _Known(), pass_on(_Known())
     receiver: Any = _Known().hear
-    return sys.getrefcount(receiver.__self__), passed_on if pass_on(known) > passed_on else 0
+    is_known = not _COUNTS_VARIABLES or pass_on(known) > passed_on
+    return sys.getrefcount(receiver.__self__), passed_on if is_known else 0
 
+
+#: Whether a reference is counted for each variable. In Python 3.10, that need not be known; from 3.14 on, a function
+#: borrows what is in its caller's variable, and frames show their variables without keeping them for that.
+_COUNTS_VARIABLES = (3, 11) <= sys.version_info < (3, 14)
 
 _METHOD_ALONE, _PASSED_ON = _calibrate()
 _FROZEN = gc.get_freeze_count() if _METHOD_ALONE else 0     # by Python 3.12 itself, when it starts

@@ -27,6 +27,12 @@ def pytest_addoption(parser):
         default=1,
         help="repeat what depends on chance, or on how much is tried, so many times as often (default: 1)",
     )
+    parser.addoption(
+        "--repetitions",
+        type=int,
+        default=100,
+        help="how often test_memory.py does what shall leave nothing behind (default: 100)",
+    )
 
 
 def pytest_report_header(config):

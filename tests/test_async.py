@@ -246,12 +246,9 @@ def test_nonblocking_receivers_that_fail(csignals, caplog):
     assert "Error calling" in caplog.text
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32" or sys.implementation.name != "cpython", reason="uvloop is not made for this"
-)
 @pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one], []], ids=len)
 def test_asend_works_under_uvloop(csignals, receivers):
-    import uvloop
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is not there, or not made for this")
 
     signal = csignals.Signal()
     for receiver in receivers:

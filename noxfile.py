@@ -1,0 +1,178 @@
+"""The test suite on every interpreter, and the longer runs: `nox` does the first, `nox --list` names all.
+
+Each session has an environment of its own, and shows which Django it got. The interpreters that the machine lacks are
+laid by .ci/interpreters, which the session `interpreters` runs, outside the checkout; others may do with less, as
+`nox -s tests-3.12`. What comes after `--` goes to pytest, or to what a session runs instead.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"     # Debian's interpreters cannot make environments by themselves
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["interpreters", "tests", "compile_314t"]
+
+ROOT = Path(__file__).parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "csignals", "interpreters")
+COMMANDS = Path(os.environ.get("CSIGNALS_INTERPRETERS") or CACHE, "bin")
+os.environ["PATH"] = os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
+
+ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
+
+#: What the tests in QUICK need. They run no servers, build nothing, and use no other packages.
+FEW = [
+    "Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "pytest-benchmark", "rich",
+    "setuptools>=77", "trio",
+]  # fmt: skip
+QUICK = [
+    "assertions", "async", "calls", "connected", "drop_in", "implementation", "listing", "memory", "names", "oracle",
+    "patches", "receivers_list", "registration", "senders", "signal", "subclasses", "threads", "tracing",
+    "weak_warnings",
+]  # fmt: skip
+
+#: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
+UNSANITIZED = ["bench", "build", "compare", "django_suite", "instructions", "packages", "servers"]
+
+
+@nox.session(python=False)
+def interpreters(session):
+    """Find the interpreters, and lay the missing ones outside the checkout: once, for some minutes."""
+    session.run(".ci/interpreters", *session.posargs, external=True)
+
+
+@nox.session(python=ALL)
+def tests(session):
+    """The whole suite, with the newest Django that the interpreter can have."""
+    install(session, ".[test]")
+    pytest(session)
+
+
+@nox.session(python=ALL)
+def quick(session):
+    """The part of the suite that is quick, and needs little."""
+    install(session, *FEW)
+    install(session, "--no-build-isolation", ".")
+    pytest(session, *[f"tests/test_{name}.py" for name in QUICK])
+
+
+@nox.session(python="3.14")
+def compile_314t(session):
+    """Compile and link for the free-threaded 3.14, with the headers of the plain one; it cannot be run."""
+    session.install("Cython>=3.3.1", "setuptools>=77")
+    made = Path(session.create_tmp(), "made")
+    command = ["build_ext", "--force", "--build-lib", made, "--build-temp", made / "objects"]
+    env = {
+        "CFLAGS": "-DPy_GIL_DISABLED=1",
+        "SETUPTOOLS_EXT_SUFFIX": ".cpython-314t-x86_64-linux-gnu.so",
+        "CSIGNALS_REQUIRE_EXTENSIONS": "1",
+    }
+    with session.chdir(copy_of_checkout(session)):
+        session.run("python", "setup.py", "-q", *command, env=env)
+    (library,) = made.glob("csignals/_dispatch_c.cpython-314t-*.so")
+    session.log(f"compiled and linked: {library.name}, {library.stat().st_size} bytes")
+
+
+@nox.session(python="python3.14d")
+def references(session):
+    """Every reference counted, on a debug build: 10,000 repetitions leave nothing behind."""
+    install(session, *FEW)
+    install(session, "--no-build-isolation", ".")
+    pytest(session, "tests/test_memory.py", "--repetitions=10000", "-o", "faulthandler_timeout=3600")
+
+
+@nox.session(python="3.13")
+def address_sanitizer(session):
+    """The suite under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    install(session, *FEW)
+    flags = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1"
+    libraries = [
+        session.run("gcc", f"-print-file-name={name}.so", external=True, silent=True).strip()
+        for name in ("libasan", "libubsan")
+    ]
+    env = {
+        "LD_PRELOAD": " ".join(libraries),
+        "PYTHONMALLOC": "malloc",
+        "ASAN_OPTIONS": "detect_leaks=0",   # those of the interpreter, at its end: `references` is what finds ours
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    with session.chdir(sanitized(session, flags)):
+        left_out = [f"--ignore=tests/test_{name}.py" for name in UNSANITIZED]
+        pytest(session, *left_out, "-o", "faulthandler_timeout=1200", env=env)
+
+
+@nox.session(python=["3.13t", "3.13"])
+def threads(session):
+    """Threads that do all at once, for long, without the GIL and with it."""
+    install(session, *FEW)
+    install(session, "--no-build-isolation", ".")
+    pytest(session, "tests/test_threads.py")
+
+
+@nox.session(python="3.13t")
+def thread_sanitizer(session):
+    """The tests of threads under ThreadSanitizer, which the interpreter has been built for as well."""
+    install(session, *FEW)
+    packages = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
+    env = {"PYTHONPATH": packages.strip(), "TSAN_OPTIONS": "exitcode=66"}
+    with session.chdir(sanitized(session, "-fsanitize=thread -g -O1")):
+        pytest(session, "tests/test_threads.py", env=env, python=COMMANDS / "python3.13t-tsan")
+
+
+@nox.session(python="3.13")
+def fuzz(session):
+    """Random lives of signals, and atheris on the compiled functions: a million of each."""
+    install(session, ".[test,fuzz]")
+    session.run("python", "-m", "tests.fuzz", *(session.posargs or ["--runs", "1000000"]))
+
+
+@nox.session(python="3.13")
+def wheels(session):
+    """What is released, built and installed as by those who download it."""
+    install(session, ".[test,wheels]")
+    pytest(session, "-m", "wheels")
+
+
+@nox.session(python="3.13")
+def lint(session):
+    """What ruff, cython-lint and mypy say."""
+    install(session, ".[lint]")
+    session.run("ruff", "check", ".")
+    session.run("cython-lint", "src_pyx")
+    session.run("mypy", "csignals")
+
+
+def install(session, *packages):
+    """Install packages, of each the newest that has a wheel or needs none: not every interpreter is offered all."""
+    required = "0" if is_pypy(session) else "1"
+    session.install("--prefer-binary", *packages, env={"CSIGNALS_REQUIRE_EXTENSIONS": required})
+
+
+def pytest(session, *args, env=None, python="python"):
+    engine = ["--implementation=python"] if is_pypy(session) else []
+    session.run(python, "-m", "csignals", env=env, external=True)
+    session.run(python, "-m", "pytest", "-rs", *engine, *args, *session.posargs, env=env, external=True)
+
+
+def is_pypy(session):
+    return str(session.python).startswith("pypy")
+
+
+def copy_of_checkout(session):
+    """Return a copy of the checkout, for a build that is not to be left in it."""
+    copy = Path(session.create_tmp(), "checkout")
+    shutil.rmtree(copy, ignore_errors=True)
+    ignored = shutil.ignore_patterns(".*", "build", "dist", "*.so", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, copy, ignore=ignored)
+    return copy
+
+
+def sanitized(session, flags):
+    """Return a copy of the checkout with the engine built by these flags in it."""
+    copy = copy_of_checkout(session)
+    env = {"CFLAGS": flags, "LDFLAGS": flags, "CSIGNALS_REQUIRE_EXTENSIONS": "1"}
+    session.install("--no-deps", "--no-build-isolation", "--editable", copy, env=env)
+    return copy
