@@ -28,8 +28,11 @@ KINDS = {"any": ["standalone", "Django"], "csignals": ["standalone", "Django"]}
 def growths(kind, implementation, repetitions):
     done = subprocess.run(
         [sys.executable, "-W", "error", SCRIPT, kind, str(repetitions)],
-        env={**environment(implementation), "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=3600,
-    )  # fmt: skip
+        env={**environment(implementation), "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
 
