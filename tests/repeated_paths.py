@@ -225,7 +225,7 @@ def receivers_that_cannot_be_called(signal):
             signal.connect(each)
 
 
-@path(needs="csignals", every=20)
+@path(every=20)
 def connecting_in_development(signal):
     django.conf.settings.DEBUG = True
     try:
@@ -518,7 +518,7 @@ def listing(signal):
     with connected(signal, hear, LISTENER.hear, hear_async), connected(signal, hear, sender=SENDER):
         assert len(csignals.list_receivers(signal)) == 4
         repr(signal)
-        signal.connect(hear, dispatch_uid="uid")
+        signal.connect(hear, dispatch_uid="uid", weak=False)
         csignals.list_receivers(signal)
         signal.disconnect(dispatch_uid="uid")
 
