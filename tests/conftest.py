@@ -30,8 +30,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--repetitions",
         type=int,
-        default=100,
-        help="how often test_memory.py does what shall leave nothing behind (default: 100)",
+        default=200,
+        help="how often test_memory.py does what shall leave nothing behind (default: 200)",
     )
 
 
