@@ -18,7 +18,7 @@ from csignals._names import attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
     Reference: TypeAlias = ref[Any]
@@ -28,7 +28,8 @@ MOST_WRAPPERS = 100     # one around the other: some may go round in a circle
 
 _lock = threading.RLock()
 _asked: Any = None      # the module _steering.py
-_users = 0      # how many blocks are open, and other things for which sends have to ask
+#: Each says whether there is anything for which sends have to ask.
+reasons: list[Callable[[], bool]] = []
 
 
 #: References to the blocks of each kind that are in force in a context. Some may be closed by now: copies of a context
@@ -45,6 +46,10 @@ class Kind:
         self.everywhere: tuple[Reference, ...] = ()
         #: Those that are open anywhere, which keeps them.
         self.opened: tuple[Any, ...] = ()
+        reasons.append(self.is_any_open)
+
+    def is_any_open(self) -> bool:
+        return any(block.is_open for block in self.opened)
 
     def in_force(self) -> list[Any]:
         """Return the blocks that are in force in this context, in the order in which they were opened."""
@@ -59,7 +64,7 @@ class Kind:
                 self.everywhere += (ref(block),)
             else:
                 _keep_open_ones_here(self._index, ref(block))
-            use(1)
+            update()
 
     def close(self, block: Any) -> None:
         """Close a block. Does nothing if it is closed."""
@@ -69,7 +74,7 @@ class Kind:
                 self.opened = tuple([other for other in self.opened if other.is_open])
                 self.everywhere = references_to_open_ones(self.everywhere)
                 _keep_open_ones_here()
-                use(-1)
+                update()
 
 
 def references_to_open_ones(references: Iterable[Reference]) -> tuple[Reference, ...]:
@@ -87,20 +92,24 @@ MUTES, CAPTURES, TRACES = range(3)
 mutes, captures, traces = Kind(MUTES), Kind(CAPTURES), Kind(TRACES)
 
 
-def use(change: int, wait: bool = True) -> bool:
-    """Have sends ask what is in force for them, from the first user (1) until the last one is gone (-1).
+def is_any_reason() -> bool:
+    return any(holds() for holds in reasons)
 
-    Returns whether that is done: unless it may `wait`, somebody else's doing the same may be in the way.
+
+def update(wait: bool = True) -> None:
+    """Have sends ask what is in force for them, if there is any reason to, or else no longer.
+
+    Unless it may `wait`, it leaves that to whoever is doing the same.
     """
-    global _users
     if not _lock.acquire(blocking=wait):
-        return False
+        return
     try:
-        _users += change
-        _dispatch.steer(_asked if _users else None)
+        done = None
+        while done is not (is_wanted := is_any_reason()):   # finalizers may come between, and change that
+            _dispatch.steer(_asked if is_wanted else None)
+            done = is_wanted
     finally:
         _lock.release()
-    return True
 
 
 def be_asked(module: Any) -> None:

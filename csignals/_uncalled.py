@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 #: Those that are watched, of each signal by the id of the sender. The compiled engine looks here by itself.
 uncalled = Memo()
 _collected = Memo()     # those that died, of each signal by what they are called
-_is_asked = False       # whether sends ask here
 
 
 class NeverCalled:
@@ -95,14 +94,12 @@ class Watch:
 
 def watch(signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
     """Watch a receiver that was just connected weakly, by this entry."""
-    global _is_asked
     each = Watch(signal, entry, receiver, sender)
     senders = uncalled.get(signal)
     if senders is None:
         uncalled.keep(signal, senders := {})
     senders.setdefault(each.sender_id, []).append(each)
-    if not _is_asked:
-        _is_asked = _blocks.use(1)
+    _blocks.update()
 
 
 def take_off(signal: Any, watch: Watch) -> bool:
@@ -158,11 +155,17 @@ def _are_connected(signal: Any, known_as: list[list[Any]]) -> bool:
     return all(not connected.isdisjoint(numbers) for numbers in known_as)
 
 
-def stop_asking(reference: object = None) -> None:
-    """Have sends ask here no longer if nobody is watched: now, or when it is next asked for, as this never waits."""
-    global _is_asked
-    if _is_asked and not uncalled.known and _blocks.use(-1, wait=False):
-        _is_asked = False
+def is_anybody_watched() -> bool:
+    return bool(uncalled.known)
+
+
+_blocks.reasons.append(is_anybody_watched)
+
+
+def stop_asking(reference: object = None, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    """Have sends ask here no longer if nobody is watched. Runs at any time: so it waits for no lock."""
+    if not is_finalizing() and not uncalled.known:
+        _blocks.update(wait=False)
 
 
 def never_called(signal: Any) -> list[NeverCalled]:

@@ -207,6 +207,30 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
     assert engine.steering is None
 
 
+def test_sends_go_on_asking_for_others_whoever_comes_between(csignals, make, implementation, monkeypatch):
+    """Finalizers, and other threads, may find that nobody is watched any more in the middle of somebody finding it."""
+    engine = load(implementation, "csignals._dispatch_py")
+    uncalled, dispatch = load(implementation, "csignals._uncalled"), load(implementation, "csignals._dispatch")
+    gc.collect()
+    uncalled.uncalled.known.clear()
+    signal, local, steer, between = make(), receiver(), dispatch.steer, []
+
+    def steer_interrupted(by):
+        if by is None and not between:
+            between.append(by)
+            uncalled.stop_asking()
+        steer(by)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatch, "steer", steer_interrupted)
+        signal.connect(local)
+        assert signal.send(Sender) == [(local, None)]
+    assert between and engine.steering is None
+    with csignals.trace() as trace:
+        assert signal.send(Sender) == [(local, None)]
+    assert len(trace.records) == 1
+
+
 def test_a_trace_says_so_in_print_and_in_json(csignals, make):
     signal = make()
     gc.collect()

@@ -78,7 +78,7 @@ def test_each_method_takes_effect_at_once_and_is_undone_at_the_end_in_reverse(ru
             assert order_paid.send("shop", order=5) == [(keep_books, 5)]
             assert log == [1, 2, 3, 5]
             assert order_shipped.receivers == []
-            assert csignals._blocks._users == 0
+            assert not csignals._blocks.is_any_reason()
 
         def test_the_order(signals):
             before = order_paid.receivers[:]
@@ -156,7 +156,7 @@ def test_what_an_async_test_opens_is_closed_from_another_context(run):
         def test_afterwards():
             import csignals
             assert asyncio.run(order_paid.asend("shop", order=1)) == [(keep_books, 1)]
-            assert csignals._blocks._users == 0
+            assert not csignals._blocks.is_any_reason()
         """
     )
     result.assert_outcomes(passed=2)
