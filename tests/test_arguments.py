@@ -96,7 +96,7 @@ def test_a_name_that_is_equal_to_nothing_is_one_of_the_others(signal, name):
 
 
 @pytest.mark.parametrize("name", SENDS)
-@pytest.mark.parametrize("text", ["\ud800", "", "größe", "a b", "self ", "y" * 5000], ids=ascii)
+@pytest.mark.parametrize("text", ["\ud800", "", "größe", "a b", "self ", "y" * 5000], ids=lambda text: ascii(text)[:9])
 def test_any_text_may_be_a_name(signal, name, text):
     signal.connect(hear)
     assert getattr(signal, name)(None, **{text: 1}) == [(hear, {text: 1})]

@@ -238,7 +238,7 @@ def steer(choices):
         try:
             side.engine.steer(by)
         finally:
-            side.engine.steer(side.blocks._asked if side.blocks._users else None)
+            side.blocks.update()
 
     return Act(("steer", by), act, anything)
 
