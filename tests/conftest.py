@@ -87,4 +87,10 @@ def make(request, csignals):
 @pytest.fixture(autouse=True)
 def no_garbage_from_other_tests():
     yield
+    gc.collect(1)   # what the test made; to look through all that there is takes a quarter of a second
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_garbage_from_other_modules():
+    yield
     gc.collect()
