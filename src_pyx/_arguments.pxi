@@ -48,10 +48,10 @@ cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_a
     """Return `signal`, `sender` and the caller's other keyword names, in that order; None where Python refuses."""
     if sender_at < 0 or not are_plain(names, nargs, sender_at):
         return None
-    others = [] if names == NULL else list(<tuple>names)
-    if nargs == 0:
-        del others[sender_at]
-    return (SIGNAL, SENDER, *others)
+    if names == NULL:
+        return BARE_NAMES
+    others = <tuple>names
+    return BARE_NAMES + (others if nargs else others[:sender_at] + others[sender_at + 1:])
 
 
 cdef dict named_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *names):

@@ -34,8 +34,45 @@ cdef extern from *:
         return pair;
     }
 
-    static inline PyMethodDef *csignals_method_def(PyObject *o) {
-        return o && Py_IS_TYPE(o, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)o)->d_method : NULL;
+    /* What a class has under a name: to be compared, not to be used. */
+    static inline PyObject *csignals_lookup(PyTypeObject *type, PyObject *name) {
+    #ifdef Py_GIL_DISABLED
+        PyObject *found = _PyType_LookupRef(type, name);
+        Py_XDECREF(found);
+        return found;
+    #else
+        return _PyType_Lookup(type, name);
+    #endif
+    }
+
+    /* The definition of the C method that a class has under a name, or NULL. */
+    static inline PyMethodDef *csignals_method_def(PyTypeObject *type, PyObject *name) {
+        PyMethodDef *method = NULL;
+    #ifdef Py_GIL_DISABLED
+        PyObject *found = _PyType_LookupRef(type, name);
+        if (found && Py_IS_TYPE(found, &PyMethodDescr_Type)) method = ((PyMethodDescrObject *)found)->d_method;
+        Py_XDECREF(found);
+    #else
+        PyObject *found = _PyType_Lookup(type, name);
+        if (found && Py_IS_TYPE(found, &PyMethodDescr_Type)) method = ((PyMethodDescrObject *)found)->d_method;
+    #endif
+        return method;
+    }
+
+    /* Take an item off a list, whose critical section the caller is in. Returns its reference. */
+    static inline PyObject *csignals_take_item(PyObject *list, Py_ssize_t i) {
+        PyObject **items = ((PyListObject *)list)->ob_item;
+        Py_ssize_t size = PyList_GET_SIZE(list) - 1;
+        PyObject *item = items[i];
+    #ifdef Py_GIL_DISABLED
+        /* As others may read without a lock. */
+        for (; i < size; i++) _Py_atomic_store_ptr_release(&items[i], items[i + 1]);
+        _Py_atomic_store_ssize_relaxed(&((PyVarObject *)list)->ob_size, size);
+    #else
+        memmove(items + i, items + i + 1, (size - i) * sizeof(PyObject *));
+        Py_SET_SIZE(list, size);
+    #endif
+        return item;
     }
 
     /* The item of a dict that has this key, if it is in this place, where it usually is: quicker than a look-up, and
@@ -60,12 +97,25 @@ cdef extern from *:
     /* Where a class keeps its instances' __dict__, given that a compiled base class put it there. */
     #define csignals_base_dict(o) ((PyObject **)((char *)(o) + Py_TYPE(o)->tp_dictoffset))
 
+    /* Numbers and pointers that threads read and write at the same time, without the GIL. */
+    #ifdef Py_GIL_DISABLED
+    #define CSIGNALS_FREE_THREADED 1
+    #define csignals_load(number) _Py_atomic_load_uint_relaxed(number)
+    #define csignals_store(number, value) _Py_atomic_store_uint_relaxed((number), (value))
+    #define csignals_has_dict(o) (_Py_atomic_load_ptr_relaxed(csignals_base_dict(o)) != NULL)
+    #else
+    #define CSIGNALS_FREE_THREADED 0
+    #define csignals_load(number) (*(number))
+    #define csignals_store(number, value) ((void)(*(number) = (value)))
+    #define csignals_has_dict(o) (*csignals_base_dict(o) != NULL)
+    #endif
+
     /* What changes whenever an attribute of the class or of its bases does; 0 if that is not known. */
     static inline unsigned int csignals_type_version(PyTypeObject *type) {
     #if PY_VERSION_HEX < 0x030C0000
         if (!PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG)) return 0;
     #endif
-        return type->tp_version_tag;
+        return csignals_load(&type->tp_version_tag);
     }
 
     /* Whether a function has a __dict__ with something in it. To ask for that would make one. */
@@ -162,7 +212,13 @@ cdef extern from *:
     int co_flags "csignals_co_flags"(PyObject *function) noexcept
     bint is_unshared "csignals_is_unshared"(PyObject *o) noexcept
     bint is_interned "csignals_is_interned"(PyObject *name) noexcept
-    PyMethodDef *method_def "csignals_method_def"(PyObject *o) noexcept
+    PyObject *lookup "csignals_lookup"(PyTypeObject *cls, PyObject *name) noexcept
+    PyMethodDef *method_def "csignals_method_def"(PyTypeObject *cls, PyObject *name) noexcept
+    PyObject *take_item "csignals_take_item"(PyObject *items, Py_ssize_t i) noexcept
+    bint IS_FREE_THREADED "CSIGNALS_FREE_THREADED"
+    unsigned int load "csignals_load"(unsigned int *number) noexcept
+    void store "csignals_store"(unsigned int *number, unsigned int value) noexcept
+    bint has_dict "csignals_has_dict"(object o) noexcept
     unsigned int type_version "csignals_type_version"(PyTypeObject *type) noexcept
     PyObject **base_dict "csignals_base_dict"(object o) noexcept
     void clear "csignals_clear"(PyObject **o) noexcept
@@ -197,7 +253,6 @@ cdef extern from *:
     bint PyUnicode_CheckExact(PyObject *o) noexcept
     bint PyWeakref_CheckRef(PyObject *o) noexcept
     bint PyWeakref_CheckRefExact(PyObject *o) noexcept
-    PyObject *_PyType_Lookup(PyTypeObject *type, PyObject *name) noexcept
     object PyDescr_NewMethod(PyTypeObject *type, PyMethodDef *method)
     object PyObject_GenericGetDict(object o, void *context)
     PyObject *call "PyObject_Vectorcall"(PyObject *callable, PyObject **args, size_t nargs, PyObject *names) except NULL

@@ -1,11 +1,11 @@
-# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """The dispatch engine in Cython: the same names, in the same order, as ``csignals/_dispatch_py.py``.
 
 Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
 the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the adding of entries in
 _registration.pxi, what traces record in _tracing.pxi, the reading of signals and of arguments in _view.pxi and
-_arguments.pxi. Whatever is rare (a wrong call, a receiver to await, a dead entry to sweep, a muted signal) goes to the
-Python code that the fallback runs as well.
+_arguments.pxi, and in _sharing.pxi how threads read signals that run without the GIL. Whatever is rare (a wrong call, a
+receiver to await, a dead entry to sweep, a muted signal) goes to the Python code that the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
 """
@@ -25,12 +25,12 @@ from libc.string cimport memcmp, memmove
 from _capi cimport (
     METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get, PyDescr_NewMethod,
     PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
-    PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
+    IS_FREE_THREADED, PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
     PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyUnicode_Check,
-    PyUnicode_CheckExact, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False, _PyType_Lookup, base_dict, call,
-    called, clear, co_flags, current_context, handle, has_attributes, has_key, is_generic_getattr, is_interned, is_set,
-    is_unshared, item_at, list_items, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns,
-    set_raised, set_value, tuple_items, type_version,
+    PyUnicode_CheckExact, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False, base_dict, call,
+    called, clear, co_flags, current_context, handle, has_attributes, has_dict, has_key, is_generic_getattr, is_interned, is_set,
+    is_unshared, item_at, list_items, load, lookup, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns,
+    set_raised, store, take_item, set_value, tuple_items, type_version,
 )
 
 from contextvars import ContextVar
@@ -84,8 +84,8 @@ cdef class SignalBase:
     cdef RoutingTable table
     cdef Keys keys
     cdef bint is_settled    # the table is right, and nobody else has had the list since
-    cdef public object _dead_receivers
-    cdef public object _csignals_callback
+    cdef bint has_dead      # a receiver or a sender may have died
+    cdef object callback
 
     def __cinit__(self):
         # Where CPython's LOAD_ATTR is quick with a method if the instance has no __dict__ yet, it starts without.
@@ -94,15 +94,18 @@ cdef class SignalBase:
 
     @property
     def receivers(self):
-        if self.entries is DELETED:
+        with cython.critical_section(self):
+            receivers = self.entries
+            self.is_settled = False
+        if receivers is DELETED:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'receivers'")
-        self.is_settled = False
-        return self.entries
+        return receivers
 
     @receivers.setter
     def receivers(self, receivers):
-        self.is_settled = False
-        self.entries = receivers
+        with cython.critical_section(self):
+            self.is_settled = False
+            receivers, self.entries = self.entries, receivers   # what it was is let go of at the end
 
     @receivers.deleter
     def receivers(self):
@@ -110,16 +113,38 @@ cdef class SignalBase:
         self.receivers = DELETED
 
     @property
+    def _dead_receivers(self):
+        return may_have_dead(self)
+
+    @_dead_receivers.setter
+    def _dead_receivers(self, bint has_dead):
+        with cython.critical_section(self):
+            self.has_dead = has_dead
+
+    @property
     def _csignals_table(self):
-        return self.table
+        with cython.critical_section(self):
+            return self.table
 
     @_csignals_table.setter
     def _csignals_table(self, RoutingTable table):
-        self.is_settled = False
-        self.table = table
+        with cython.critical_section(self):
+            self.is_settled = False
+            table, self.table = self.table, table
+
+    @property
+    def _csignals_callback(self):
+        with cython.critical_section(self):
+            return self.callback
+
+    @_csignals_callback.setter
+    def _csignals_callback(self, callback):
+        with cython.critical_section(self):
+            callback, self.callback = self.callback, callback
 
 
 include "_view.pxi"
+include "_sharing.pxi"
 
 
 cdef RoutingTable new_table(self):
@@ -182,17 +207,22 @@ cdef list new_live(RoutingTable table, uint32_t run, bint is_async):
 cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
     cdef View view
     cdef RoutingTable table
+    cdef Steering by
     cdef uint32_t run
     if find_sender(names, nargs) < 0 or (names != NULL and PyTuple_GET_SIZE(names) + nargs > 1):
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
-    look(self, &view)
-    look_further(self, &view)
-    table = known_table(&view)
-    if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
-        table = new_table(self)
+    if IS_FREE_THREADED:
+        table = shared_table(self, True)
+    else:
+        look(self, &view)
+        look_further(self, &view)
+        table = known_table(&view)
+        if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
+            table = new_table(self)
     run = table.run_of(args[0])
     live = new_live(table, run, False), new_live(table, run, True) if table.has_async else []
-    return steering.audible(self, <object>args[0], live) if not is_set(is_unsteered) else live
+    by = None if is_unsteered_now() else steering_now()
+    return live if by is None else by.module.audible(self, <object>args[0], live)
 
 
 cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
@@ -201,15 +231,21 @@ cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObje
 
 cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
     cdef View view
-    cdef RoutingTable table
+    cdef RoutingTable table = None
     cdef uint32_t run
-    look(self, &view)
-    look_further(self, &view)
-    table = known_table(&view)
-    if not is_set(is_unsteered) or nargs > 1 or names != NULL or is_overridden(self, &view, table):
+    if is_unsteered_now() and nargs <= 1 and names == NULL:
+        if IS_FREE_THREADED:
+            table = shared_table(self, False)
+        else:
+            look(self, &view)
+            look_further(self, &view)
+            table = known_table(&view)
+            if is_overridden(self, &view, table):
+                table = None
+            elif not is_current(self, &view, table):
+                table = new_table(self)
+    if table is None:
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
-    if not is_current(self, &view, table):
-        table = new_table(self)
     run = table.run_of(args[0] if nargs else <PyObject *>None)
     if table.most(run) == 0:
         return False
@@ -225,7 +261,7 @@ cdef object fast_send_robust(self, PyObject *const *args, Py_ssize_t nargs, PyOb
 
 
 cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
-    if is_set(is_unsteered):
+    if is_unsteered_now():
         return dispatch_recorded(self, args, nargs, names, robust, <PyObject *>NULL)
     return dispatch_steered(self, args, nargs, names, robust)
 
@@ -233,7 +269,10 @@ cdef inline object dispatch(self, PyObject *const *args, Py_ssize_t nargs, PyObj
 cdef object dispatch_steered(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust):
     """Send while somebody, in whatever context, steers signals."""
     cdef Py_ssize_t sender_at = find_sender(names, nargs)
-    traces = None if sender_at < 0 else traces_in_force(self, <object>args[sender_at])
+    cdef Steering by = steering_now()
+    if by is None:      # it ends in this moment
+        return dispatch_recorded(self, args, nargs, names, robust, <PyObject *>NULL)
+    traces = None if sender_at < 0 else traces_in_force(by, self, <object>args[sender_at])
     if traces is None:
         return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
     return dispatch_recorded(self, args, nargs, names, robust, <PyObject *>traces if traces else NULL)
@@ -246,10 +285,11 @@ cdef inline object dispatch_recorded(
     cdef Py_ssize_t sender_at
     cdef View view
     cdef RoutingTable table
-    cdef uint32_t run
-    cdef Py_ssize_t most
-    cdef tuple names_out
-    cdef Slots slots
+    if IS_FREE_THREADED:
+        table = shared_table(self, False)
+        if table is not None:
+            return dispatch_by(table, self, args, nargs, names, robust, traces)
+        return dispatch_rare(self, args, nargs, names, robust, traces)
     look(self, &view)
     if view.receivers != NULL and PyList_CheckExact(view.receivers):
         if PyList_GET_SIZE(view.receivers) == 0:
@@ -262,21 +302,33 @@ cdef inline object dispatch_recorded(
             if not is_overridden(self, &view, table):
                 if not is_current(self, &view, table):
                     table = new_table(self)
-                names_out = table.outgoing_names(names, nargs, &sender_at)
-                if names_out is not None and table.is_direct:
-                    run = table.run_of(args[sender_at])
-                    most = table.most(run)
-                    if most == 0:
-                        return []
-                    open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
-                    try:
-                        table.resolve(run, False, &slots)
-                        if traces != NULL:
-                            return call_each_recorded(&slots, self, args, sender_at, names_out, robust, <tuple>traces)
-                        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust, NULL)
-                    finally:
-                        close_slots(&slots)
+                return dispatch_by(table, self, args, nargs, names, robust, traces)
     return dispatch_rare(self, args, nargs, names, robust, traces)
+
+
+cdef inline object dispatch_by(
+    RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces
+):
+    """Send to those that the signal's routing table has."""
+    cdef Py_ssize_t sender_at
+    cdef uint32_t run
+    cdef Py_ssize_t most
+    cdef Slots slots
+    names_out = table.outgoing_names(names, nargs, &sender_at)
+    if names_out is None or not table.is_direct:
+        return dispatch_rare(self, args, nargs, names, robust, traces)
+    run = table.run_of(args[sender_at])
+    most = table.most(run)
+    if most == 0:
+        return []
+    open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), most)
+    try:
+        table.resolve(run, False, &slots)
+        if traces != NULL:
+            return call_each_recorded(&slots, self, args, sender_at, names_out, robust, <tuple>traces)
+        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust, NULL)
+    finally:
+        close_slots(&slots)
 
 
 cdef object dispatch_rare(

@@ -89,7 +89,13 @@ cdef class Keys:
             self.room = room
         return 0
 
-    cdef inline bint same(self, list receivers) noexcept:
+    cdef inline bint same(self, receivers) noexcept:
+        if not PyList_CheckExact(<PyObject *>receivers):
+            return False
+        with cython.critical_section(receivers):
+            return self.same_locked(receivers)
+
+    cdef inline bint same_locked(self, receivers) noexcept:
         cdef Py_ssize_t size = PyList_GET_SIZE(<PyObject *>receivers)
         return size == PyList_GET_SIZE(<PyObject *>self.entries) and same_items(
             list_items(<PyObject *>receivers), list_items(<PyObject *>self.entries), size
@@ -118,41 +124,65 @@ cdef class Keys:
         return 0
 
 
-cdef Keys keys_of(SignalBase signal):
-    """Return the keys of a signal's list, or None where they have no hashes.
+cdef Keys keys_of(SignalBase signal, Keys outdated):
+    """Return the keys of a signal's list, other than these; or None where they have no hashes.
 
     As look_up() in Python: without the lock, as this may run finalizers, so that the caller, once it has the lock,
-    must look whether they are still those of the list.
+    must look whether they are those of the list.
     """
     cdef Keys keys
-    if signal._dead_receivers:
+    if may_have_dead(signal):
         wait_and_sweep(signal)
-    keys = signal.keys
-    if type(signal.entries) is not list:
+    receivers = entries_of(signal)
+    if type(receivers) is not list:
         return None
-    if keys is None or not keys.same(<list>signal.entries):
-        keys = Keys(<list>signal.entries)
+    keys = kept_keys(signal)
+    if keys is None or keys is outdated:
+        keys = Keys(<list>receivers)
     return keys if keys.is_usable else None
 
 
 cdef inline bint has_old_keys(SignalBase signal) noexcept:
     """Return whether there are keys of a list that was changed by others: their entries may hold receivers."""
-    cdef Keys keys = signal.keys
-    return keys is not None and not (type(signal.entries) is list and keys.same(<list>signal.entries))
+    cdef Keys keys = kept_keys(signal)
+    return keys is not None and not keys.same(entries_of(signal))
 
 
 cdef int forget_old_keys(SignalBase signal) except -1:
-    if has_old_keys(signal):
+    """Let go of them. Without the GIL only if nobody is using them: else who is sees to it."""
+    if IS_FREE_THREADED and kept_keys(signal) is not None and signal.lock.acquire(False):
+        try:
+            forgotten = exchanged_keys(signal, None) if has_old_keys(signal) else None  # noqa: F841
+        finally:
+            signal.lock.release()
+    elif not IS_FREE_THREADED and has_old_keys(signal):
         signal.keys = None
     return 0
 
 
+cdef inline int unsettle(SignalBase signal) noexcept:
+    with cython.critical_section(signal):
+        signal.is_settled = False
+    return 0
+
+
+cdef bint is_taken(receivers, Keys keys, Py_ssize_t index) noexcept:
+    """Take an entry, which the caller holds, off a list, if these are its keys, and return whether they are."""
+    if not PyList_CheckExact(<PyObject *>receivers):
+        return False
+    with cython.critical_section(receivers):
+        if not keys.same_locked(receivers):
+            return False
+        Py_XDECREF(take_item(<PyObject *>receivers, index))
+        return True
+
+
 def add_entry(SignalBase signal not None, tuple entry not None):
-    cdef Keys keys
+    cdef Keys keys = None
     cdef Py_ssize_t index
     cdef bint is_swept = False
     while entry and compares_plainly(entry[0]):
-        keys = keys_of(signal)
+        keys = keys_of(signal, keys)
         if keys is None:
             break
         # Not by `with`: in Cython that crashes where an exception finds no memory for its traceback.
@@ -160,44 +190,52 @@ def add_entry(SignalBase signal not None, tuple entry not None):
         acquire()
         try:
             # If so, nobody's code runs from here on, and nobody comes between.
-            if not (type(signal.entries) is list and keys.same(<list>signal.entries)):
+            receivers = entries_of(signal)
+            if not keys.same(receivers):
                 continue
             index = keys.index(entry[0])
             if index < 0:
-                signal.is_settled = False
+                unsettle(signal)
                 keys.append(entry)
-                (<list>signal.entries).append(entry)
+                (<list>receivers).append(entry)
             else:
                 found = keys.entries[index]
-            signal.keys, keys = keys, signal.keys       # the old ones are let go of after the lock
+            keys = exchanged_keys(signal, keys)     # the old ones are let go of after the lock
         finally:
             release()
         if index < 0:
             return True
         if is_swept or is_alive(found):
             return False
-        signal._dead_receivers = is_swept = True
+        flag_dead(signal)
+        is_swept = True
+        keys = None
     return _dispatch_py.add_entry(signal, entry)
 
 
 def remove_entry(SignalBase signal not None, tuple key not None):
-    cdef Keys keys
+    cdef Keys keys = None
     cdef Py_ssize_t index
+    cdef bint is_done
     while compares_plainly(key):
-        keys = keys_of(signal)
+        keys = keys_of(signal, keys)
         if keys is None:
             break
         acquire, release = signal.lock.acquire, signal.lock.release
         acquire()
         try:
-            if type(signal.entries) is list and keys.same(<list>signal.entries):
-                index = keys.index(key)
-                if index >= 0:
-                    signal.is_settled = False
-                    removed = keys.entries[index]   # noqa: F841  # let go of after the lock
+            receivers = entries_of(signal)
+            index = keys.index(key)
+            if index < 0:
+                is_done = keys.same(receivers)
+            else:
+                removed = keys.entries[index]   # noqa: F841  # let go of after the lock
+                unsettle(signal)
+                is_done = is_taken(receivers, keys, index)
+                if is_done:
                     keys.remove(index)
-                    del (<list>signal.entries)[index]
-                signal.keys, keys = keys, signal.keys
+            if is_done:
+                keys = exchanged_keys(signal, keys)
                 return index >= 0
         finally:
             release()

@@ -69,14 +69,14 @@ cdef class RoutingTable:
     cdef Group *groups
     cdef uint64_t mask
     cdef dict pairs
+    # Nothing above changes once the table is made.
     # The last send's keyword names as they came in, beside how many positional arguments; and as they went out.
+    # Without the GIL they are left alone: what threads remember together, they wait for.
     cdef object names_in
     cdef Py_ssize_t names_nargs
     cdef Py_ssize_t sender_at
     cdef tuple names_out
-    # A class that is_plain() said yes of, and CPython's version tag of it then.
-    cdef PyTypeObject *plain_class
-    cdef unsigned int plain_class_version
+    cdef unsigned int plain_class   # CPython's version tag of a class that is_plain() said yes of
 
     def __cinit__(self, list receivers not None):
         cdef Py_ssize_t i
@@ -259,11 +259,15 @@ cdef class RoutingTable:
 
         A call site passes the same constant each time; one that unpacks a dict, a new tuple of the same names.
         """
-        cdef PyObject *last = <PyObject *>self.names_in
-        sender_at[0] = self.sender_at
+        cdef PyObject *last
         if names == NULL:
             sender_at[0] = 0
             return BARE_NAMES if nargs == 1 else None
+        if IS_FREE_THREADED:
+            sender_at[0] = find_sender(names, nargs)
+            return outgoing_names(names, nargs, sender_at[0])
+        sender_at[0] = self.sender_at
+        last = <PyObject *>self.names_in
         if nargs == self.names_nargs and self.names_out is not None and (
             names == last or (
                 PyTuple_GET_SIZE(names) == PyTuple_GET_SIZE(last)

@@ -6,15 +6,26 @@ or watches, a send is for _steering.py to do; but where all that is in force for
 
 # Whether nobody, in whatever context, steers: all that a send asks otherwise. (Not the opposite, as what is known to
 # be zero then is a value that compilers like to keep in registers, which the send needs.)
-cdef bint is_unsteered = True
+cdef unsigned int is_unsteered = True
 
-cdef object steering                # _steering.py, while anybody does, and what is read from there
-cdef object blocks_here
-cdef tuple process_traces
-cdef bint has_process_captures
-cdef dict uncalled
 cdef type send_class
 cdef type call_class
+
+
+@cython.auto_pickle(False)
+@cython.final
+cdef class Steering:
+    """What sends ask while anybody steers. It is never changed: another takes its place."""
+
+    cdef object module      # _steering.py, and what is read from there
+    cdef object blocks_here
+    cdef tuple process_traces
+    cdef bint has_process_captures
+    cdef dict uncalled
+
+
+cdef Steering steering = None
+cdef object STEERING = object()     # in whose critical section that is replaced
 
 cdef dict descriptions = _names.descriptions.known
 cdef dict class_names = _names.class_names.known
@@ -22,18 +33,32 @@ cdef dict class_names = _names.class_names.known
 
 def steer(by):
     """Have sends ask the module `by` what is in force for them; or nobody, if it is None."""
-    global is_unsteered, steering, blocks_here, process_traces, has_process_captures, uncalled, send_class, call_class
+    global steering, send_class, call_class
+    cdef Steering following = None
+    cdef type sends = None, calls = None
     _dispatch_py.steer(by)
     if by is not None:
-        steering = by
-        blocks_here = by.here
-        process_traces = by.traces.everywhere
-        has_process_captures = bool(by.captures.everywhere)
-        uncalled = by.uncalled.known
-        send_class, call_class = by.Send, by.Call
-    else:
-        process_traces = ()
-    is_unsteered = by is None
+        following = Steering.__new__(Steering)
+        following.module = by
+        following.blocks_here = by.here
+        following.process_traces = by.traces.everywhere
+        following.has_process_captures = bool(by.captures.everywhere)
+        following.uncalled = by.uncalled.known
+        sends, calls = by.Send, by.Call
+    with cython.critical_section(STEERING):
+        if by is not None and send_class is None:
+            send_class, call_class = sends, calls
+        following, steering = steering, following
+    store(&is_unsteered, by is None)
+
+
+cdef inline bint is_unsteered_now() noexcept:
+    return is_set(load(&is_unsteered))
+
+
+cdef inline Steering steering_now():
+    with cython.critical_section(STEERING):
+        return steering
 
 
 cdef inline object value_of(variable):
@@ -56,24 +81,25 @@ cdef inline object referent(reference):
     return held
 
 
-cdef bint is_awaited(self, sender) except -1:
-    cdef PyObject *senders
+cdef bint is_awaited(dict uncalled, self, sender) except -1:
     if not uncalled:
         return False
-    senders = PyDict_GetItemWithError(uncalled, PyLong_FromVoidPtr(<void *>self))
+    senders = uncalled.get(PyLong_FromVoidPtr(<void *>self))
     # A bound method has another id: there are so few that are senders that it is not worth asking.
-    return senders != NULL and (
+    return senders is not None and (
         NONE_ID in <dict>senders or PyLong_FromVoidPtr(<void *>sender) in <dict>senders or PyMethod_Check(sender)
     )
 
 
-cdef tuple traces_in_force(self, sender):
+cdef tuple traces_in_force(Steering by, self, sender):
     """Return references to the traces that are in force for a send; or None, if it takes more than to record it."""
     cdef tuple mutes, captures, traces
-    mutes, captures, traces = <tuple>value_of(blocks_here)
-    if (mutes or captures or has_process_captures or is_awaited(self, sender)) and steering.is_covered(self, sender):
+    mutes, captures, traces = <tuple>value_of(by.blocks_here)
+    if (
+        mutes or captures or by.has_process_captures or is_awaited(by.uncalled, self, sender)
+    ) and by.module.is_covered(self, sender):
         return None
-    return traces + process_traces if process_traces else traces
+    return traces + by.process_traces if by.process_traces else traces
 
 
 @cython.auto_pickle(False)
@@ -92,8 +118,18 @@ cdef object frame_here = ContextVar("csignals_frame", default=None)
 
 cdef inline CallBase under_way(CallBase call):
     while call is not None and call.end_ns:
-        call = call.send.parent
+        call = parent_of(call.send)
     return call
+
+
+cdef inline CallBase parent_of(SendBase send):
+    with cython.critical_section(send):
+        return send.sent_in
+
+
+cdef inline tuple traces_of(SendBase send):
+    with cython.critical_section(send):
+        return send.in_traces
 
 
 cdef Frame own_frame():
@@ -126,10 +162,10 @@ def leave(Frame before):
 cdef class SendBase:
     cdef readonly object signal
     cdef readonly object sender
-    cdef readonly tuple traces
-    cdef readonly CallBase parent
     cdef readonly int64_t start_ns
     cdef readonly int64_t end_ns
+    cdef tuple in_traces    # what changes is read and replaced in its critical section
+    cdef CallBase sent_in
     cdef int running        # how many of its calls are
     cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
     cdef CallBase before
@@ -137,26 +173,42 @@ cdef class SendBase:
     def __init__(self, signal, sender, tuple traces):
         self.open(signal, sender, traces)
 
+    @property
+    def traces(self):
+        return traces_of(self)
+
+    @property
+    def parent(self):
+        return parent_of(self)
+
     cdef int open(self, signal, sender, tuple traces) except -1:
         self.signal = signal
         self.sender = sender_in_words(sender)
-        self.traces = traces
+        self.in_traces = traces
         frame = value_of(frame_here)
-        self.parent = None if frame is None else under_way((<Frame>frame).call)
+        self.sent_in = None if frame is None else under_way((<Frame>frame).call)
         return 0
 
     def close(self, bint may_go_on=False):
         self.end(may_go_on)
 
     def let_go(self):
-        if not self.traces:
-            self.parent = None
+        parent = None
+        with cython.critical_section(self):
+            if not self.in_traces:
+                parent, self.sent_in = self.sent_in, None
 
     cdef int end(self, bint may_go_on) except -1:
-        if self.parent is not None and self.start_ns:
-            self.parent.nested(-1, perf_counter_ns() if self.running else self.end_ns)
-        if not may_go_on:
-            self.traces = ()
+        cdef CallBase parent = parent_of(self)
+        cdef int64_t end_ns = 0
+        traces = ()
+        with cython.critical_section(self):
+            if self.start_ns:
+                end_ns = perf_counter_ns() if self.running else self.end_ns
+            if not may_go_on:
+                traces, self.in_traces = self.in_traces, traces
+        if parent is not None and end_ns:
+            parent.nested(-1, end_ns)
         return 0
 
 
@@ -166,31 +218,39 @@ cdef class CallBase:
     cdef readonly object description
     cdef readonly bint is_async
     cdef readonly unsigned long thread
-    cdef readonly str exception
     cdef readonly int64_t start_ns
     cdef readonly int64_t end_ns
     cdef readonly int64_t nested_ns
     cdef int64_t nested_since
     cdef int nested_sends
+    cdef str raised
 
     def __init__(self, SendBase send not None, receiver, bint is_async=False):
         self.is_async = is_async
         self.begin(send, receiver)
 
+    @property
+    def exception(self):
+        with cython.critical_section(self):
+            return self.raised
+
     cdef int begin(self, SendBase send, receiver) except -1:
+        cdef CallBase parent = None
         self.send = send
         self.description = description_of(receiver)
         self.thread = PyThread_get_thread_ident()
-        for reference in send.traces:
+        for reference in traces_of(send):
             trace = referent(reference)
             if trace is not None:
                 (<TraceBase?>trace).note(self)
-        send.running += 1
-        self.start_ns = perf_counter_ns()
-        if not send.start_ns:
-            send.start_ns = self.start_ns
-            if send.parent is not None:
-                send.parent.nested(1, self.start_ns)
+        with cython.critical_section(send):
+            send.running += 1
+            self.start_ns = perf_counter_ns()
+            if not send.start_ns:
+                send.start_ns = self.start_ns
+                parent = send.sent_in
+        if parent is not None:
+            parent.nested(1, self.start_ns)
         return 0
 
     def end(self, error=None):
@@ -200,25 +260,31 @@ cdef class CallBase:
 
     cdef int finish(self, error) except -1:
         cdef int64_t now = perf_counter_ns()
-        self.send.end_ns = now
-        self.send.running -= 1
+        with cython.critical_section(self.send):
+            self.send.end_ns = now
+            self.send.running -= 1
         if self.nested_sends:
             self.nested(-self.nested_sends, now)
         if error is not None:
-            self.exception = type(error).__name__
+            self.fail(type(error).__name__)
         self.end_ns = now
         if error is not None:
-            self.exception = describe_exception(error)
+            self.fail(describe_exception(error))
         return 0
 
     cdef void nested(self, int change, int64_t now) noexcept:
-        if self.end_ns:
-            return
-        if self.nested_sends == 0:
-            self.nested_since = now
-        self.nested_sends += change
-        if self.nested_sends == 0:
-            self.nested_ns += now - self.nested_since
+        with cython.critical_section(self):
+            if not self.end_ns:
+                if self.nested_sends == 0:
+                    self.nested_since = now
+                self.nested_sends += change
+                if self.nested_sends == 0:
+                    self.nested_ns += now - self.nested_since
+
+    cdef int fail(self, str raised) except -1:
+        with cython.critical_section(self):
+            raised, self.raised = self.raised, raised
+        return 0
 
 
 @cython.auto_pickle(False)
@@ -241,19 +307,17 @@ cdef class TraceBase:
 
 
 cdef object description_of(receiver):
-    cdef PyObject *description
     function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
-    description = PyDict_GetItemWithError(descriptions, PyLong_FromVoidPtr(<void *>function))
-    return describe(receiver) if description == NULL else <object>description
+    description = descriptions.get(PyLong_FromVoidPtr(<void *>function))
+    return describe(receiver) if description is None else description
 
 
 cdef object sender_in_words(sender):
     cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
-    cdef PyObject *names
     if sender is None:
         return None
-    names = PyDict_GetItemWithError(class_names, PyLong_FromVoidPtr(cls))
-    return describe_sender(sender) if names == NULL else (<tuple>names)[<PyObject *>sender != cls]
+    names = class_names.get(PyLong_FromVoidPtr(cls))
+    return describe_sender(sender) if names is None else (<tuple>names)[<PyObject *>sender != cls]
 
 
 cdef SendBase new_send(signal, sender, tuple traces):

@@ -4,11 +4,11 @@ It decides whether the signal's routing table is there, is right, and is what co
 """
 
 cdef struct View:
-    # All of these are the signal's own: they hold until anybody else's code may run.
+    # All of these are the signal's own: they hold until anybody else's code may run. So with the GIL only.
     bint is_base            # whether it is a SignalBase
     PyObject *attributes    # its __dict__, or NULL
     PyObject *receivers     # its list, or whatever else it was assigned, or NULL
-    PyObject *dead          # its _dead_receivers, or NULL
+    bint has_dead           # whether a receiver or a sender may have died since the table was made
     PyObject *table         # what it has for a routing table, or NULL
 
 
@@ -40,15 +40,17 @@ cdef inline int look(self, View *view) except -1:
 
 cdef inline int look_further(self, View *view) except -1:
     """Fill in the second half."""
+    cdef PyObject *dead
     if view.is_base:
-        view.dead = <PyObject *>(<SignalBase>self)._dead_receivers
+        view.has_dead = (<SignalBase>self).has_dead
         view.table = <PyObject *>(<SignalBase>self).table
     elif view.receivers == NULL:
         forget(view)
     else:
-        view.dead = item_at(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
+        dead = item_at(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
+        view.has_dead = is_said(dead)
         view.table = item_at(view.attributes, <PyObject *>TABLE, 5)
-        if view.dead == NULL or view.table == NULL:
+        if dead == NULL or view.table == NULL:
             look_elsewhere(view)
     return 0
 
@@ -59,14 +61,20 @@ cdef int look_elsewhere(View *view) except -1:
     receivers = <object>view.receivers
     table = attributes.get(TABLE)
     view.table = <PyObject *>table if table is not None else NULL
-    view.dead = PyDict_GetItemWithError(attributes, DEAD_RECEIVERS)    # which is compared, and never looked into
+    view.has_dead = is_said(PyDict_GetItemWithError(attributes, DEAD_RECEIVERS))
     if is_unshared(view.attributes) or is_unshared(view.receivers) or is_unshared(<PyObject *>table):
         forget(view)    # it is the signal's no more
     return 0
 
 
+cdef inline bint is_said(PyObject *dead) noexcept:
+    """Return whether a ``_dead_receivers``, which is compared and never looked into, or NULL, says that some may be."""
+    return dead != Py_False and dead != <PyObject *>None
+
+
 cdef inline void forget(View *view) noexcept:
-    view.attributes = view.receivers = view.dead = view.table = NULL
+    view.attributes = view.receivers = view.table = NULL
+    view.has_dead = True
 
 
 cdef inline RoutingTable known_table(View *view):
@@ -78,7 +86,6 @@ cdef inline RoutingTable known_table(View *view):
 
 cdef inline bint is_overridden(self, View *view, RoutingTable table) except -1:
     """Return whether the receivers are those that another ``_live_receivers`` says: an override, or a patch."""
-    cdef PyTypeObject *cls = Py_TYPE(self)
     if view.attributes == NULL:
         if not view.is_base:
             return True     # for all that is known
@@ -86,33 +93,39 @@ cdef inline bint is_overridden(self, View *view, RoutingTable table) except -1:
         has_key(view.attributes, <PyObject *>LIVE_RECEIVERS, view.receivers)
     ):
         return True
-    if table is not None and table.plain_class == cls and type_version(cls) == table.plain_class_version != 0:
+    return has_other_class(Py_TYPE(self), table)
+
+
+cdef inline bint has_other_class(PyTypeObject *cls, RoutingTable table) noexcept:
+    """Return whether a signal's class overrides ``_live_receivers``. The table remembers the class that does not."""
+    cdef unsigned int version = type_version(cls)
+    if table is not None and load(&table.plain_class) == version != 0:
         return False
     if not is_plain(cls):
         return True
-    if table is not None:
-        table.plain_class = cls
-        table.plain_class_version = type_version(cls)
+    # CPython numbers the versions of all classes: no other has this number, nor this one once it is changed.
+    if table is not None and type_version(cls) == version:
+        store(&table.plain_class, version)
     return False
 
 
 cdef bint is_plain(PyTypeObject *cls) noexcept:
     """Return whether a class has the engine's ``_live_receivers``, and reads ``receivers`` as the engine does."""
-    cdef PyMethodDef *method = method_def(_PyType_Lookup(cls, <PyObject *>LIVE_RECEIVERS))
+    cdef PyMethodDef *method = method_def(cls, <PyObject *>LIVE_RECEIVERS)
     return (method == &LIVE_RECEIVERS_DEF or method == &LIVE_LIST_DEF) and reads_plainly(cls)
 
 
 cdef bint reads_plainly(PyTypeObject *cls) noexcept:
     """Return whether the class has no property of its own for ``receivers``, and no ``__getattribute__``."""
     cdef PyTypeObject *base = <PyTypeObject *>SignalBase
-    return is_generic_getattr(cls) and _PyType_Lookup(cls, <PyObject *>RECEIVERS) == (
-        _PyType_Lookup(base, <PyObject *>RECEIVERS) if PyType_IsSubtype(cls, base) else NULL
+    return is_generic_getattr(cls) and lookup(cls, <PyObject *>RECEIVERS) == (
+        lookup(base, <PyObject *>RECEIVERS) if PyType_IsSubtype(cls, base) else NULL
     )
 
 
 cdef inline bint is_current(self, View *view, RoutingTable table) noexcept:
     """Return whether this is the routing table for what the signal's `receivers` holds now."""
-    if table is None or (view.dead != Py_False and view.dead != <PyObject *>None):
+    if table is None or view.has_dead:
         return False
     if view.is_base and (<SignalBase>self).is_settled and is_unshared(view.receivers):
         return True

@@ -1,0 +1,74 @@
+"""How a signal is read while other threads change it, without the GIL: a part of _dispatch_c.pyx, which includes it.
+
+What a signal keeps in C slots is read and replaced in the signal's own critical section, and its list is compared in
+the list's. Whatever is found there is held by a reference of one's own, which is let go of outside, as that may run
+anything. A routing table is never changed, so it needs no more than that; the keys are used under the signal's lock.
+With the GIL, critical sections are nothing, and a send borrows what it sees (_view.pxi).
+"""
+
+cdef RoutingTable shared_table(self, bint for_all):
+    """Return the signal's routing table, for what `receivers` holds now.
+
+    Unless it is wanted `for_all` signals, return None where another ``_live_receivers`` says who receives.
+    """
+    cdef RoutingTable table = None
+    cdef bint has_dead = True
+    receivers = None
+    if not is_base(self):
+        attributes = <dict>PyObject_GenericGetDict(self, NULL)
+        receivers = attributes.get(RECEIVERS)
+        dead = attributes.get(DEAD_RECEIVERS, True)
+        has_dead = is_said(<PyObject *>dead)
+        known = attributes.get(TABLE)
+        table = <RoutingTable>known if type(known) is RoutingTable else None
+        if not for_all and LIVE_RECEIVERS in attributes:
+            return None
+    else:
+        with cython.critical_section(self):
+            receivers = (<SignalBase>self).entries
+            table = (<SignalBase>self).table
+            has_dead = (<SignalBase>self).has_dead
+        if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
+            return None
+    if for_all:
+        return table if is_same_list(table, receivers, has_dead) and reads_plainly(Py_TYPE(self)) else new_table(self)
+    if has_other_class(Py_TYPE(self), table):
+        return None
+    return table if is_same_list(table, receivers, has_dead) else new_table(self)
+
+
+cdef inline bint is_same_list(RoutingTable table, receivers, bint has_dead) noexcept:
+    """Return whether this is the table of a list."""
+    if table is None or has_dead or not PyList_CheckExact(<PyObject *>receivers):
+        return False
+    with cython.critical_section(receivers):
+        return table.same(<PyObject *>receivers)
+
+
+cdef inline object entries_of(SignalBase signal):
+    """Return what the signal's `receivers` is. To be looked at, and no more, as the signal is to go on knowing it."""
+    with cython.critical_section(signal):
+        return signal.entries
+
+
+cdef inline bint may_have_dead(SignalBase signal) noexcept:
+    with cython.critical_section(signal):
+        return signal.has_dead
+
+
+cdef inline int flag_dead(SignalBase signal) noexcept:
+    with cython.critical_section(signal):
+        signal.has_dead = True
+    return 0
+
+
+cdef inline Keys kept_keys(SignalBase signal):
+    with cython.critical_section(signal):
+        return signal.keys
+
+
+cdef inline Keys exchanged_keys(SignalBase signal, Keys keys):
+    """Have the signal keep these keys, and return those that it kept. To be called under the signal's lock."""
+    with cython.critical_section(signal):
+        keys, signal.keys = signal.keys, keys
+    return keys
