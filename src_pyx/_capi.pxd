@@ -59,6 +59,19 @@ cdef extern from *:
         return method;
     }
 
+    /* The item of a dict that others may be changing, or None. Cython's dict.get() borrows it meanwhile. */
+    static inline PyObject *csignals_get(PyObject *dict, PyObject *key) {
+        PyObject *value;
+    #ifdef Py_GIL_DISABLED
+        if (PyDict_GetItemRef(dict, key, &value) < 0) return NULL;
+    #else
+        value = PyDict_GetItemWithError(dict, key);
+        if (!value && PyErr_Occurred()) return NULL;
+        Py_XINCREF(value);
+    #endif
+        return value ? value : Py_NewRef(Py_None);
+    }
+
     /* Take an item off a list, whose critical section the caller is in. Returns its reference. */
     static inline PyObject *csignals_take_item(PyObject *list, Py_ssize_t i) {
         PyObject **items = ((PyListObject *)list)->ob_item;
@@ -214,6 +227,7 @@ cdef extern from *:
     bint is_interned "csignals_is_interned"(PyObject *name) noexcept
     PyObject *lookup "csignals_lookup"(PyTypeObject *cls, PyObject *name) noexcept
     PyMethodDef *method_def "csignals_method_def"(PyTypeObject *cls, PyObject *name) noexcept
+    object get "csignals_get"(object dict, object key)
     PyObject *take_item "csignals_take_item"(PyObject *items, Py_ssize_t i) noexcept
     bint IS_FREE_THREADED "CSIGNALS_FREE_THREADED"
     unsigned int load "csignals_load"(unsigned int *number) noexcept

@@ -28,7 +28,7 @@ from _capi cimport (
     IS_FREE_THREADED, PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
     PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyUnicode_Check,
     PyUnicode_CheckExact, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False, base_dict, call,
-    called, clear, co_flags, current_context, handle, has_attributes, has_dict, has_key, is_generic_getattr, is_interned, is_set,
+    called, clear, co_flags, current_context, get, handle, has_attributes, has_dict, has_key, is_generic_getattr, is_interned, is_set,
     is_unshared, item_at, list_items, load, lookup, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns,
     set_raised, store, take_item, set_value, tuple_items, type_version,
 )

@@ -16,10 +16,10 @@ cdef RoutingTable shared_table(self, bint for_all):
     receivers = None
     if not is_base(self):
         attributes = <dict>PyObject_GenericGetDict(self, NULL)
-        receivers = attributes.get(RECEIVERS)
-        dead = attributes.get(DEAD_RECEIVERS, True)
+        receivers = get(attributes, RECEIVERS)
+        dead = get(attributes, DEAD_RECEIVERS)
         has_dead = is_said(<PyObject *>dead)
-        known = attributes.get(TABLE)
+        known = get(attributes, TABLE)
         table = <RoutingTable>known if type(known) is RoutingTable else None
         if not for_all and LIVE_RECEIVERS in attributes:
             return None

@@ -84,7 +84,7 @@ cdef inline object referent(reference):
 cdef bint is_awaited(dict uncalled, self, sender) except -1:
     if not uncalled:
         return False
-    senders = uncalled.get(PyLong_FromVoidPtr(<void *>self))
+    senders = get(uncalled, PyLong_FromVoidPtr(<void *>self))
     # A bound method has another id: there are so few that are senders that it is not worth asking.
     return senders is not None and (
         NONE_ID in <dict>senders or PyLong_FromVoidPtr(<void *>sender) in <dict>senders or PyMethod_Check(sender)
@@ -308,7 +308,7 @@ cdef class TraceBase:
 
 cdef object description_of(receiver):
     function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
-    description = descriptions.get(PyLong_FromVoidPtr(<void *>function))
+    description = get(descriptions, PyLong_FromVoidPtr(<void *>function))
     return describe(receiver) if description is None else description
 
 
@@ -316,7 +316,7 @@ cdef object sender_in_words(sender):
     cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
     if sender is None:
         return None
-    names = class_names.get(PyLong_FromVoidPtr(cls))
+    names = get(class_names, PyLong_FromVoidPtr(cls))
     return describe_sender(sender) if names is None else (<tuple>names)[<PyObject *>sender != cls]
 
 
