@@ -3,6 +3,7 @@
 A bar names places in the tables of ``test_*.py``, ``memory.py`` and ``imports.py``.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Bar:
     limit: float
     django: str = ""    # the only version that it is about
     per: int = 0        # how many share the difference, if it is about that
+    without_gil: bool = False   # it is about threads that really run at once
 
     @property
     def figure(self) -> str:
@@ -50,6 +52,8 @@ class Bar:
         """Return whether results on this version of Django clear it, or why they cannot tell."""
         if self.django and self.django != ".".join(django.split(".")[:2]):
             return f"only on Django {self.django}"
+        if self.without_gil and getattr(sys, "_is_gil_enabled", lambda: True)():
+            return "only without the GIL"
         spread = self.spread(results)
         if spread is None:
             return NOT_MEASURED
@@ -133,6 +137,13 @@ def of_steering() -> Iterator[Bar]:
         yield Bar(Place(table, case, "csignals, traced"), Place(table, case, "csignals"), "≤", 400, per=count)
 
 
+def of_threads() -> Iterator[Bar]:
+    table = "send in threads, 1 receiver that takes some microseconds, 4 keywords"
+    for name in "csignals", "csignals in Django":
+        alone, together = Place(table, "1 thread", name), Place(table, "2 threads, 1 signal", name)
+        yield Bar(alone, together, "≥", 1.6, without_gil=True)
+
+
 def of_weight() -> Iterator[Bar]:
     for case in memory.KINDS:
         yield ratio(memory.TABLE, case, "csignals", "Django", "≤", 1, django="6.1")
@@ -140,4 +151,7 @@ def of_weight() -> Iterator[Bar]:
     yield Bar(Place(imports.UNWANTED, imports.STATEMENT, "csignals"), None, "≤", 0)
 
 
-BARS = [*of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_async(), *of_steering(), *of_weight()]
+BARS = [
+    *of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_async(), *of_steering(), *of_threads(),
+    *of_weight(),
+]  # fmt: skip

@@ -39,6 +39,7 @@ class Send:
     weak: bool | None = None            # None: as the contestant does by default
     robust: bool = False
     last_fails: bool = False            # the last receiver does
+    are_busy: bool = False              # the receivers are, for some microseconds
     parameters: str | None = None       # of the receivers; None: as the contestant asks for
 
     def suits(self, contestant):
@@ -86,7 +87,7 @@ class Send:
         """
         weak = next(weak for weak in self.ways if contestant.holds(self.kind, weak))
         parameters = self.parameters or contestant.parameters(self.arguments)
-        own = make_receivers(self.receivers, parameters, self.kind, note, self.last_fails)
+        own = make_receivers(self.receivers, parameters, self.kind, note, self.last_fails, self.are_busy)
         others = make_receivers(self.others, parameters, self.kind, note and (lambda *_: note("for another sender")))
         connections = [(receiver, Sender if self.to_sender else None) for receiver in own]
         connections += [(receiver, Sender()) for receiver in others]

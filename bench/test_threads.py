@@ -10,13 +10,13 @@ from bench.cases import Case, Table, Work, over
 from bench.contestants import present
 from bench.sends import Send
 
-SEND = Send(1, 4)
-THREADS = Table("send in threads, 1 receiver, 4 keywords", "ns")
+IDLE = Table("send in threads, 1 receiver, 4 keywords", "ns")
+BUSY = Table("send in threads, 1 receiver that takes some microseconds, 4 keywords", "ns")
 
 
-def prepare(contestant, threads, signals):
+def prepare(send, contestant, threads, signals):
     """Return the work of so many threads that share so many signals."""
-    works = [SEND.prepare(contestant) for _ in range(signals)] * (threads // signals)
+    works = [send.prepare(contestant) for _ in range(signals)] * (threads // signals)
 
     def run(times):
         running = [Thread(target=work.run, args=(times // threads,)) for work in works]
@@ -30,13 +30,14 @@ def prepare(contestant, threads, signals):
 
 CASES = [
     Case(
-        THREADS, name, 20_000,
+        table, name, batch,
         {
-            contestant.name: partial(prepare, contestant, threads, signals)
+            contestant.name: partial(prepare, send, contestant, threads, signals)
             for contestant in present()
             if contestant.is_thread_safe
         },
     )
+    for table, batch, send in [(IDLE, 20_000, Send(1, 4)), (BUSY, 6_000, Send(1, 4, are_busy=True))]
     for name, threads, signals in [
         ("1 thread", 1, 1),
         ("2 threads, 1 signal", 2, 1),

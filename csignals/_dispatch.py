@@ -27,6 +27,7 @@ try:
         leave,
         make_key,
         methods,
+        put_receivers,
         remove_entry,
         steer,
     )
@@ -44,6 +45,7 @@ except ImportError as error:
         code_flags,
         make_key,
         methods,
+        put_receivers,
         remove_entry,
         steer,
     )
@@ -66,6 +68,7 @@ __all__ = [
     "leave",
     "make_key",
     "methods",
+    "put_receivers",
     "remove_entry",
     "steer",
 ]

@@ -207,6 +207,11 @@ class SignalBase:
     _csignals_callback: ReferenceType[Callable[[object], None]] | None = None
 
 
+def put_receivers(signal: Any, receivers: list[Entry]) -> None:
+    """Have a signal hold a list that nobody else holds."""
+    signal.receivers = receivers
+
+
 def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
     """Return the sync and the async receivers that are alive, as two new lists, in order of registration."""
     if self._dead_receivers:

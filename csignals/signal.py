@@ -7,7 +7,7 @@ import threading
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _dispatch, _watching, aio
-from csignals._dispatch import add_entry, code_flags, make_key, remove_entry
+from csignals._dispatch import add_entry, code_flags, make_key, put_receivers, remove_entry
 from csignals._dispatch_py import Held, is_alive
 from csignals._signal_names import name_of
 from csignals._uncalled import watch
@@ -49,7 +49,7 @@ class Signal(_dispatch.SignalBase):
     )
 
     def __init__(self, use_caching: bool = False, *, name: str | None = None) -> None:
-        self.receivers = []
+        put_receivers(self, [])
         self.lock = threading.RLock()
         self.use_caching = use_caching
         self.sender_receivers_cache: dict[Any, Any] = {}
@@ -144,7 +144,7 @@ class Signal(_dispatch.SignalBase):
             snapshot = receivers[:]
             live = [entry for entry in snapshot if is_alive(entry)]
             if self.receivers is receivers and receivers == snapshot:
-                self.receivers = live
+                put_receivers(self, live)
             else:
                 self._dead_receivers = True
         return receivers

@@ -84,6 +84,7 @@ cdef class SignalBase:
     cdef RoutingTable table
     cdef Keys keys
     cdef bint is_settled    # the table is right, and nobody else has had the list since
+    cdef bint is_given_out  # somebody else may have the list
     cdef bint has_dead      # a receiver or a sender may have died
     cdef object callback
 
@@ -97,6 +98,7 @@ cdef class SignalBase:
         with cython.critical_section(self):
             receivers = self.entries
             self.is_settled = False
+            self.is_given_out = True
         if receivers is DELETED:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'receivers'")
         return receivers
@@ -105,6 +107,7 @@ cdef class SignalBase:
     def receivers(self, receivers):
         with cython.critical_section(self):
             self.is_settled = False
+            self.is_given_out = True
             receivers, self.entries = self.entries, receivers   # what it was is let go of at the end
 
     @receivers.deleter

@@ -160,19 +160,21 @@ cdef int forget_old_keys(SignalBase signal) except -1:
     return 0
 
 
-cdef inline int unsettle(SignalBase signal) noexcept:
+cdef int append_to(SignalBase signal, list receivers, tuple entry) except -1:
     with cython.critical_section(signal):
         signal.is_settled = False
+        receivers.append(entry)
     return 0
 
 
-cdef bint is_taken(receivers, Keys keys, Py_ssize_t index) noexcept:
+cdef bint is_taken(SignalBase signal, receivers, Keys keys, Py_ssize_t index) noexcept:
     """Take an entry, which the caller holds, off a list, if these are its keys, and return whether they are."""
     if not PyList_CheckExact(<PyObject *>receivers):
         return False
-    with cython.critical_section(receivers):
+    with cython.critical_section(signal, receivers):
         if not keys.same_locked(receivers):
             return False
+        signal.is_settled = False
         Py_XDECREF(take_item(<PyObject *>receivers, index))
         return True
 
@@ -195,9 +197,8 @@ def add_entry(SignalBase signal not None, tuple entry not None):
                 continue
             index = keys.index(entry[0])
             if index < 0:
-                unsettle(signal)
                 keys.append(entry)
-                (<list>receivers).append(entry)
+                append_to(signal, <list>receivers, entry)
             else:
                 found = keys.entries[index]
             keys = exchanged_keys(signal, keys)     # the old ones are let go of after the lock
@@ -230,8 +231,7 @@ def remove_entry(SignalBase signal not None, tuple key not None):
                 is_done = keys.same(receivers)
             else:
                 removed = keys.entries[index]   # noqa: F841  # let go of after the lock
-                unsettle(signal)
-                is_done = is_taken(receivers, keys, index)
+                is_done = is_taken(signal, receivers, keys, index)
                 if is_done:
                     keys.remove(index)
             if is_done:

@@ -1,8 +1,10 @@
 """How a signal is read while other threads change it, without the GIL: a part of _dispatch_c.pyx, which includes it.
 
-What a signal keeps in C slots is read and replaced in the signal's own critical section, and its list is compared in
-the list's. Whatever is found there is held by a reference of one's own, which is let go of outside, as that may run
-anything. A routing table is never changed, so it needs no more than that; the keys are used under the signal's lock.
+What a signal keeps in C slots is read and replaced in the signal's own critical section, and its list changed there.
+Whatever is found is held by a reference of one's own, which is let go of outside, as that may run anything. A routing
+table is never changed, so it needs no more than that; the keys are used under the signal's lock. Where somebody else
+has had the list, and so may change it at any time, it is compared in its own critical section; as each thread that
+would enter waits there for the one that is in, sends go without that as long as they can.
 With the GIL, critical sections are nothing, and a send borrows what it sees (_view.pxi).
 """
 
@@ -13,6 +15,7 @@ cdef RoutingTable shared_table(self, bint for_all):
     """
     cdef RoutingTable table = None
     cdef bint has_dead = True
+    cdef bint is_same = False
     receivers = None
     if not is_base(self):
         attributes = <dict>PyObject_GenericGetDict(self, NULL)
@@ -25,24 +28,33 @@ cdef RoutingTable shared_table(self, bint for_all):
             return None
     else:
         with cython.critical_section(self):
-            receivers = (<SignalBase>self).entries
             table = (<SignalBase>self).table
             has_dead = (<SignalBase>self).has_dead
+            if not (<SignalBase>self).is_given_out and table is not None:
+                is_same = table.same(<PyObject *>(<SignalBase>self).entries)
+            if not is_same:
+                receivers = (<SignalBase>self).entries
         if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
     if for_all:
-        return table if is_same_list(table, receivers, has_dead) and reads_plainly(Py_TYPE(self)) else new_table(self)
-    if has_other_class(Py_TYPE(self), table):
+        is_same = is_same and reads_plainly(Py_TYPE(self))
+    elif has_other_class(Py_TYPE(self), table):
         return None
-    return table if is_same_list(table, receivers, has_dead) else new_table(self)
+    if table is None or has_dead:
+        return new_table(self)
+    if not is_same and PyList_CheckExact(<PyObject *>receivers):
+        with cython.critical_section(receivers):
+            is_same = table.same(<PyObject *>receivers)
+    return table if is_same else new_table(self)
 
 
-cdef inline bint is_same_list(RoutingTable table, receivers, bint has_dead) noexcept:
-    """Return whether this is the table of a list."""
-    if table is None or has_dead or not PyList_CheckExact(<PyObject *>receivers):
-        return False
-    with cython.critical_section(receivers):
-        return table.same(<PyObject *>receivers)
+def put_receivers(signal, list receivers not None):
+    if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
+        return _dispatch_py.put_receivers(signal, receivers)
+    with cython.critical_section(signal):
+        (<SignalBase>signal).is_settled = False
+        (<SignalBase>signal).is_given_out = False
+        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers
 
 
 cdef inline object entries_of(SignalBase signal):

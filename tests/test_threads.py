@@ -1,10 +1,13 @@
 """Threads and finalizers that connect, disconnect and send at once."""
 
 import gc
+import subprocess
 import sys
 import threading
 
 import pytest
+from implementations import environment
+from stress import Storm
 
 
 def hear(**named):
@@ -171,3 +174,17 @@ def test_a_strong_receiver_s_finalizer_runs_without_the_lock(signal):
     del sender
     signal.connect(hear)
     assert free == [True, True]
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_threads_that_do_all_at_once_lose_double_and_mix_up_nothing(csignals, make, threads, budget):
+    done = Storm(csignals, make, threads).run(0.8 * budget)
+    assert min(done[act] for act in ("send", "connect", "disconnect", "assign", "drop", "drop_sender")) > 0
+
+
+def test_to_import_csignals_does_not_bring_back_the_gil(implementation):
+    code = (
+        "import sys; has_gil = getattr(sys, '_is_gil_enabled', lambda: True); before = has_gil();"
+        "import csignals, csignals.django; assert has_gil() == before"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment(implementation), check=True)
