@@ -3,9 +3,10 @@
 
 Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
 the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the adding of entries in
-_registration.pxi, what traces record in _tracing.pxi, the reading of signals and of arguments in _view.pxi and
-_arguments.pxi, and in _sharing.pxi how threads read signals that run without the GIL. Whatever is rare (a wrong call, a
-receiver to await, a dead entry to sweep, a muted signal) goes to the Python code that the fallback runs as well.
+_registration.pxi, what traces record in _tracing.pxi, what a signal keeps in _signal_base.pxi, the reading of signals
+and of arguments in _view.pxi and _arguments.pxi, and in _sharing.pxi how threads read signals that run without the GIL.
+Whatever is rare (a wrong call, a receiver to await, a dead entry to sweep, a muted signal) goes to the Python code that
+the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
 """
@@ -23,14 +24,15 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memmove
 
 from _capi cimport (
-    METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET, PyContextVar_Get, PyDescr_NewMethod,
-    PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo, PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE,
-    IS_FREE_THREADED, PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION, PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall,
-    PyThread_get_thread_ident, PyTuple_GET_ITEM, PyTuple_GET_SIZE, PyType_IsSubtype, PyUnicode_Check,
-    PyUnicode_CheckExact, PyWeakref_CheckRef, PyWeakref_CheckRefExact, Py_False, base_dict, call,
-    called, clear, co_flags, current_context, get, handle, has_attributes, has_dict, has_key, is_generic_getattr, is_interned, is_set,
-    is_unshared, item_at, list_items, load, lookup, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns,
-    set_raised, store, take_item, set_value, tuple_items, type_version,
+    IS_FREE_THREADED, METH_FASTCALL, METH_KEYWORDS, PREFERS_NO_DICT, PY_VECTORCALL_ARGUMENTS_OFFSET,
+    PyContextVar_Get, PyDescr_NewMethod, PyDict_GET_SIZE, PyErr_ExceptionMatches, PyErr_SetExcInfo,
+    PyFunction_Check, PyList_CheckExact, PyList_GET_SIZE, PyMethodDef, PyMethod_Check, PyMethod_GET_FUNCTION,
+    PyMethod_New, PyObject_GenericGetDict, PyObject_Vectorcall, PyThread_get_thread_ident, PyTuple_GET_ITEM,
+    PyTuple_GET_SIZE, PyType_IsSubtype, PyUnicode_Check, PyUnicode_CheckExact, PyWeakref_CheckRef,
+    PyWeakref_CheckRefExact, Py_False, base_dict, call, called, clear, co_flags, current_context, get, handle,
+    has_attributes, has_dict, has_key, is_generic_getattr, is_interned, is_set, is_unshared, item_at, list_items,
+    load, lookup, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns, set_raised, set_value,
+    store, take_item, tuple_items, type_version,
 )
 
 from contextvars import ContextVar
@@ -72,105 +74,9 @@ cdef PyMethodDef SEND_ROBUST_DEF
 include "_routing_table.pxi"
 include "_registration.pxi"
 include "_tracing.pxi"
-
-
-@cython.auto_pickle(False)     # see Signal.__getstate__
-cdef class SignalBase:
-    """What a signal keeps, in C slots. The class over it is Python's, so that it can be patched and subclassed."""
-
-    cdef dict __dict__
-    cdef object __weakref__
-    cdef object entries     # what `receivers` is
-    cdef RoutingTable table
-    cdef Keys keys
-    cdef bint is_settled    # the table is right, and nobody else has had the list since
-    cdef bint is_given_out  # somebody else may have the list
-    cdef bint has_dead      # a receiver or a sender may have died
-    cdef object callback
-
-    def __cinit__(self):
-        # Where CPython's LOAD_ATTR is quick with a method if the instance has no __dict__ yet, it starts without.
-        if PREFERS_NO_DICT:
-            clear(base_dict(self))
-
-    @property
-    def receivers(self):
-        with cython.critical_section(self):
-            receivers = self.entries
-            self.is_settled = False
-            self.is_given_out = True
-        if receivers is DELETED:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'receivers'")
-        return receivers
-
-    @receivers.setter
-    def receivers(self, receivers):
-        with cython.critical_section(self):
-            self.is_settled = False
-            self.is_given_out = True
-            receivers, self.entries = self.entries, receivers   # what it was is let go of at the end
-
-    @receivers.deleter
-    def receivers(self):
-        self.receivers      # if there are any
-        self.receivers = DELETED
-
-    @property
-    def _dead_receivers(self):
-        return may_have_dead(self)
-
-    @_dead_receivers.setter
-    def _dead_receivers(self, bint has_dead):
-        with cython.critical_section(self):
-            self.has_dead = has_dead
-
-    @property
-    def _csignals_table(self):
-        with cython.critical_section(self):
-            return self.table
-
-    @_csignals_table.setter
-    def _csignals_table(self, RoutingTable table):
-        with cython.critical_section(self):
-            self.is_settled = False
-            table, self.table = self.table, table
-
-    @property
-    def _csignals_callback(self):
-        with cython.critical_section(self):
-            return self.callback
-
-    @_csignals_callback.setter
-    def _csignals_callback(self, callback):
-        with cython.critical_section(self):
-            callback, self.callback = self.callback, callback
-
-
+include "_signal_base.pxi"
 include "_view.pxi"
 include "_sharing.pxi"
-
-
-cdef RoutingTable new_table(self):
-    if self._dead_receivers:
-        sweep(self)
-    receivers = self.receivers
-    table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
-    table.is_direct = not table.has_async and not keeps_frame(self)
-    if isinstance(self, SignalBase):
-        (<SignalBase>self)._csignals_table = table
-        forget_old_keys(<SignalBase>self)
-    else:
-        keep(self, table)
-    return table
-
-
-cdef bint keeps_frame(self) except -1:
-    for signal in hooks_of(self).keep_frames:
-        if signal is self:
-            return True
-    return False
-
-
 include "_arguments.pxi"
 
 

@@ -112,7 +112,7 @@ class Worker:
         self.storm, self.number, self.chance = storm, number, chance
         self.signal = storm.signal
         self.own = {}       # by label: the receiver, its sender or None, and what keeps it, in the order of connecting
-        self.labels = map(lambda n: (number, n), itertools.count())
+        self.labels = ((number, n) for n in itertools.count())
         self.is_alone = False
         self.done = collections.Counter()
         self.acts = [
@@ -177,7 +177,7 @@ class Worker:
 
     def drop(self):
         label = next(self.labels)
-        receiver, kept = make_receiver(label, self.chance.randrange(3))
+        receiver, _kept = make_receiver(label, self.chance.randrange(3))
         self.signal.connect(receiver)
         heard = []
         self.signal.send(None, heard=heard)
@@ -185,7 +185,7 @@ class Worker:
 
     def drop_sender(self):
         label = next(self.labels)
-        receiver, kept = make_receiver(label, self.chance.randrange(3))
+        receiver, _kept = make_receiver(label, self.chance.randrange(3))
         sender = Sender()
         self.signal.connect(receiver, sender=sender)
         heard = []
@@ -199,7 +199,7 @@ class Worker:
 
     def be_wild(self):
         wild, heard = self.storm.wild, []
-        receiver, kept = make_receiver(next(self.labels), self.chance.randrange(3))
+        receiver, _kept = make_receiver(next(self.labels), self.chance.randrange(3))
         act = self.chance.randrange(6)
         # What the list is may be another thing with every look at it.
         with contextlib.suppress(IndexError, AttributeError, TypeError):
@@ -253,8 +253,9 @@ def main():
     def place(name):
         if name == "standalone":
             return csignals.Signal
-        from csignals.django import install
         from django.dispatch import Signal
+
+        from csignals.django import install
 
         install()
         return Signal
@@ -272,7 +273,8 @@ def main():
             for threads in options.threads:
                 done = Storm(csignals, place(name), threads, options.seed).run(options.seconds)
                 each = ", ".join(f"{count:,} {act}" for act, count in done.most_common())
-                print(f"{name}, {threads} threads, {options.seconds:g} s: {done.total():,} operations ({each})", flush=True)
+                print(f"{name}, {threads} threads, {options.seconds:g} s: {done.total():,} operations ({each})")
+                sys.stdout.flush()
     print("Nothing was lost, doubled or out of order.")
 
 
