@@ -1,5 +1,6 @@
 """What a signal keeps for the engine: a part of _dispatch_c.pyx, which includes it."""
 
+
 @cython.auto_pickle(False)     # see Signal.__getstate__
 cdef class SignalBase:
     """What a signal keeps, in C slots. The class over it is Python's, so that it can be patched and subclassed."""
@@ -75,7 +76,9 @@ cdef class SignalBase:
 cdef RoutingTable new_table(self):
     if self._dead_receivers:
         sweep(self)
-    receivers = self.receivers
+    receivers = entries_of(self) if is_base(self) and reads_plainly(Py_TYPE(self)) else None
+    if type(receivers) is not list:
+        receivers = self.receivers
     table = RoutingTable(receivers if type(receivers) is list else list(receivers or ()))
     table.is_direct = not table.has_async and not keeps_frame(self)
     if isinstance(self, SignalBase):
