@@ -48,13 +48,13 @@ cdef RoutingTable shared_table(self, bint for_all):
     return table if is_same else new_table(self)
 
 
-def put_receivers(signal, list receivers not None):
+def put_receivers(signal, receivers):
     if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
         return _dispatch_py.put_receivers(signal, receivers)
     with cython.critical_section(signal):
         (<SignalBase>signal).is_settled = False
         (<SignalBase>signal).is_given_out = False
-        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers
+        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # the old one may be anything
 
 
 cdef inline object entries_of(SignalBase signal):
