@@ -23,7 +23,7 @@ os.environ["PATH"] = os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
 
 ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
-#: What the tests in QUICK need. They run no servers, build nothing, and use no other packages.
+#: What the tests in QUICK need. Those run no servers, build nothing, and use no other packages.
 FEW = [
     "Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "pytest-benchmark", "rich",
     "setuptools>=77", "trio",
@@ -54,9 +54,8 @@ def tests(session):
 @nox.session(python=ALL)
 def quick(session):
     """The part of the suite that is quick, and needs little."""
-    install(session, *FEW)
-    install(session, "--no-build-isolation", ".")
-    pytest(session, *[f"tests/test_{name}.py" for name in QUICK])
+    with session.chdir(built(session)):
+        pytest(session, *[f"tests/test_{name}.py" for name in QUICK])
 
 
 @nox.session(python="3.14")
@@ -79,15 +78,13 @@ def compile_314t(session):
 @nox.session(python="python3.14d")
 def references(session):
     """Every reference counted, on a debug build: 10,000 repetitions leave nothing behind."""
-    install(session, *FEW)
-    install(session, "--no-build-isolation", ".")
-    pytest(session, "tests/test_memory.py", "--repetitions=10000", "-o", "faulthandler_timeout=3600")
+    with session.chdir(built(session)):
+        pytest(session, "tests/test_memory.py", "--repetitions=10000", "-o", "faulthandler_timeout=3600")
 
 
 @nox.session(python="3.13")
 def address_sanitizer(session):
     """The suite under AddressSanitizer and UndefinedBehaviorSanitizer."""
-    install(session, *FEW)
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1"
     libraries = [
         session.run("gcc", f"-print-file-name={name}.so", external=True, silent=True).strip()
@@ -99,7 +96,7 @@ def address_sanitizer(session):
         "ASAN_OPTIONS": "detect_leaks=0",   # those of the interpreter, at its end: `references` is what finds ours
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
-    with session.chdir(sanitized(session, flags)):
+    with session.chdir(built(session, flags)):
         left_out = [f"--ignore=tests/test_{name}.py" for name in UNSANITIZED]
         pytest(session, *left_out, "-o", "faulthandler_timeout=1200", env=env)
 
@@ -107,18 +104,17 @@ def address_sanitizer(session):
 @nox.session(python=["3.13t", "3.13"])
 def threads(session):
     """Threads that do all at once, for long, without the GIL and with it."""
-    install(session, *FEW)
-    install(session, "--no-build-isolation", ".")
-    pytest(session, "tests/test_threads.py")
+    with session.chdir(built(session)):
+        pytest(session, "tests/test_threads.py")
 
 
 @nox.session(python="3.13t")
 def thread_sanitizer(session):
     """The tests of threads under ThreadSanitizer, which the interpreter has been built for as well."""
-    install(session, *FEW)
+    checkout = built(session, "-fsanitize=thread -g -O1")
     packages = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
     env = {"PYTHONPATH": packages.strip(), "TSAN_OPTIONS": "exitcode=66"}
-    with session.chdir(sanitized(session, "-fsanitize=thread -g -O1")):
+    with session.chdir(checkout):
         pytest(session, "tests/test_threads.py", env=env, python=COMMANDS / "python3.13t-tsan")
 
 
@@ -145,10 +141,10 @@ def lint(session):
     session.run("mypy", "csignals")
 
 
-def install(session, *packages):
+def install(session, *packages, env=None):
     """Install packages, of each the newest that has a wheel or needs none: not every interpreter is offered all."""
     required = "0" if is_pypy(session) else "1"
-    session.install("--prefer-binary", *packages, env={"CSIGNALS_REQUIRE_EXTENSIONS": required})
+    session.install("--prefer-binary", *packages, env={"CSIGNALS_REQUIRE_EXTENSIONS": required, **(env or {})})
 
 
 def pytest(session, *args, env=None, python="python"):
@@ -167,12 +163,15 @@ def copy_of_checkout(session):
     shutil.rmtree(copy, ignore_errors=True)
     ignored = shutil.ignore_patterns(".*", "build", "dist", "*.so", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=ignored)
+    if (ROOT / "build/cython").exists():    # so that Cython need not do it again
+        shutil.copytree(ROOT / "build/cython", copy / "build/cython")
     return copy
 
 
-def sanitized(session, flags):
-    """Return a copy of the checkout with the engine built by these flags in it."""
+def built(session, flags=""):
+    """Return a copy of the checkout with the engine built in it, in an environment that has what QUICK needs."""
+    install(session, *FEW)
     copy = copy_of_checkout(session)
-    env = {"CFLAGS": flags, "LDFLAGS": flags, "CSIGNALS_REQUIRE_EXTENSIONS": "1"}
-    session.install("--no-deps", "--no-build-isolation", "--editable", copy, env=env)
+    env = {"CFLAGS": flags, "LDFLAGS": flags} if flags else {}
+    install(session, "--no-deps", "--no-build-isolation", "--editable", copy, env=env)
     return copy

@@ -95,7 +95,7 @@ def _function_of(target: Any) -> Any:
             target = type.__getattribute__(target, "__init__")
         elif (wrapped := attribute(target, "__wrapped__")) is not None:
             target = wrapped
-        elif type(call := in_class(kind, "__call__")) is FunctionType:
+        elif kind is not FunctionType and type(call := in_class(kind, "__call__")) is FunctionType:  # it is, in PyPy
             target = call
         else:
             break

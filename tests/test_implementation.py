@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 from implementations import VARIABLE, environment
@@ -39,6 +40,7 @@ def test_unset_takes_the_python_engine_where_there_is_no_other():
     assert (done.stdout.strip(), done.stderr) == ("python", "")
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
 def test_unset_takes_the_compiled_engine_where_it_is_there():
     env = {name: value for name, value in os.environ.items() if name != VARIABLE}
     done = run("import csignals; print(csignals.IMPLEMENTATION)", env)
@@ -57,6 +59,14 @@ def test_any_other_value_is_refused(value):
     done = run("import csignals", {**os.environ, VARIABLE: value})
     assert done.returncode == 1
     assert f"CSIGNALS_PURE_PYTHON must be 0, 1 or unset, not {value!r}" in done.stderr
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python cannot do without the GIL")
+def test_where_python_runs_without_the_gil_it_goes_on_so(implementation):
+    """One module that does not say that it can, and the interpreter takes the GIL up again, with a warning."""
+    env = {name: value for name, value in environment(implementation).items() if name != "PYTHON_GIL"}
+    done = run("import sys, csignals.django, csignals.testing; print(sys._is_gil_enabled())", env)
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
 def test_version_is_that_of_the_metadata(csignals):

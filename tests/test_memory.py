@@ -6,7 +6,6 @@ every reference (`nox -s references`); by default it is the short form, with wha
 
 import copy
 import functools
-import gc
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import django
 import pytest
-from implementations import environment
+from implementations import collect, environment
 from repeated import limit
 from repeated_paths import PATHS
 
@@ -234,8 +233,3 @@ def test_a_trace_is_collected_that_its_own_receiver_refers_to(csignals, make):
     del signal, thing, trace
     collect()
     assert list(alive) == []
-
-
-def collect():
-    for _ in range(1 if sys.implementation.name == "cpython" else 3):   # PyPy runs finalizers in between
-        gc.collect()

@@ -12,7 +12,7 @@ import warnings
 import django
 import django.dispatch
 import pytest
-from implementations import environment, load
+from implementations import collect, environment, load
 from receivers import Listener, Other, Sender
 
 
@@ -88,7 +88,7 @@ def test_every_way_of_sending_calls(make, list_receivers, send):
     if send.startswith("a"):
         asyncio.run(result)
     del local, result
-    gc.collect()
+    collect()
     assert list_receivers(signal) == []
 
 
