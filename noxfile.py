@@ -134,11 +134,16 @@ def wheels(session):
 
 @nox.session(python="3.13")
 def lint(session):
-    """What ruff, cython-lint and mypy say."""
+    """What is said of the sources, the types and the workflows."""
     install(session, ".[lint]")
     session.run("ruff", "check", ".")
     session.run("cython-lint", "src_pyx")
     session.run("mypy", "csignals")
+    session.run("zizmor", "--quiet", "--offline", "--pedantic", ".github")
+    for schema, files in ("github-workflows", sorted(Path(".github/workflows").iterdir())), (
+        "dependabot", [".github/dependabot.yml"],
+    ):
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
 
 
 def install(session, *packages, env=None):

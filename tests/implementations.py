@@ -7,8 +7,12 @@ import os
 import sys
 from unittest import mock
 
+import pytest
+
 VARIABLE = "CSIGNALS_PURE_PYTHON"
 CHOICES = {"cython": "0", "python": "1"}
+
+compiled = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
 
 _modules = {implementation: {} for implementation in CHOICES}
 

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from implementations import compiled
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ["pyproject.toml", "setup.py", "README.md", "LICENSE", "MANIFEST.in", "csignals", "src_pyx"]
@@ -47,7 +48,7 @@ def is_said_to_be_pure(wheel):
     return "Root-Is-Purelib: true" in archive.read(metadata).decode()
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
+@compiled
 def test_by_default_the_wheel_has_the_compiled_engine(build):
     done, wheel = build()
     assert done.returncode == 0, done.stderr

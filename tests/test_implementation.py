@@ -6,7 +6,7 @@ import sys
 import sysconfig
 
 import pytest
-from implementations import VARIABLE, environment
+from implementations import VARIABLE, compiled, environment
 
 
 def run(code, env):
@@ -40,7 +40,7 @@ def test_unset_takes_the_python_engine_where_there_is_no_other():
     assert (done.stdout.strip(), done.stderr) == ("python", "")
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
+@compiled
 def test_unset_takes_the_compiled_engine_where_it_is_there():
     env = {name: value for name, value in os.environ.items() if name != VARIABLE}
     done = run("import csignals; print(csignals.IMPLEMENTATION)", env)

@@ -9,6 +9,7 @@ import weakref
 from unittest import mock
 
 import pytest
+from implementations import collect_where_references_are_not_counted
 
 
 def receiver_a(signal, sender, **named):
@@ -132,6 +133,7 @@ def test_weak_receivers_go_when_they_die(signal):
     signal.connect(listener)
     assert len(signal.send(None)) == 3
     del hear
+    collect_where_references_are_not_counted()
     assert [receiver for receiver, _ in signal.send(None)] == [listener.hear, listener]
     del listener
     gc.collect()
@@ -154,6 +156,7 @@ def test_disconnect_lets_go_of_a_strong_receiver_at_once(signal):
     signal.send(None)
     assert signal.disconnect(listener) is True
     del listener
+    collect_where_references_are_not_counted()
     assert alive() is None
 
 
@@ -199,6 +202,7 @@ def test_references_of_other_kinds(signal):
     del entry
     assert [response for _, response in signal.send(None)] == [("a", {}), "heard"]
     del hear
+    collect_where_references_are_not_counted()
     assert [response for _, response in signal.send(None)] == [("a", {})]
 
 
@@ -211,6 +215,7 @@ def test_a_receiver_that_dies_during_send_is_still_called(signal):
     signal.connect(kill)
     signal.connect(others[0])
     assert [response for _, response in signal.send(None)] == [None, "victim"]
+    collect_where_references_are_not_counted()
     assert [receiver for receiver, _ in signal.send(None)] == [kill]
 
 
@@ -351,7 +356,7 @@ def test_a_signal_is_an_ordinary_object(csignals):
     assert vars(signal)["mark"] == 1
     assert {signal: "as a key"}[signal] == "as a key"
     assert weakref.ref(signal)() is signal
-    assert gc.is_tracked(signal)
+    assert not hasattr(gc, "is_tracked") or gc.is_tracked(signal)     # PyPy does not ask
     assert signal.use_caching is True
     signal.sender_receivers_cache.clear()
     with signal.lock:
@@ -392,6 +397,7 @@ def test_sends_take_no_lock(signal):
 
     signal.connect(receiver_a)
     die()
+    collect_where_references_are_not_counted()
     with signal.lock:
         thread = threading.Thread(target=lambda: done.append(signal.send(None)))
         thread.start()
