@@ -140,10 +140,9 @@ def lint(session):
     session.run("cython-lint", "src_pyx")
     session.run("mypy", "csignals")
     session.run("zizmor", "--quiet", "--offline", "--pedantic", ".github")
-    for schema, files in ("github-workflows", sorted(Path(".github/workflows").iterdir())), (
-        "dependabot", [".github/dependabot.yml"],
-    ):
-        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    workflows = sorted(Path(".github/workflows").glob("*.yml"))
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
 
 
 def install(session, *packages, env=None):
