@@ -329,7 +329,10 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
 
 
 def collect_in_all():
-    """Let receivers die that what they raised refers to, in cycles. In one world alone it made older what the others have."""
+    """Let receivers die that what they raised refers to, in cycles.
+
+    In one world alone, that would make older, and so more lasting, what the others have.
+    """
     gc.collect(1)
 
 

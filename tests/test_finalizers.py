@@ -11,7 +11,6 @@ import weakref
 
 import pytest
 
-
 MOST_ACTS = 30      # in one step: who connects whenever keys are compared would have connect() compare for ever
 
 
@@ -224,7 +223,7 @@ def test_a_sweep_that_fails_is_done_again(make):
         pass
 
     signal.connect(hear)
-    key, reference, *rest = signal.receivers[0]
+    key, _, *rest = signal.receivers[0]
     signal.receivers[0] = key, Raising(hear), *rest
     signal.connect(lambda **named: None)    # dead at once
     for _ in range(2):

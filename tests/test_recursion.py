@@ -1,5 +1,6 @@
 """Receivers that send to themselves until the stack ends, and chains of signals that are let go of at once."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -42,7 +43,7 @@ def test_a_receiver_may_send_to_itself_until_recursionerror(make, send):
 
 
 def test_also_in_a_thread_whose_stack_is_small(make):
-    """A send takes 1.1 KB of it, more than a call of functools.partial, and a fifth of what sorted() with a key takes."""
+    """A send takes 1.1 KB of it: more than functools.partial does, and a fifth of what sorted() with a key takes."""
     found = []
     before = threading.stack_size(2048 * 1024)
     try:
@@ -68,10 +69,8 @@ def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
     outcomes = set()
 
     def descend(operation):
-        try:
+        with contextlib.suppress(RecursionError):
             descend(operation)
-        except RecursionError:
-            pass
         try:
             operation()
         except RecursionError:
@@ -92,10 +91,8 @@ def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
 
     for operation in (connect, send):
         for _ in range(3):
-            try:
+            with contextlib.suppress(RecursionError):
                 descend(operation)
-            except RecursionError:
-                pass
             signal.disconnect(late)
             assert signal.send(None) == [(hear, "heard")]
             signal.connect(late)

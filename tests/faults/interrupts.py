@@ -2,10 +2,11 @@
 
     python interrupts.py PLACE COUNT
 
-PLACE is "standalone" or "django"; there it only sends, as an interrupt while Django itself connects or disconnects leaves
-its lock taken. Somebody else has to send the interrupts, once this has printed "ready".
+PLACE is "standalone" or "django"; there it only sends, as an interrupt while Django itself connects or disconnects
+leaves its lock taken. Somebody else has to send the interrupts, once this has printed "ready".
 """
 
+import contextlib
 import faulthandler
 import gc
 import json
@@ -16,8 +17,9 @@ import threading
 faulthandler.enable()
 
 if sys.argv[1] == "django":
-    import csignals.django
     from django.dispatch import Signal
+
+    import csignals.django
 
     csignals.django.install()
 else:
@@ -121,10 +123,8 @@ def main():
     gc.freeze()
     print("ready", flush=True)
     while interrupts < int(sys.argv[2]) and not problems:
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             work_until_interrupted(signal)
-        except KeyboardInterrupt:
-            pass
         interrupts += 1
         problems = problems_of(signal)
         if interrupts % 20 == 0:
