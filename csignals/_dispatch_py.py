@@ -167,12 +167,10 @@ def add_entry(signal: Any, entry: Entry) -> bool:
     is_swept = False
     while True:
         receivers, snapshot, index = look_up(signal, entry[0])
-        with signal.lock:
-            if signal.receivers is not receivers or receivers != snapshot:
-                continue
-            if index is None:
-                receivers.append(entry)
-                return True
+        if not under_lock(signal, True, change, signal, receivers, snapshot, index, entry):
+            continue
+        if index is None:
+            return True
         if is_swept or is_alive(snapshot[index]):
             return False
         # A death that nobody reported: a callback fails where memory or stack has run out, or where it is interrupted.
@@ -183,11 +181,24 @@ def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
     """Take the entry with a key off a signal's list, and return whether there was one."""
     while True:
         receivers, snapshot, index = look_up(signal, key)
-        with signal.lock:
-            if signal.receivers is receivers and receivers == snapshot:
-                removed = None if index is None else receivers.pop(index)
-                break
-    return removed is not None
+        # What is taken off is still in the snapshot, and freed after the lock.
+        if under_lock(signal, True, change, signal, receivers, snapshot, index, None):
+            return index is not None
+
+
+def change(signal: Any, receivers: list[Entry], snapshot: list[Entry], index: int | None, entry: Entry | None) -> bool:
+    """Append an entry that is not there, or, if it is None, take off the one that is; unless the list is another by now.
+
+    Returns whether it is the one that was looked through. To be called under the lock.
+    """
+    if signal.receivers is not receivers or receivers != snapshot:
+        return False
+    if entry is None:
+        if index is not None:
+            del receivers[index]
+    elif index is None:
+        receivers.append(entry)
+    return True
 
 
 steering: Any = None    # the module _steering.py, while anybody mutes, captures, traces or watches signals
@@ -436,21 +447,28 @@ def sweep(signal: Any) -> None:
 
     A send never waits: whoever holds the lock registers something, and sweeps as well.
     """
-    # Taken and noted in one step of Python's: an interrupt (Ctrl+C) comes before it or after it.
-    is_taken = [False]
-    try:
-        for is_taken[0] in map(signal.lock.acquire, (False,)):
-            if is_taken[0]:
-                dropped = clear_dead(signal)  # noqa: F841  # to be freed once the lock is
-    finally:
-        if is_taken[0]:
-            signal.lock.release()
+    under_lock(signal, False, clear_dead, signal)
 
 
 def wait_and_sweep(signal: Any) -> None:
     """Like sweep(), but for whoever registers something, and so waits for the lock."""
-    with signal.lock:
-        dropped = clear_dead(signal)  # noqa: F841  # to be freed once the lock is
+    under_lock(signal, True, clear_dead, signal)
+
+
+def under_lock(signal: Any, wait: bool, act: Callable[..., Any], *args: Any) -> Any:
+    """Call something while holding a signal's lock, and return what it returns: to be freed once the lock is.
+
+    Where it may not `wait`, and somebody else holds the lock, nothing is called. It is taken and noted in one step of
+    Python's, so that an interrupt (Ctrl+C) comes before that or after; `with` does not promise as much.
+    """
+    is_taken = [False]
+    try:
+        for is_taken[0] in map(signal.lock.acquire, (wait,)):
+            if is_taken[0]:
+                return act(*args)
+    finally:
+        if is_taken[0]:
+            signal.lock.release()
 
 
 def clear_dead(signal: Any) -> Any:
