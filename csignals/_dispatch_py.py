@@ -187,7 +187,7 @@ def remove_entry(signal: Any, key: tuple[Any, Any]) -> bool:
 
 
 def change(signal: Any, receivers: list[Entry], snapshot: list[Entry], index: int | None, entry: Entry | None) -> bool:
-    """Append an entry that is not there, or, if it is None, take off the one that is; unless the list is another by now.
+    """Append an entry that is not there; if it is None, take off the one that is. Unless the list is another by now.
 
     Returns whether it is the one that was looked through. To be called under the lock.
     """

@@ -54,7 +54,7 @@ def put_receivers(signal, receivers):
     with cython.critical_section(signal):
         (<SignalBase>signal).is_settled = False
         (<SignalBase>signal).is_given_out = False
-        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # the old one may be anything
+        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # which may be anything
 
 
 cdef inline object entries_of(SignalBase signal):
