@@ -133,8 +133,17 @@ cdef extern from *:
 
     /* Whether a function has a __dict__ with something in it. To ask for that would make one. */
     static inline int csignals_has_attributes(PyObject *function) {
-        PyObject *attributes = ((PyFunctionObject *)function)->func_dict;
-        return attributes && PyDict_GET_SIZE(attributes);
+        int has_any;
+        PyObject *attributes;
+    #ifdef Py_GIL_DISABLED
+        Py_BEGIN_CRITICAL_SECTION(function);    /* in which another thread may make one */
+    #endif
+        attributes = ((PyFunctionObject *)function)->func_dict;
+        has_any = attributes && PyDict_GET_SIZE(attributes);
+    #ifdef Py_GIL_DISABLED
+        Py_END_CRITICAL_SECTION();
+    #endif
+        return has_any;
     }
 
     #define csignals_co_flags(function) (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags)
