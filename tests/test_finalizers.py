@@ -46,7 +46,7 @@ class World:
         try:
             acts = [self.send, self.send, self.has_listeners]
             if self.may_register:
-                acts += [self.connect, self.disconnect, self.connect_acting, self.assign, gc.collect]
+                acts += [self.connect, self.disconnect, self.connect_acting, self.assign]
             self.chance.choice(acts)()
         finally:
             self.depth -= 1
