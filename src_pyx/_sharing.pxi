@@ -36,11 +36,9 @@ cdef RoutingTable shared_table(self, bint for_all):
                 receivers = (<SignalBase>self).entries
         if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
-    if for_all:
-        is_same = is_same and reads_plainly(Py_TYPE(self))
-    elif has_other_class(Py_TYPE(self), table):
+    if not for_all and has_other_class(Py_TYPE(self), table):
         return None
-    if table is None or has_dead:
+    if table is None or has_dead or (for_all and not reads_plainly(Py_TYPE(self))):
         return new_table(self)
     if not is_same and PyList_CheckExact(<PyObject *>receivers):
         with cython.critical_section(receivers):
