@@ -12,7 +12,14 @@ import pytest
 VARIABLE = "CSIGNALS_PURE_PYTHON"
 CHOICES = {"cython": "0", "python": "1"}
 
+# What is not on every interpreter. A test that is `different_on_pypy` must fail there.
 compiled = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
+counted = pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="references are not counted here")
+
+
+def different_on_pypy(why):
+    return pytest.mark.xfail(sys.implementation.name == "pypy", reason=f"PyPy (issue 7): {why}", strict=True)
+
 
 _modules = {implementation: {} for implementation in CHOICES}
 

@@ -10,6 +10,7 @@ import pytest
 from fuzz import arguments
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from implementations import compiled, different_on_pypy
 
 SENDS = ["send", "send_robust"]
 NONE_ID = id(None)
@@ -44,11 +45,13 @@ def run_programs(data):
     arguments.run(data)
 
 
+@compiled
 def test_programs_of_calls_come_to_the_same_with_both_engines():
     with arguments.ready():
         run_programs()
 
 
+@compiled
 def test_the_comparison_notices_a_difference(monkeypatch):
     """A check that cannot fail is none."""
     compiled = arguments.pair().sides[1].package.Signal
@@ -74,6 +77,7 @@ def test_names_that_are_no_strings_are_refused_whoever_passes_them_on(signal, na
         functools.partial(getattr(signal, name), **{no_name: 1})(None)
 
 
+@different_on_pypy("a name is a plain string, also where one of another class was given")
 @pytest.mark.parametrize("connected", [False, True])
 @pytest.mark.parametrize("name", SENDS)
 def test_a_name_that_is_equal_to_all_is_that_of_the_first_parameter(signal, name, connected):
@@ -85,6 +89,7 @@ def test_a_name_that_is_equal_to_all_is_that_of_the_first_parameter(signal, name
         getattr(signal, name)(**{EqualToAll("x"): 1, "sender": 1})
 
 
+@different_on_pypy("a name is a plain string, also where one of another class was given")
 @pytest.mark.parametrize("name", SENDS)
 def test_a_name_that_is_equal_to_nothing_is_one_of_the_others(signal, name):
     signal.connect(hear)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from implementations import compiled
 
 sys.path.append(str(Path(__file__).parent.parent))
 
@@ -179,6 +180,7 @@ def test_verdicts(results, bar, verdict):
     assert bar.verdict(results, "5.2.19") == verdict
 
 
+@compiled
 def test_bars_are_about_what_is_measured():
     places = {Place(*place) for place in json.loads(run("-c", LIST_PLACES).stdout)}
     weighed = "memory", "import", "modules"
@@ -221,6 +223,7 @@ def test_the_command_measures_and_writes(tmp_path):
     assert "## send that reaches nobody, 4 keywords (ns)" in (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
 
 
+@compiled
 def test_the_command_ends_with_the_first_contestant_that_reaches_nobody(tmp_path):
     (tmp_path / "deaf.py").write_text("from bench.contestants import Contestant\nContestant.add = lambda *args: None\n")
     arguments = "-k", "10_senders-csignals", "--laps", "1"
