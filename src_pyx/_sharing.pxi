@@ -11,7 +11,8 @@ With the GIL, critical sections are nothing, and a send borrows what it sees (_v
 cdef RoutingTable shared_table(self, bint for_all):
     """Return the signal's routing table, for what `receivers` holds now.
 
-    Unless it is wanted `for_all` signals, return None where another ``_live_receivers`` says who receives.
+    Unless it is wanted `for_all` signals, return None where another ``_live_receivers`` says who receives, or where
+    `receivers` is no list, as a send asks first whether it is empty.
     """
     cdef RoutingTable table = None
     cdef bint has_dead = True
@@ -38,11 +39,15 @@ cdef RoutingTable shared_table(self, bint for_all):
             return None
     if not for_all and has_other_class(Py_TYPE(self), table):
         return None
+    if not for_all and not is_same and type(receivers) is not list:
+        return None
     if table is None or has_dead or (for_all and not reads_plainly(Py_TYPE(self))):
         return new_table(self)
     if not is_same and PyList_CheckExact(<PyObject *>receivers):
         with cython.critical_section(receivers):
             is_same = table.same(<PyObject *>receivers)
+        if is_same and is_base(self):
+            is_same = not has_old_keys(<SignalBase>self)    # a new table lets go of them
     return table if is_same else new_table(self)
 
 

@@ -15,6 +15,7 @@ CHOICES = {"cython": "0", "python": "1"}
 # What is not on every interpreter. A test that is `different_on_pypy` must fail there.
 compiled = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
 counted = pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="references are not counted here")
+has_thresholds = pytest.mark.skipif(not hasattr(gc, "set_threshold"), reason="the collector has no thresholds here")
 
 
 def different_on_pypy(why):

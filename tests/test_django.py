@@ -15,7 +15,7 @@ from conftest import StockSignal
 from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
 from django.dispatch import receiver as django_receiver
-from implementations import environment, load
+from implementations import collect_where_references_are_not_counted, environment, load
 
 PATCHED = ["_live_receivers", "connect", "disconnect", "has_listeners", "send", "send_robust"]
 if django.VERSION >= (5, 0):
@@ -152,6 +152,7 @@ def test_disconnect_lets_go_of_a_strong_receiver_at_once(drop_in):
     signal.send(None)
     signal.disconnect(listener.hear)
     del listener
+    collect_where_references_are_not_counted()
     assert alive() is None
 
 

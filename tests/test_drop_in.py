@@ -16,6 +16,7 @@ import django.dispatch
 import pytest
 from conftest import StockSignal
 from django.db.models.signals import ModelSignal, post_init
+from implementations import collect_where_references_are_not_counted
 from lives import (
     HAS_ASYNC,
     Listener,
@@ -181,8 +182,10 @@ def dead_receivers(make):
     signal = connected(make, *(listener.hear for listener in listeners))
     seen = [len(signal.send(Sender))]
     del listeners[1]
+    collect_where_references_are_not_counted()
     seen += [len(signal.send(Sender)), len(signal.receivers), signal._dead_receivers]
     listeners.clear()
+    collect_where_references_are_not_counted()
     seen += [signal.has_listeners(Sender), signal.send_robust(Sender), len(signal.receivers)]
     return seen
 
@@ -288,10 +291,13 @@ def finalizers(base, how):
     signal.connect(Last(), weak=False)
     signal.send(Sender)
     how(signal)
+    collect_where_references_are_not_counted()
     signal.connect(second)
     signal.disconnect(second)
     signal.send(Sender)
+    collect_where_references_are_not_counted()
     signal.send(Sender)
+    collect_where_references_are_not_counted()
     return seen
 
 

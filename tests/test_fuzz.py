@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from fuzz import __main__ as command
 from fuzz import arguments, atheris_run, calls, lives
+from implementations import compiled
+
+pytestmark = compiled     # it looks for differences from the other
 
 ROOT = Path(__file__).parent.parent
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import django
 import pytest
-from implementations import collect, environment
+from implementations import collect, counted, environment
 from repeated import limit
 from repeated_paths import PATHS
 
@@ -53,7 +53,7 @@ def test_nothing_is_left_behind_by(implementation, kind, name, request):
         assert found[measure] <= limit(found["times"]) + known, found
 
 
-@pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="nothing is counted but objects")
+@counted
 @pytest.mark.parametrize("leak", ["kept.append(ARGUMENT)", "kept.append(object())", "kept.append([])"])
 def test_a_leak_would_be_found(leak):
     code = (

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 from conftest import StockSignal
-from implementations import collect_where_references_are_not_counted, compiled, load
+from implementations import collect_where_references_are_not_counted, compiled, counted, has_thresholds, load
 
 
 def make():
@@ -169,7 +169,7 @@ def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
     assert [entry[1]() for entry in signal.receivers] == [stays]
 
 
-@pytest.mark.skipif(not hasattr(gc, "set_threshold"), reason="PyPy's collector has no thresholds")
+@has_thresholds
 def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal):
     """The collector may run wherever something is allocated, before Python 3.12 also in the midst of C code."""
 
@@ -256,7 +256,7 @@ def test_a_patched_callback_is_not_kept(csignals):
         collect_where_references_are_not_counted()
 
 
-@pytest.mark.skipif(sys.implementation.name != "cpython", reason="nothing is freed at once but in CPython")
+@counted
 def test_a_signal_without_receivers_is_freed_at_once(csignals):
     signal, receiver = csignals.Signal(), make()
     signal.connect(receiver)

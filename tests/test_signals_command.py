@@ -26,7 +26,7 @@ def run(arguments, variables, cwd=SITE):
 
 
 def signals(*options, cwd=SITE, **variables):
-    return run([SITE / "manage.py", "signals", *options], {**environment("cython"), **variables}, cwd)
+    return run([SITE / "manage.py", "signals", *options], {**os.environ, **variables}, cwd)
 
 
 def listed(*options):

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import django
 import django.dispatch
 import pytest
+from implementations import collect, collect_where_references_are_not_counted
 from receivers import Listener, Sender, awaited, connected, fail, one, two
 
 
@@ -536,6 +537,7 @@ def test_a_closed_trace_is_freed_at_once(csignals, make):
             signal.send_robust(Sender)
         deaths = weakref.ref(trace), weakref.ref(trace.records[0].send.signal)
         del trace
+        collect_where_references_are_not_counted()
         assert deaths[0]() is None
         assert deaths[1]() is signal
     finally:
@@ -602,6 +604,7 @@ def test_the_last_trace_of_the_process_is_freed_at_once(csignals, signal):
         signal.send(Sender)
     death = weakref.ref(trace)
     del trace
+    collect_where_references_are_not_counted()
     assert death() is None
 
 
@@ -696,8 +699,9 @@ def test_a_coroutine_that_nobody_awaits_ends_when_it_is_dropped(csignals, signal
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)     # as ever
         trace = asyncio.run(main())
-    gc.collect()
-    assert len(trace.records) <= 10
+        collect()
+    if sys.implementation.name == "cpython":    # elsewhere they were all there at the end
+        assert len(trace.records) <= 10
     assert all(call.end_ns for call in trace.records)
 
 

@@ -120,7 +120,8 @@ def main():
     for each in stable:
         signal.connect(each)
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):     # PyPy's has not
+        gc.freeze()
     print("ready", flush=True)
     while interrupts < int(sys.argv[2]) and not problems:
         with contextlib.suppress(KeyboardInterrupt):
