@@ -12,6 +12,7 @@ from weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -29,8 +30,9 @@ class Description:
 class Memo:
     """What is known of objects, for as long as they live."""
 
-    def __init__(self) -> None:
+    def __init__(self, after_death: Callable[[], object] | None = None) -> None:
         self.known: dict[int, Any] = {}                 # by id
+        self._after_death = after_death                 # what to call once one that died is forgotten
         self._references: dict[int, ref[Any]] = {}      # which forget it before the id is used again
 
     def get(self, target: object) -> Any:
@@ -40,13 +42,18 @@ class Memo:
         """Keep what is known of an object; or nothing, if that has no weak references."""
         number = id(target)
         try:
-            self._references[number] = ref(target, lambda _: self._forget(number))
+            self._references[number] = ref(target, lambda _: self._forget_dead(number))
         except TypeError:
             return
         self.known[number] = value
 
     def forget(self, target: object) -> None:
         self._forget(id(target))
+
+    def _forget_dead(self, number: int) -> None:
+        self._forget(number)
+        if self._after_death is not None:
+            self._after_death()
 
     def _forget(self, number: int) -> None:
         self.known.pop(number, None)

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
     from csignals._dispatch_py import Entry, Receiver
 
+
+def stop_asking(is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    """Have sends ask here no longer if nobody is watched. Runs at any time: so it waits for no lock."""
+    if not is_finalizing() and not uncalled.known:
+        _blocks.update(wait=False)
+
+
 #: Those that are watched, of each signal by the id of the sender. The compiled engine looks here by itself.
-uncalled = Memo()
+uncalled = Memo(after_death=stop_asking)
 _collected = Memo()     # those that died, of each signal by what they are called
 
 
@@ -58,7 +65,7 @@ class Watch:
     )  # fmt: skip
 
     def __init__(self, signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
-        self.signal = ref(signal, stop_asking)
+        self.signal = ref(signal)
         self.key = entry[0]
         self.receiver_id = identities(receiver)[0]
         uid, self.sender_id = self.key
@@ -160,12 +167,6 @@ def is_anybody_watched() -> bool:
 
 
 _blocks.reasons.append(is_anybody_watched)
-
-
-def stop_asking(reference: object = None, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-    """Have sends ask here no longer if nobody is watched. Runs at any time: so it waits for no lock."""
-    if not is_finalizing() and not uncalled.known:
-        _blocks.update(wait=False)
 
 
 def never_called(signal: Any) -> list[NeverCalled]:

@@ -5,6 +5,7 @@ import gc
 import importlib
 import os
 import sys
+import sysconfig
 from unittest import mock
 
 import pytest
@@ -15,6 +16,7 @@ CHOICES = {"cython": "0", "python": "1"}
 # What is not on every interpreter. A test that is `different_on_pypy` must fail there.
 compiled = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
 counted = pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="references are not counted here")
+without_gil = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 has_thresholds = pytest.mark.skipif(not hasattr(gc, "set_threshold"), reason="the collector has no thresholds here")
 
 
@@ -64,6 +66,14 @@ def environment(implementation):
 def in_place(implementation):
     """Have what the package imports later on be its own, for the length of a block."""
     return _in_place(_modules[implementation])
+
+
+def thresholds(count):
+    """Return what gc.set_threshold() is to be given for a collection whenever there are `count` new objects.
+
+    Without the GIL there is one after some 500, and only if they are a quarter of all, unless that is switched off.
+    """
+    return (count, 0) if without_gil else (count,)
 
 
 def collect():

@@ -306,7 +306,8 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
                     return world.signal.has_listeners(world.sender(sender))
                 if what == "entries":
                     return len(world.entries())
-                return gc.collect(1) and None
+                gc.collect(1)
+                return None
 
             if sender in self.world.senders:
                 self.check(act)

@@ -10,7 +10,7 @@ import sys
 import weakref
 
 import pytest
-from implementations import collect_where_references_are_not_counted
+from implementations import collect_where_references_are_not_counted, thresholds
 
 MOST_ACTS = 30      # in one step: who connects whenever keys are compared would have connect() compare for ever
 
@@ -154,7 +154,7 @@ def collect_always():
     threshold = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(1)
+    gc.set_threshold(*thresholds(1))
     yield
     gc.set_threshold(*threshold)
     gc.unfreeze()

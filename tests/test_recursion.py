@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from implementations import collect_where_references_are_not_counted, environment
+from implementations import environment
 
 SENDS = ["send", "send_robust"]
 
@@ -55,6 +55,7 @@ def test_also_in_a_thread_whose_stack_is_small(make):
     assert found[0][1] is RecursionError
 
 
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy raises another RecursionError where one is caught")
 def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
     """Each is tried with ever less stack left: it happens, or it does not and raises."""
     signal = make()
@@ -69,10 +70,8 @@ def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
     outcomes = set()
 
     def descend(operation):
-        try:
+        with contextlib.suppress(RecursionError):
             descend(operation)
-        except RecursionError:
-            pass
         try:
             operation()
         except RecursionError:
@@ -95,7 +94,6 @@ def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
         for _ in range(3):
             with contextlib.suppress(RecursionError):
                 descend(operation)
-            collect_where_references_are_not_counted()
             signal.disconnect(late)
             assert signal.send(None) == [(hear, "heard")]
             signal.connect(late)

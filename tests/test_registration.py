@@ -3,13 +3,20 @@
 import copy
 import gc
 import random
-import sys
+import warnings
 import weakref
 from unittest import mock
 
 import pytest
 from conftest import StockSignal
-from implementations import collect_where_references_are_not_counted, compiled, counted, has_thresholds, load
+from implementations import (
+    collect_where_references_are_not_counted,
+    compiled,
+    counted,
+    has_thresholds,
+    load,
+    thresholds,
+)
 
 
 def make():
@@ -157,13 +164,13 @@ def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
     class Sender:
         pass
 
-    receiver, stays = make(), make()
+    sender, receiver, stays = Sender(), make(), make()
     signal.connect(stays)
-    signal.connect(receiver, sender=Sender, weak=dead == "receiver")
+    signal.connect(receiver, sender=sender, weak=dead == "receiver")
     if dead == "receiver":
         del receiver
     else:
-        del Sender
+        del sender
     gc.collect()
     signal.disconnect(make()) if dead == "receiver" else signal.connect(stays)
     assert [entry[1]() for entry in signal.receivers] == [stays]
@@ -182,7 +189,7 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
                 signal.disconnect(dispatch_uid=number)
             more.append([(number,) * 4 for number in range(500)])
 
-    more = []
+    more, before = [], gc.get_threshold()
     receiver = make()
     for pad in range(1, 40):
         for number in range(1, 100):
@@ -192,13 +199,13 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
         signal.receivers.reverse()
         gc.collect()
         Garbage()
-        gc.set_threshold(60)
+        gc.set_threshold(*thresholds(60))
         try:
             hold = [make() for _ in range(pad)]
             signal.disconnect(dispatch_uid=1)
             signal.send(None)
         finally:
-            gc.set_threshold(700)
+            gc.set_threshold(*before)
         gc.collect()
         more.clear()
         del hold
@@ -254,6 +261,16 @@ def test_a_patched_callback_is_not_kept(csignals):
         assert where(signal, [receiver]) == [0]
         del receiver
         collect_where_references_are_not_counted()
+
+
+def test_without_counted_references_nothing_is_warned_of_in_development(signal, implementation, monkeypatch):
+    watching = load(implementation, "csignals._watching")
+    monkeypatch.setattr(watching, "is_debugging", lambda: True)
+    monkeypatch.setattr(watching, "_METHOD_ALONE", 0)   # as it is on PyPy
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        signal.connect(lambda **named: None)
+    assert len(signal.receivers) == 1
 
 
 @counted

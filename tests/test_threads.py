@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from implementations import collect, collect_where_references_are_not_counted, environment, has_thresholds
+from implementations import collect_where_references_are_not_counted, environment, has_thresholds, thresholds
 from stress import Storm
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_lost_where_finalizers_come_between(signal):
     threshold = gc.get_threshold()
 
     def work():
-        gc.set_threshold(1)
+        gc.set_threshold(*thresholds(1))
         for mine, other in zip(kept, connected_by_finalizers, strict=True):
             Finalized(lambda other=other: (signal.connect(other), signal.disconnect(hear), signal.send(None)))
             signal.connect(lambda **named: None)    # dead at once, to be swept

@@ -13,7 +13,7 @@ import django.conf
 import django.dispatch
 import pytest
 from django.db.models.signals import ModelSignal, post_save
-from implementations import load
+from implementations import counted, load
 from weak_receivers import (
     HELD,
     TRAPS,
@@ -26,6 +26,7 @@ from weak_receivers import (
     wrapped,
 )
 
+pytestmark = counted     # or nothing is warned of: see test_registration.py
 STOCK_CONNECT = inspect.signature(django.dispatch.Signal.connect)
 
 

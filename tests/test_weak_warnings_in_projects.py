@@ -3,11 +3,12 @@
 import subprocess
 import sys
 
-from implementations import environment
+from implementations import counted, environment
 
 #: Up to Python 3.10, decorators are called where the function begins.
 CALLS_DECORATORS_ABOVE = sys.version_info >= (3, 11)
 
+pytestmark = counted
 SCRIPT = """
 import csignals
 
