@@ -36,6 +36,7 @@ def growths(kind, implementation, repetitions):
     return json.loads(done.stdout)
 
 
+@counted
 @pytest.mark.parametrize(
     ("kind", "name"),
     [(kind, name) for name, (_, needs, _) in PATHS.items() for kind in KINDS.get(needs, [needs])],

@@ -17,7 +17,7 @@ from statistics import fmean
 from urllib.parse import urlencode
 
 import pytest
-from implementations import environment, load
+from implementations import different_on_pypy, environment, load, without_gil
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX, and so is handing on a socket")
 
@@ -59,15 +59,22 @@ STAGES, STAGE = 20, 20              # visits as well: the 2,000 requests
 # What a process may grow in the second 1,000 requests, in kB. Django alone is seen at 500, as memory goes on settling
 # for some 7,000 requests and is flat from then on; a server that lost one dict per send would be at 8,000.
 MARGIN = 1024
+# Elsewhere it grows without csignals, too: by PyPy's machine code, and by the classes of 3.13t, which are immortal.
+IS_FLAT = sys.implementation.name == "cpython" and not without_gil
+
+servers = pytest.mark.parametrize(
+    "server",
+    [pytest.param("gunicorn", marks=different_on_pypy("gunicorn prints the exception that ends it")), "uvicorn"],
+)
 
 
-@pytest.mark.parametrize("server", COMMANDS)
+@servers
 def test_under_a_real_server_no_request_is_lost_and_memory_is_flat(server, implementation, tmp_path):
     checkout_or_installed = Path(load(implementation).__file__).parents[1]
     put_under_load(server, implementation, tmp_path, environment(implementation), [SITE, checkout_or_installed])
 
 
-@pytest.mark.parametrize("server", COMMANDS)
+@servers
 def test_the_same_holds_without_csignals(server, tmp_path):
     put_under_load(server, "django", tmp_path, os.environ, [SITE])
 
@@ -101,7 +108,7 @@ def put_under_load(server, dispatcher, folder, variables, path):
     assert counts(folder) - before == {name: visitors * times for name, times in SIGNALS_OF_A_VISIT.items()}
     # Means, as the garbage that happens to be there at one moment is as much as a small leak.
     _, second_quarter, _, last_quarter = (fmean(memory[i : i + STAGES // 4]) for i in range(0, STAGES, STAGES // 4))
-    assert last_quarter - second_quarter <= MARGIN * PROCESSES[server], memory
+    assert not IS_FLAT or last_quarter - second_quarter <= MARGIN * PROCESSES[server], memory
 
 
 def manage(folder, variables, *arguments):
