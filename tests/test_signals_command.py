@@ -202,7 +202,7 @@ nameless[0].connect(print)
 call_command("signals")
 call_command("signals", senders=["shop.Item"], apps=["shop"], signals=["post_save"])
 """
-    done = run(["-c", code], environment("cython"), cwd=tmp_path)
+    done = run(["-c", code], os.environ, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         "\ndjango.dispatch.dispatcher.Signal, without a name\n    print  -  any sender  weak  sync\n\n" in done.stdout
@@ -224,7 +224,8 @@ def test_another_command_is_timed(implementation):
 
 def test_a_timed_command_that_fails_fails_and_is_summed_up():
     done = signals("--time", "sell", "0")
-    assert (done.returncode, done.stderr) == (1, "CommandError: nothing to sell\n")
+    assert done.returncode == 1     # before it, there may be a note as above
+    assert done.stderr.splitlines()[-1] == "CommandError: nothing to sell"
     assert "Receivers that sell called, the slowest first" in done.stdout
 
 

@@ -102,10 +102,11 @@ def name(receiver):
 def place(receiver):
     if isinstance(receiver, functools.partial):
         receiver = receiver.func
-    if type(type(receiver).__call__) is types.FunctionType:
-        receiver = type(receiver).__call__
     if isinstance(receiver, (type, types.BuiltinFunctionType)):
         return None, None
+    is_written = isinstance(receiver, (types.FunctionType, types.MethodType))   # whose own __call__ PyPy says is one
+    if not is_written and type(type(receiver).__call__) is types.FunctionType:
+        receiver = type(receiver).__call__
     receiver = inspect.unwrap(receiver)
     return inspect.getsourcefile(receiver), inspect.getsourcelines(receiver)[1]
 
