@@ -154,11 +154,13 @@ def install(session, *packages, env=None):
 def pytest(session, *args, env=None, python="python"):
     engine = ["--implementation=python"] if is_pypy(session) else []
     session.run(python, "-m", "csignals", env=env, external=True)
-    # Without the GIL, 3.13 makes functions and classes immortal once a thread has started: a process for each file.
-    apart = sorted(Path("tests").glob("test_*.py")) if session.python == "3.13t" and not args else [None]
-    for file in apart:
-        command = [python, "-m", "pytest", "-rs", *engine, *args, *filter(None, [file]), *session.posargs]
-        session.run(*command, env=env, external=True, success_codes=[0, 5] if file else [0])    # 5: none is in it
+    runs, codes = [args], [0]
+    if session.python == "3.13t" and not args:
+        # It makes functions and classes immortal once a thread has started: a process for each file; 5: none is in it.
+        runs, codes = [[file] for file in sorted(Path("tests").glob("test_*.py"))], [0, 5]
+    for files in runs:
+        command = [python, "-m", "pytest", "-rs", *engine, *files, *session.posargs]
+        session.run(*command, env=env, external=True, success_codes=codes)
 
 
 def is_pypy(session):

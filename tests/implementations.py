@@ -68,18 +68,24 @@ def in_place(implementation):
     return _in_place(_modules[implementation])
 
 
-def thresholds(count):
-    """Return what gc.set_threshold() is to be given for a collection whenever there are `count` new objects.
+@contextlib.contextmanager
+def collecting_after(count):
+    """Have the collector come, for the length of a block, whenever there are `count` new objects.
 
-    Without the GIL there is one after some 500, and only if they are a quarter of all, unless that is switched off.
+    Without the GIL it comes after some 500, and only if they are a quarter of all, unless that is switched off.
     """
-    return (count, 0) if without_gil else (count,)
+    before = gc.get_threshold()
+    gc.set_threshold(count, *([0] if without_gil else []))
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
-def collect():
+def collect(generation=2):
     """Have be gone what nobody refers to any more. PyPy runs finalizers between two collections."""
     for _ in range(1 if sys.implementation.name == "cpython" else 3):
-        gc.collect()
+        gc.collect(generation)
 
 
 def collect_where_references_are_not_counted():

@@ -20,7 +20,7 @@ from asgiref.sync import SyncToAsync
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from implementations import collect_where_references_are_not_counted
+from implementations import collect
 from kinds_of_signals import SUBCLASSES, subclass
 from world import (
     ACTIONS,
@@ -336,8 +336,7 @@ def collect_in_all():
 
     In one world alone, that would make older, and so more lasting, what the others have.
     """
-    gc.collect(1)
-    collect_where_references_are_not_counted()
+    collect(1)
 
 
 COPIES = {"copy": copy.copy}

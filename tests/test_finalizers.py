@@ -10,7 +10,7 @@ import sys
 import weakref
 
 import pytest
-from implementations import collect_where_references_are_not_counted, thresholds
+from implementations import collect_where_references_are_not_counted, collecting_after
 
 MOST_ACTS = 30      # in one step: who connects whenever keys are compared would have connect() compare for ever
 
@@ -151,12 +151,10 @@ class ActingName(str):
 def collect_always():
     if not hasattr(gc, "set_threshold"):
         pytest.skip("PyPy's collector has no thresholds")
-    threshold = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*thresholds(1))
-    yield
-    gc.set_threshold(*threshold)
+    with collecting_after(1):
+        yield
     gc.unfreeze()
 
 

@@ -11,11 +11,11 @@ import pytest
 from conftest import StockSignal
 from implementations import (
     collect_where_references_are_not_counted,
+    collecting_after,
     compiled,
     counted,
     has_thresholds,
     load,
-    thresholds,
 )
 
 
@@ -189,7 +189,7 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
                 signal.disconnect(dispatch_uid=number)
             more.append([(number,) * 4 for number in range(500)])
 
-    more, before = [], gc.get_threshold()
+    more = []
     receiver = make()
     for pad in range(1, 40):
         for number in range(1, 100):
@@ -199,13 +199,10 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
         signal.receivers.reverse()
         gc.collect()
         Garbage()
-        gc.set_threshold(*thresholds(60))
-        try:
+        with collecting_after(60):
             hold = [make() for _ in range(pad)]
             signal.disconnect(dispatch_uid=1)
             signal.send(None)
-        finally:
-            gc.set_threshold(*before)
         gc.collect()
         more.clear()
         del hold

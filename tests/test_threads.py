@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from implementations import collect_where_references_are_not_counted, environment, has_thresholds, thresholds
+from implementations import collect_where_references_are_not_counted, collecting_after, environment, has_thresholds
 from stress import Storm
 
 
@@ -121,10 +121,8 @@ def test_nothing_is_lost_where_finalizers_come_between(signal):
     """The collector runs as often as it can, and what it collects connects, disconnects and sends."""
     kept = [lambda **named: None for _ in range(40)]
     connected_by_finalizers = [lambda **named: None for _ in range(40)]
-    threshold = gc.get_threshold()
 
     def work():
-        gc.set_threshold(*thresholds(1))
         for mine, other in zip(kept, connected_by_finalizers, strict=True):
             Finalized(lambda other=other: (signal.connect(other), signal.disconnect(hear), signal.send(None)))
             signal.connect(lambda **named: None)    # dead at once, to be swept
@@ -133,10 +131,8 @@ def test_nothing_is_lost_where_finalizers_come_between(signal):
             signal.send(None)
             signal.disconnect(hear)
 
-    try:
+    with collecting_after(1):
         run_all(work)
-    finally:
-        gc.set_threshold(*threshold)
     gc.collect()
     signal.disconnect(hear)
     receivers = [receiver for receiver, _ in signal.send(None)]
