@@ -246,6 +246,8 @@ def behaviours(seed, interrupt):
 def compare(recwarn):
     """Return a function that lives the same lives with Django's signal and with another, and compares."""
     logging.getLogger("asyncio").addHandler(handler := Recorder())
+    was_enabled = gc.isenabled()
+    gc.disable()    # so that what a life leaves stays young, and is found without looking through all that there is
 
     def compare(make_signal, seed, interrupt):
         names = behaviours(seed, interrupt)
@@ -254,12 +256,14 @@ def compare(recwarn):
             for make in (StockSignal, make_signal):
                 world = World(make(), names)
                 outcome = asyncio.run(world.live(method, interrupt))
-                gc.collect()
+                gc.collect(1)
                 seen.append((outcome, world.lives(), handler.take(), [str(each.message) for each in recwarn]))
                 recwarn.clear()
             assert seen[0] == seen[1], names
 
     yield compare
+    if was_enabled:
+        gc.enable()
     logging.getLogger("asyncio").removeHandler(handler)
 
 

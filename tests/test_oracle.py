@@ -13,11 +13,11 @@ import pytest
 from around import Tools
 from conftest import StockSignal
 from hypothesis import Phase
-from implementations import load
+from implementations import load, without_gil
 from life import HAS_ASYNC, HAS_GROUPS, machine, run
 
-# Where references are not counted, each death takes collections.
-EXAMPLES = 150 if hasattr(sys, "getrefcount") else 10
+# Each death takes a collection: of everything without the GIL, and of everything three times in PyPy.
+EXAMPLES = 5 if sys.implementation.name == "pypy" else 30 if without_gil else 150
 
 
 @pytest.fixture
