@@ -20,7 +20,7 @@ from asgiref.sync import SyncToAsync
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from implementations import collect
+from implementations import collect, collect_where_references_are_not_counted
 from kinds_of_signals import SUBCLASSES, subclass
 from world import (
     ACTIONS,
@@ -360,6 +360,7 @@ def wait_for_threads():
     """
     SyncToAsync.single_thread_executor.submit(int).result()
     while threading.active_count() > own_threads():
+        collect_where_references_are_not_counted()      # a thread ends with its executor
         time.sleep(0.0001)
 
 
