@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"     # Debian's interpreters cannot make environments by themselves
@@ -158,9 +159,15 @@ def pytest(session, *args, env=None, python="python"):
     if session.python == "3.13t" and not args:
         # It makes functions and classes immortal once a thread has started: a process for each file; 5: none is in it.
         runs, codes = [[file] for file in sorted(Path("tests").glob("test_*.py"))], [0, 5]
+    failed = False
     for files in runs:
         command = [python, "-m", "pytest", "-rs", *engine, *files, *session.posargs]
-        session.run(*command, env=env, external=True, success_codes=codes)
+        try:
+            session.run(*command, env=env, external=True, success_codes=codes)
+        except CommandFailed:       # nox says of what
+            failed = True
+    if failed:
+        session.error("there were failures")
 
 
 def is_pypy(session):

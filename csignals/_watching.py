@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 IS_DEV_MODE = sys.flags.dev_mode
 modules = sys.modules
 attribute_of = object.__getattribute__
-settings: Any = None    # Django's, once they have been seen
+conf: Any = None    # Django's module that has its settings, once it is there
 
 # As in `inspect`, which takes long to import.
 CO_OPTIMIZED = 0x01
@@ -57,15 +57,16 @@ class WeakReceiverWarning(RuntimeWarning):
 
 def is_debugging() -> bool:
     """Return whether Python is in development mode, or Django's settings say DEBUG."""
-    global settings
+    global conf
     if IS_DEV_MODE:
         return True
-    if settings is None:
-        # Only until they are there: without the GIL this takes a lock, and if daemon threads have that where the
+    if conf is None:
+        # Only until it is there: without the GIL this takes a lock, and if daemon threads have that where the
         # process ends, Python waits for it forever.
-        settings = getattr(modules.get("django.conf"), "settings", None)
-        if settings is None:
-            return False
+        conf = modules.get("django.conf")
+    settings = getattr(conf, "settings", None)
+    if settings is None:
+        return False
     # Django's answer in Python code, which takes as long as to connect; but they note in here what they answered.
     noted = attribute_of(settings, "__dict__")
     if "_wrapped" in noted and ("DEBUG" in noted or type(noted["_wrapped"]) is object):
