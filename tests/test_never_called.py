@@ -12,6 +12,7 @@ import warnings
 import django
 import django.dispatch
 import pytest
+from asgiref.sync import SyncToAsync
 from implementations import collect, environment, load
 from receivers import Listener, Other, Sender
 
@@ -87,6 +88,8 @@ def test_every_way_of_sending_calls(make, list_receivers, send):
     result = getattr(signal, send)(Sender)
     if send.startswith("a"):
         asyncio.run(result)
+        # The thread lets go of what it called after it has said what that returned.
+        SyncToAsync.single_thread_executor.submit(int).result()
     del local, result
     collect()
     assert list_receivers(signal) == []
