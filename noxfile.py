@@ -159,9 +159,11 @@ def pytest(session, *args, env=None, python="python"):
     if session.python == "3.13t" and not args:
         # It makes functions and classes immortal once a thread has started: a process for each file; 5: none is in it.
         runs, codes = [[file] for file in sorted(Path("tests").glob("test_*.py"))], [0, 5]
+    # Where the collector is slow, and with threads, a test may take more than the usual two minutes.
+    patience = ["-o", "faulthandler_timeout=900"] if is_pypy(session) or session.python == "3.13t" else []
     failed = False
     for files in runs:
-        command = [python, "-m", "pytest", "-rs", *engine, *files, *session.posargs]
+        command = [python, "-m", "pytest", "-rs", *engine, *patience, *files, *session.posargs]
         try:
             session.run(*command, env=env, external=True, success_codes=codes)
         except CommandFailed:       # nox says of what
