@@ -117,6 +117,8 @@ if django.VERSION >= (6, 1):
     @pytest.mark.parametrize("cls", RAISED)
     @pytest.mark.parametrize("kind", [raises, awaited_raises])
     def test_what_a_receiver_raises_under_asend_is_treated_as_by_django(make, cls, kind):
+        if kind is raises and cls is StopIteration and sys.version_info < (3, 12, 6):
+            pytest.skip("what a thread raises never reaches who waits for it, in Django neither (CPython's gh-112182)")
         failing = kind(cls("bad luck"))
 
         async def awaited(**named):
