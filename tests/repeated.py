@@ -30,6 +30,7 @@ def main(kind, repetitions, *names):
     django.conf.settings.configure(DEBUG=False)
     logging.getLogger("django.dispatch").addHandler(logging.NullHandler())
     logging.getLogger("django.dispatch").propagate = False
+    global signal   # that is found by this name: or each trace would look through all modules anew
     make = begin(kind)
     results = {}
     for name, (function, needs, every) in PATHS.items():
@@ -37,7 +38,8 @@ def main(kind, repetitions, *names):
         is_for_this = needs in ("any", kind) or (needs == "csignals" and kind != "stock")
         if is_wanted and is_for_this and hasattr(make, "asend" if "await" in name else "send"):
             times = max(int(repetitions) // every, LEAST)
-            results[name] = {"times": times, **growth(function, make(), times)}
+            signal = make()
+            results[name] = {"times": times, **growth(function, signal, times)}
     loop.close()
     print(json.dumps(results))
 
