@@ -156,7 +156,7 @@ def pytest(session, *args, env=None, python="python"):
     engine = ["--implementation=python"] if is_pypy(session) else []
     session.run(python, "-m", "csignals", env=env, external=True)
     runs, codes = [args], [0]
-    if session.python == "3.13t" and not args:
+    if session.python == "3.13t" and not args and not any(map(os.path.exists, session.posargs)):
         # It makes functions and classes immortal once a thread has started: a process for each file; 5: none is in it.
         runs, codes = [[file] for file in sorted(Path("tests").glob("test_*.py"))], [0, 5]
     # Where the collector is slow, and with threads, a test may take more than the usual two minutes.
