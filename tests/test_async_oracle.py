@@ -13,6 +13,10 @@ import django.dispatch
 import pytest
 from conftest import StockSignal
 
+# Before Python 3.13, asyncio's TaskGroup, by which Django sends, leaves the caller's task as if it had been cancelled,
+# and forgets a cancellation that comes with a failure (CPython's gh-116720). What csignals has for it never does.
+COUNTS_CANCELLATIONS = sys.version_info >= (3, 13)
+
 variable = contextvars.ContextVar("variable", default="unset")
 
 pytestmark = pytest.mark.skipif(
@@ -218,15 +222,16 @@ class World:
             found = self.outcome(error)
         except asyncio.CancelledError:
             found = "cancelled"
-        task = asyncio.current_task()
-        return found, variable.get(), task.cancelling()
+        return found, variable.get(), asyncio.current_task().cancelling() if COUNTS_CANCELLATIONS else None
 
 
 ASYNC = [
     "returns", "raises", "waits", "waits_and_raises", "cancels", "cancels_its_task", "sets", "spawns", "disconnects",
 ]
 SLEEPING = ["sleeps", "times_out"]
-BLOCKING = ["blocks", "blocks_and_fails_when_cancelled", "blocks_and_will_not_be_cancelled"]
+BLOCKING = ["blocks", "blocks_and_will_not_be_cancelled"]
+if COUNTS_CANCELLATIONS:
+    BLOCKING += ["blocks_and_fails_when_cancelled"]
 SYNC = ["is_sync", "is_sync_and_raises"]
 
 
