@@ -193,12 +193,20 @@ class World:
         if action in ("send", "send robustly") and self.depth < 2 and len(self.notes) < MANY_NOTES:
             return self.send_nested(signal.send if action == "send" else signal.send_robust, sender)
         if action == "ask":
-            return signal.has_listeners(sender)
+            return self.has_listeners(sender)
         if action == "clear":
             self.save()
         if action == "restore":
             self.restore()
         return listener.label
+
+    def has_listeners(self, sender):
+        """Return what the signal says, or would if the listener that is as if muted were not connected."""
+        if self.unheard is None:
+            return self.signal.has_listeners(sender)
+        live = self.signal._live_receivers(sender)
+        sync_and_async = live if isinstance(live, tuple) else (live,)   # in Django 4.2 it is one list
+        return any(listener_of(receiver) is not self.unheard for each in sync_and_async for receiver in each)
 
     def send_nested(self, send, sender):
         self.depth += 1
