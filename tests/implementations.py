@@ -82,6 +82,18 @@ def collecting_after(count):
         gc.set_threshold(*before)
 
 
+@contextlib.contextmanager
+def without_collector():
+    """Have the collector come only where it is called, for the length of a block."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def collect(generation=2):
     """Have be gone what nobody refers to any more. PyPy runs finalizers between two collections."""
     for _ in range(1 if sys.implementation.name == "cpython" else 3):

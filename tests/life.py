@@ -20,7 +20,7 @@ from asgiref.sync import SyncToAsync
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from implementations import collect, collect_where_references_are_not_counted
+from implementations import collect, collect_where_references_are_not_counted, without_collector
 from kinds_of_signals import SUBCLASSES, subclass
 from world import (
     ACTIONS,
@@ -373,16 +373,13 @@ def run(life, number=None, **how):
     """Live lives of a machine. With a seed, they are the same each time."""
     if number is not None:
         life = seed(number)(life)
-    was_enabled = gc.isenabled()
-    gc.disable()    # which of two worlds it would come by in, is chance
     try:
-        run_state_machine_as_test(
-            life,
-            settings=settings(
-                **{"stateful_step_count": 60, "deadline": None, "suppress_health_check": list(HealthCheck), **how}
-            ),
-        )
+        with without_collector():   # which of two worlds it would come by in, is chance
+            run_state_machine_as_test(
+                life,
+                settings=settings(
+                    **{"stateful_step_count": 60, "deadline": None, "suppress_health_check": list(HealthCheck), **how}
+                ),
+            )
     finally:
-        if was_enabled:
-            gc.enable()
         gc.collect()

@@ -12,6 +12,7 @@ import django
 import django.dispatch
 import pytest
 from conftest import StockSignal
+from implementations import without_collector
 
 # Before Python 3.13, asyncio's TaskGroup, by which Django sends, leaves the caller's task as if it had been cancelled,
 # and forgets a cancellation that comes with a failure (CPython's gh-116720). What csignals has for it never does.
@@ -251,8 +252,6 @@ def behaviours(seed, interrupt):
 def compare(recwarn):
     """Return a function that lives the same lives with Django's signal and with another, and compares."""
     logging.getLogger("asyncio").addHandler(handler := Recorder())
-    was_enabled = gc.isenabled()
-    gc.disable()    # so that what a life leaves stays young, and is found without looking through all that there is
 
     def compare(make_signal, seed, interrupt):
         names = behaviours(seed, interrupt)
@@ -266,9 +265,9 @@ def compare(recwarn):
                 recwarn.clear()
             assert seen[0] == seen[1], names
 
-    yield compare
-    if was_enabled:
-        gc.enable()
+    # What a life leaves stays young, and is found without looking through all that there is.
+    with without_collector():
+        yield compare
     logging.getLogger("asyncio").removeHandler(handler)
 
 

@@ -16,6 +16,7 @@ from implementations import (
     counted,
     has_thresholds,
     load,
+    without_collector,
 )
 
 
@@ -279,12 +280,9 @@ def test_a_signal_without_receivers_is_freed_at_once(csignals):
     del receiver
     signal.send(None)
     death = weakref.ref(signal)
-    gc.disable()
-    try:
+    with without_collector():
         del signal
         assert death() is None
-    finally:
-        gc.enable()
 
 
 def test_a_function_that_passes_for_a_method_is_that_method(signal):

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import django
 import django.dispatch
 import pytest
-from implementations import collect, collect_where_references_are_not_counted
+from implementations import collect, collect_where_references_are_not_counted, without_collector
 from receivers import Listener, Sender, awaited, connected, fail, one, two
 
 
@@ -530,8 +530,7 @@ def test_a_closed_trace_is_freed_at_once(csignals, make):
     inner = connected(make(), one, fail)
     signal = connected(make(), one, lambda **named: inner.send_robust(Sender), weak=False)
     gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         with csignals.trace() as trace:
             signal.send(Sender)
             signal.send_robust(Sender)
@@ -540,8 +539,6 @@ def test_a_closed_trace_is_freed_at_once(csignals, make):
         collect_where_references_are_not_counted()
         assert deaths[0]() is None
         assert deaths[1]() is signal
-    finally:
-        gc.enable()
 
 
 def test_names_of_the_dead_are_not_given_to_others(csignals, signal):

@@ -13,7 +13,7 @@ import django.conf
 import django.dispatch
 import pytest
 from django.db.models.signals import ModelSignal, post_save
-from implementations import counted, load
+from implementations import counted, load, without_collector
 from weak_receivers import (
     HELD,
     TRAPS,
@@ -308,13 +308,10 @@ def live(signal, case):
     """Have a receiver connected and let go of. Return when it died, and what the collector found."""
     died = []
     gc.collect()
-    gc.disable()
-    try:
+    with without_collector():
         recorded(case, signal, died)
         died.append("the function has ended")
         return died, gc.collect()
-    finally:
-        gc.enable()
 
 
 def lives_of_a_local_function(signal, died):
