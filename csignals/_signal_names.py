@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Path = tuple[str, ...]      # of names, from a module's global down
 
-_names = Memo()     # those that were found
+_places = Memo()    # those that were found: the dotted name, the module's, and the path in it
 
 
 def name_of(signal: Any) -> str | None:
@@ -34,11 +34,16 @@ def name_of(signal: Any) -> str | None:
 def names_of(signals: Iterable[Any]) -> list[str | None]:
     """Return what each of several signals is called, after one look through the modules for all of them."""
     signals = list(signals)
-    unknown = {id(signal): signal for signal in signals if _known_name(signal) is None}
-    if unknown:
-        for number, places in _find(unknown).items():
-            _names.keep(unknown[number], str(_best(places)))
+    _look_for(signal for signal in signals if _known_name(signal) is None)
     return [_known_name(signal) for signal in signals]
+
+
+def place_of(signal: Any) -> tuple[str, Path] | None:
+    """Return the name of the module where a signal stands, and the path to it there, whatever it is called; or None."""
+    if _places.get(signal) is None:
+        _look_for([signal])
+    found = _places.get(signal)
+    return None if found is None else found[1:]
 
 
 def label_of(signal: Any) -> str:
@@ -55,7 +60,19 @@ def labels_of(signals: Iterable[Any]) -> dict[int, str]:
 
 def _known_name(signal: Any) -> str | None:
     given = attribute(signal, "_csignals_name")
-    return given if isinstance(given, str) else _names.get(signal)
+    if isinstance(given, str):
+        return given
+    found = _places.get(signal)
+    return None if found is None else found[0]
+
+
+def _look_for(signals: Iterable[Any]) -> None:
+    """Note where signals stand, as far as they are found, after one look through the modules for all of them."""
+    unknown = {id(signal): signal for signal in signals}
+    if unknown:
+        for number, places in _find(unknown).items():
+            place = _best(places)
+            _places.keep(unknown[number], (str(place), place.module, place.path))
 
 
 # --- Where a signal is found ---------------------------------------------------------------------------------

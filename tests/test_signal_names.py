@@ -215,10 +215,10 @@ def test_a_name_is_forgotten_with_its_signal(signal_names, make):
     with placed(signal):
         signal_names.name_of(signal)
     number = id(signal)
-    assert number in signal_names._names.known
+    assert number in signal_names._places.known
     del signal
     gc.collect()
-    assert number not in signal_names._names.known
+    assert number not in signal_names._places.known
 
 
 BUILT_IN = {

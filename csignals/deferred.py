@@ -1,0 +1,412 @@
+"""Receivers that run after the commit (``on_commit``), or in another process (``deferred``).
+
+Which engine brings a message to a worker is not known here: csignals.engines has an adapter for each. What travels in
+a message, _references.py says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import json
+import logging
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from csignals import _references
+from csignals._blocks import TRACES, here, references_to_open_ones, traces
+from csignals._import_names import written_name
+from csignals._names import describe, dotted_name
+from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
+from csignals.tracing import Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+__all__ = ["Engine", "Options", "Refused", "configure", "deferred", "on_commit", "reference", "run"]
+
+logger = logging.getLogger("csignals.deferred")
+
+VERSION = 1     # of messages
+
+
+class Refused(ValueError):  # noqa: N818  # it says what happened to a message
+    """A worker was given a message that no deferred receiver of its own code is meant by, or that is none at all."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an engine is asked for; what is None is left to it."""
+
+    queue: str | None = None
+    priority: int | None = None
+    delay: float | None = None      #: seconds
+    retries: int | None = None
+    expires: float | None = None    #: seconds
+
+
+class Engine(Protocol):
+    """What brings messages to workers, which then call ``run(message)``. Both methods are called by any thread."""
+
+    def prepare(self, options: Options) -> Any:
+        """Return what `enqueue` needs to know of a receiver's options; it is kept. Raises TypeError for unknown ones."""
+
+    def enqueue(self, message: str, prepared: Any) -> None:
+        """Hand a message over, and raise whatever goes wrong."""
+
+
+# --- After the commit ----------------------------------------------------------------------------------------
+
+@overload
+def on_commit(receiver: F) -> F: ...
+
+
+@overload
+def on_commit(*, using: str | None = None, robust: bool = False) -> Callable[[F], F]: ...
+
+
+def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = False) -> Any:
+    """Have a receiver of Django's signals run after the transaction commits, or at once outside of one.
+
+    Its response to the send is None. After a rollback, also one to a savepoint, it is not called at all. It is the
+    transaction of the database `using`; by default that which the send names itself (model signals do), or else the
+    default one. A failure reaches whoever commits, and keeps what was to come after it from being called; with
+    ``robust=True`` it is logged. As ``django.db.transaction.on_commit``, which is what calls it.
+
+    Raises TypeError for an async receiver.
+    """
+    if receiver is None:
+        return functools.partial(on_commit, using=using, robust=robust)
+    if inspect.iscoroutinefunction(receiver):
+        raise TypeError(f"on_commit() takes a sync receiver, and {describe(receiver).name} is async")
+
+    @functools.wraps(receiver)
+    def after_commit(*args: Any, **named: Any) -> None:
+        from django.db import transaction
+
+        transaction.on_commit(
+            functools.partial(receiver, *args, **named), using=using or named.get("using"), robust=robust
+        )
+
+    return after_commit
+
+
+# --- In another process --------------------------------------------------------------------------------------
+
+@overload
+def deferred(receiver: F) -> F: ...
+
+
+@overload
+def deferred(
+    *,
+    queue: str | None = None,
+    priority: int | None = None,
+    delay: float | timedelta | None = None,
+    retries: int | None = None,
+    expires: float | timedelta | None = None,
+    missing: str = "drop",
+    on_commit: bool | None = None,
+    engine: Engine | str | None = None,
+) -> Callable[[F], F]: ...
+
+
+def deferred(
+    receiver: Any = None,
+    *,
+    queue: str | None = None,
+    priority: int | None = None,
+    delay: float | timedelta | None = None,
+    retries: int | None = None,
+    expires: float | timedelta | None = None,
+    missing: str = "drop",
+    on_commit: bool | None = None,
+    engine: Engine | str | None = None,
+) -> Any:
+    """Have a worker process call a receiver: the send hands it over to a task engine, and its response is None.
+
+    The receiver is called with the signal, the sender, and those named arguments that its signature names; one that
+    names none gets, as its ``**kwargs``, all that can travel. JSON's values, tuples, sets, dates and times, Decimal and
+    UUID travel by value; a saved row as its model, primary key and database, from which the worker fetches it anew; a
+    class and a signal by the name under which they stand in a module that the worker has loaded. `reference` teaches
+    others. Under Django, what is sent in a transaction is handed over once that commits: that of the database that the
+    send names as ``using``, or of the default one. With ``on_commit=False`` it is at once, also within a transaction.
+
+    It is called at least once, as far as the engine promises that, and maybe more often; in what order, is not
+    promised. `queue`, `priority`, `delay` and `expires` (seconds, or a timedelta) and `retries` (after any exception)
+    are the engine's. Where a row is gone when the worker looks for it, the call is dropped, which the logger
+    ``csignals.deferred`` says; with ``missing="raise"`` the task fails. The engine is the one given here, or else the
+    one of `configure`, or of Django's setting ``CSIGNALS["DEFERRED"]``.
+
+    Raises TypeError for what a worker could not find by its name: a lambda, a local function, a bound method, or
+    anything that is no function; ValueError for another `missing`. The send raises TypeError for an argument that
+    cannot travel and for an option that the engine does not have, LookupError if there is no engine, and whatever
+    the engine raises. Thread-safe.
+    """
+    if receiver is None:
+        return functools.partial(
+            deferred, queue=queue, priority=priority, delay=delay, retries=retries, expires=expires, missing=missing,
+            on_commit=on_commit, engine=engine,
+        )  # fmt: skip
+    options = Options(queue, priority, _seconds(delay), retries, _seconds(expires))
+    declared = _Deferred(receiver, options, missing, on_commit, engine)
+    _declared[declared.name] = declared
+
+    @functools.wraps(receiver)
+    def enqueue(*, signal: Any, sender: Any, **named: Any) -> None:
+        declared.enqueue(signal, sender, named)
+
+    return enqueue
+
+
+def reference(cls: type, encode: Callable[[Any], Any], decode: Callable[[Any], Any]) -> None:
+    """Let the instances of a class, and of those that inherit from it, travel to workers.
+
+    `encode` is given an instance, and returns something that can travel; `decode` makes of that the instance that the
+    receiver gets. To be called in the code of both, senders and workers. Raises TypeError for what is no class, and
+    for one that does not stand in a module.
+    """
+    if not isinstance(cls, type):
+        raise TypeError(f"reference() takes a class, not {dotted_name(type(cls))}")
+    _references.learn(cls, encode, decode)
+
+
+# --- Which engine --------------------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class _Configuration:
+    engine: Engine
+    on_commit: bool = True
+
+
+_configured: _Configuration | None = None
+_forced: _Configuration | None = None   # by tests, for all receivers, and without waiting for a commit
+ENGINES = {"celery": "csignals.engines.celery.Engine", "django_tasks": "csignals.engines.django_tasks.Engine"}
+
+
+def configure(engine: Engine | str | None, *, on_commit: bool = True) -> None:
+    """Choose the engine of deferred receivers that name none, and whether they wait for the commit.
+
+    "celery", "django_tasks", the dotted name of an `Engine` or of a class that makes one, or an `Engine`. To be called
+    where both senders and workers import it, as it is by ``csignals.django`` for the setting ``CSIGNALS``. None takes it
+    back. Raises ImportError where what it needs is not installed, TypeError for what is no engine.
+    """
+    global _configured
+    _configured = None if engine is None else _Configuration(_engine(engine), on_commit)
+
+
+def configure_from_settings() -> bool:
+    """Do what Django's settings say in ``CSIGNALS``, and return whether they say anything of it."""
+    from django.conf import settings
+
+    chosen = getattr(settings, "CSIGNALS", {})
+    if "DEFERRED" not in chosen:
+        return False
+    configure(chosen["DEFERRED"], on_commit=chosen.get("DEFERRED_ON_COMMIT", True))
+    return True
+
+
+def _current() -> _Configuration:
+    if _configured is None:
+        settings = getattr(sys.modules.get("django.conf"), "settings", None)
+        if settings is None or not settings.configured or not configure_from_settings() or _configured is None:
+            raise LookupError(
+                "no engine for deferred receivers: choose one by csignals.deferred.configure(), or in Django's settings "
+                'by CSIGNALS = {"DEFERRED": "celery"}'
+            )
+    return _configured
+
+
+def _engine(engine: Any) -> Engine:
+    if isinstance(engine, str):
+        from importlib import import_module
+
+        module, _, name = ENGINES.get(engine, engine).rpartition(".")
+        if not module:
+            raise TypeError(f"{engine!r} is no engine: {', '.join(map(repr, ENGINES))}, or a dotted name")
+        engine = getattr(import_module(module), name)
+    if isinstance(engine, type):
+        engine = engine()
+    if not (callable(getattr(engine, "prepare", None)) and callable(getattr(engine, "enqueue", None))):
+        raise TypeError(f"{dotted_name(type(engine))} is no engine: it has no prepare() and enqueue()")
+    return engine  # type: ignore[no-any-return]
+
+
+# --- At the sender -------------------------------------------------------------------------------------------
+
+class _Deferred:
+    """A receiver that was declared to be called by workers."""
+
+    def __init__(
+        self, function: Any, options: Options, missing: str, on_commit: bool | None, engine: Engine | str | None
+    ) -> None:
+        if type(function) is not FunctionType:
+            raise TypeError(f"deferred() takes a function of a module, not {describe(function).name}")
+        if missing not in ("drop", "raise"):
+            raise ValueError(f"missing is 'drop' or 'raise', not {missing!r}")
+        self.name = written_name(function)
+        self.function = function
+        self.call = _in_a_loop_of_its_own(function) if inspect.iscoroutinefunction(function) else function
+        self.options = options
+        self.raises_if_missing = missing == "raise"
+        self._on_commit = on_commit
+        self._engine = engine
+        self._prepared: tuple[Any, Any] = None, None    # a configuration, and what its engine made of the options
+        parameters = inspect.signature(function).parameters
+        kinds = {parameter.kind for parameter in parameters.values()}
+        if inspect.Parameter.POSITIONAL_ONLY in kinds:
+            raise TypeError(f"{self.name} takes positional arguments, which a signal does not send")
+        self._named = [
+            name
+            for name, parameter in parameters.items()
+            if name not in ("signal", "sender")
+            and parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        ]
+        self._required = [name for name in self._named if parameters[name].default is inspect.Parameter.empty]
+        self._takes_what_can_travel = not self._named and inspect.Parameter.VAR_KEYWORD in kinds
+
+    def enqueue(self, signal: Any, sender: Any, named: dict[str, Any]) -> None:
+        configuration, prepared = self._prepare()
+        message = self.message(signal, sender, named)
+        waits = configuration.on_commit if self._on_commit is None else self._on_commit
+        connection = _in_transaction(named.get("using")) if waits and configuration is not _forced else None
+        if connection is None:
+            configuration.engine.enqueue(message, prepared)
+        else:
+            connection.on_commit(functools.partial(configuration.engine.enqueue, message, prepared))
+
+    def message(self, signal: Any, sender: Any, named: dict[str, Any]) -> str:
+        """Return what a worker is to be told. Raises TypeError for what cannot travel."""
+        travelling = {}
+        if self._takes_what_can_travel:
+            for name, value in named.items():
+                try:
+                    travelling[name] = encode(value)
+                except CannotTravelError:
+                    pass
+        else:
+            for name in self._named:
+                if name in named:
+                    travelling[name] = self._encode(f"the argument {name!r}", named[name])
+                elif name in self._required:
+                    raise TypeError(f"{self.name}() is missing the argument {name!r}, which was not sent")
+        content = {
+            "csignals": VERSION,
+            "receiver": self.name,
+            "signal": self._encode("the signal", signal),
+            "sender": self._encode("the sender", sender),
+            "named": travelling,
+        }
+        return _dump(content)
+
+    def _encode(self, what: str, value: Any) -> Any:
+        try:
+            return encode(value)
+        except (CannotTravelError, RecursionError) as error:
+            why = error if isinstance(error, CannotTravelError) else "it is nested too deeply, or in itself"
+            raise CannotTravelError(
+                f"{what} cannot travel to the worker that is to call {self.name}: {why}. Have the receiver not name it "
+                "in its signature, or send what it needs of it, or teach csignals.deferred.reference() its class."
+            ) from None
+
+    def _prepare(self) -> tuple[_Configuration, Any]:
+        """Return which engine to use, and what it has made of this receiver's options."""
+        configuration = _forced or self._own_configuration or _configured or _current()
+        prepared = self._prepared
+        if prepared[0] is not configuration:
+            prepared = self._prepared = configuration, configuration.engine.prepare(self.options)
+        return prepared
+
+    @functools.cached_property
+    def _own_configuration(self) -> _Configuration | None:
+        return None if self._engine is None else _Configuration(_engine(self._engine))
+
+
+_declared: dict[str, _Deferred] = {}    # by the names under which messages may ask for them
+_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+
+def _in_transaction(using: Any) -> Any:
+    """Return Django's connection to a database, or to the default one, if what is sent waits for its commit."""
+    database = sys.modules.get("django.db")
+    if database is None or not sys.modules["django.conf"].settings.configured:
+        return None
+    connections = database.connections
+    alias = using if isinstance(using, str) and using in connections.settings else database.DEFAULT_DB_ALIAS
+    connection = connections[alias]
+    # Outside of a transaction Django would open a connection to find out.
+    return connection if connection.in_atomic_block else None
+
+
+def _seconds(time: float | timedelta | None) -> float | None:
+    return time.total_seconds() if isinstance(time, timedelta) else time
+
+
+# --- At the worker -------------------------------------------------------------------------------------------
+
+def run(message: str) -> None:
+    """Call the deferred receiver that a message is for. To be called by engines, in a worker.
+
+    Raises Refused for a message that is none, or that names what this worker's code does not have; and whatever the
+    receiver raises. A receiver is called only if it was declared ``deferred`` in a module that is loaded. Thread-safe.
+    """
+    try:
+        declared, content = _read(message)
+        signal, sender = decode(content["signal"]), decode(content["sender"])
+        named = {name: decode(value) for name, value in content["named"].items()}
+    except RowIsGoneError as gone:
+        if declared.raises_if_missing:
+            raise
+        logger.warning("Dropped a call of %s: %s", declared.name, gone)
+    except (MalformedError, NotThereError, RecursionError) as error:
+        raise Refused(f"refused a message: {error}") from error
+    else:
+        _call(declared.call, signal, sender, named)
+
+
+def _read(message: Any) -> tuple[_Deferred, dict[str, Any]]:
+    """Return the receiver that a message is for, and what it says. Raises MalformedError, or NotThereError."""
+    if not isinstance(message, str):
+        raise MalformedError(f"not a string, but {dotted_name(type(message))}")
+    try:
+        content = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON ({error})") from None
+    if not isinstance(content, dict) or content.get("csignals") != VERSION:
+        raise MalformedError(f"not a message of csignals {VERSION}: {message:.100}")
+    name, named = content.get("receiver"), content.get("named")
+    if not isinstance(name, str) or not isinstance(named, dict) or not {"signal", "sender"} <= content.keys():
+        raise MalformedError(f"not a whole message: {message:.100}")
+    declared = _declared.get(name)
+    if declared is None:
+        raise NotThereError(f"no receiver {name:.200} is declared deferred here, in the modules that are loaded")
+    if not named.keys().isdisjoint(("signal", "sender")):
+        raise MalformedError("a sender and a signal cannot be among the arguments")
+    return declared, content
+
+
+def _call(function: Callable[..., Any], signal: Any, sender: Any, named: dict[str, Any]) -> None:
+    """Call a receiver, and record that where a trace is in force."""
+    recording = references_to_open_ones(here.get()[TRACES] + traces.everywhere)
+    if not recording:
+        function(signal=signal, sender=sender, **named)
+        return
+    record = Send(signal, sender, recording)
+    try:
+        record.call_sync(function, sender, named)
+    finally:
+        record.close()
+
+
+def _in_a_loop_of_its_own(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(**named: Any) -> None:
+        asyncio.run(function(**named))
+
+    return call

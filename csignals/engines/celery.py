@@ -1,0 +1,53 @@
+"""Deferred receivers on Celery 5, by whatever broker it has."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from celery import shared_task
+
+from csignals.deferred import Options, Refused, run
+
+if TYPE_CHECKING:
+    from celery import Task
+
+
+# Acknowledged once it is done: a worker that dies meanwhile leaves the message to another.
+@shared_task(
+    name="csignals.run", bind=True, serializer="json", ignore_result=True, acks_late=True, reject_on_worker_lost=True
+)
+def run_receiver(self: Task, message: str, retries: int = 0) -> None:
+    """Call the deferred receiver that a message is for."""
+    try:
+        run(message)
+    except Refused:
+        raise               # it would be again
+    except Exception as error:
+        if not retries:
+            raise
+        raise self.retry(exc=error, max_retries=retries) from error
+
+
+class Engine:
+    """The engine ``"celery"``: the task ``csignals.run`` of the app that is current, or of the one that is given.
+
+    Raises what Celery raises, as ``kombu.exceptions.OperationalError`` while the broker is not to be reached.
+    """
+
+    def __init__(self, app: Any = None) -> None:
+        self._app = app
+
+    def prepare(self, options: Options) -> dict[str, Any]:
+        """Return how Celery calls the options. It has all of them."""
+        named = {"queue": options.queue, "priority": options.priority, "countdown": options.delay}
+        prepared = {name: value for name, value in named.items() if value is not None}
+        if options.expires is not None:
+            prepared["expires"] = options.expires
+        if options.retries:
+            prepared["kwargs"] = {"retries": options.retries}
+        return prepared
+
+    def enqueue(self, message: str, prepared: dict[str, Any]) -> None:
+        task = run_receiver if self._app is None else self._app.tasks[run_receiver.name]
+        task.apply_async((message,), **prepared)

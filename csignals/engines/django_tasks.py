@@ -1,0 +1,49 @@
+"""Deferred receivers on Django's own Tasks: those of Django 6.0 and newer, or of the package django-tasks before."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if find_spec("django.tasks"):
+    from django.tasks import task
+else:
+    from django_tasks import task
+
+from django.utils import timezone
+
+from csignals.deferred import run
+
+if TYPE_CHECKING:
+    from csignals.deferred import Options
+
+
+@task
+def run_receiver(message: str) -> None:
+    """Call the deferred receiver that a message is for."""
+    run(message)
+
+
+class Engine:
+    """The engine ``"django_tasks"``: the backend ``"default"`` of the setting ``TASKS``, or another by its alias.
+
+    Raises what the backend raises; where it keeps tasks in the database, they are rows of the same transaction.
+    """
+
+    def __init__(self, backend: str | None = None) -> None:
+        self._backend = backend
+
+    def prepare(self, options: Options) -> tuple[Any, float | None]:
+        """Return the task with its options, and the delay. Raises TypeError for options that these tasks do not have."""
+        for name in ("retries", "expires"):
+            if getattr(options, name) is not None:
+                raise TypeError(f"Django's tasks have no {name}; leave it to what the receiver does, or to another engine")
+        prepared = run_receiver.using(priority=options.priority, queue_name=options.queue, backend=self._backend)
+        return prepared, options.delay
+
+    def enqueue(self, message: str, prepared: tuple[Any, float | None]) -> None:
+        task, delay = prepared
+        if delay is not None:
+            task = task.using(run_after=timezone.now() + timedelta(seconds=delay))
+        task.enqueue(message)
