@@ -309,7 +309,7 @@ def test_names_are_found_while_other_threads_import(modules, signal_names, make)
         with placed(wanted):
             for _ in range(20):
                 assert signal_names.name_of(unplaced) is None
-                signal_names._names.forget(wanted)
+                signal_names._places.forget(wanted)
                 assert signal_names.name_of(wanted) == f"{__name__}.placed_signal"
     finally:
         sys.setswitchinterval(interval)

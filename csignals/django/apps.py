@@ -1,6 +1,7 @@
 """The app, for ``INSTALLED_APPS``. Importing this module installs: the earlier, the fewer signals go before."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
 
 from csignals.django import install
@@ -16,3 +17,7 @@ class CsignalsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check)
+        if "DEFERRED" in getattr(settings, "CSIGNALS", ()):
+            from csignals.deferred import configure_from_settings
+
+            configure_from_settings()       # so that a worker knows the engine's task
