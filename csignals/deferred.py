@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
-from csignals._import_names import written_name
+from csignals._import_names import is_signal, written_name
 from csignals._names import describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
 from csignals.tracing import Send
@@ -305,6 +305,12 @@ class _Deferred:
         }
         return _dump(content)
 
+    def would_send(self, named: dict[str, Any]) -> bool:
+        """Return whether a message of this receiver's can have these arguments, and no others."""
+        if self._takes_what_can_travel:
+            return named.keys().isdisjoint(("signal", "sender"))
+        return named.keys() <= set(self._named) and named.keys() >= set(self._required)
+
     def _encode(self, what: str, value: Any) -> Any:
         try:
             return encode(value)
@@ -359,6 +365,8 @@ def run(message: str) -> None:
     try:
         declared, content = _read(message)
         signal, sender = decode(content["signal"]), decode(content["sender"])
+        if not is_signal(signal):
+            raise MalformedError(f"not a signal, but {dotted_name(type(signal))}")
         named = {name: decode(value) for name, value in content["named"].items()}
     except RowIsGoneError as gone:
         if declared.raises_if_missing:
@@ -386,8 +394,8 @@ def _read(message: Any) -> tuple[_Deferred, dict[str, Any]]:
     declared = _declared.get(name)
     if declared is None:
         raise NotThereError(f"no receiver {name:.200} is declared deferred here, in the modules that are loaded")
-    if not named.keys().isdisjoint(("signal", "sender")):
-        raise MalformedError("a sender and a signal cannot be among the arguments")
+    if not declared.would_send(named):
+        raise MalformedError(f"arguments that {name} is not sent: {', '.join(named):.200}")
     return declared, content
 
 

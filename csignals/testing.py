@@ -7,7 +7,7 @@ How a failure is put into words, _expecting.py knows; how a receiver is connecte
 from __future__ import annotations
 
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from csignals._blocks import CONTEXT, captures, check_scope, check_signals, identity, known_sender, mutes
@@ -18,9 +18,12 @@ from csignals.muting import mute
 from csignals.tracing import Trace, trace
 
 if TYPE_CHECKING:
-    from csignals._dispatch_py import Receiver, Response
+    from collections.abc import Iterator
 
-__all__ = ["Send", "Sends", "Signals", "assert_not_sent", "assert_sent", "capture", "connected"]
+    from csignals._dispatch_py import Receiver, Response
+    from csignals.deferred import Options
+
+__all__ = ["Send", "Sends", "Signals", "assert_not_sent", "assert_sent", "capture", "connected", "inline_deferred"]
 
 
 class Send:
@@ -224,6 +227,35 @@ class _AssertionBlock:
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
+class _Inline:
+    """The engine that runs what it is given at once."""
+
+    def prepare(self, options: Options) -> None:
+        pass
+
+    def enqueue(self, message: str, prepared: None) -> None:
+        from csignals.deferred import run
+
+        run(message)
+
+
+@contextmanager
+def inline_deferred() -> Iterator[None]:
+    """Have deferred receivers be called at once for the length of a block, in the whole process.
+
+    Their arguments travel as they do otherwise: what could not is a TypeError, and a row is fetched anew. No engine is
+    needed, no commit waited for, and no option observed. What a receiver raises, the send raises.
+    """
+    from csignals import deferred
+
+    before = deferred._forced
+    deferred._forced = deferred._Configuration(_Inline())
+    try:
+        yield
+    finally:
+        deferred._forced = before
+
+
 class Signals:
     """What a test does with signals until its end, which undoes it in reverse: the fixture ``signals`` is one.
 
@@ -257,6 +289,10 @@ class Signals:
     ) -> Receiver:
         """Connect a receiver, and return it: see `connected`."""
         return self._open.enter_context(connected(signal, receiver, sender, dispatch_uid))
+
+    def inline_deferred(self) -> None:
+        """Have deferred receivers be called at once: see `inline_deferred`."""
+        self._open.enter_context(inline_deferred())
 
     def trace(self, scope: str = CONTEXT, max_records: int | None = None) -> Trace:
         """Record the calls of receivers, and return the record: see ``csignals.trace``."""
