@@ -198,7 +198,7 @@ def _encode_row(instance: Any) -> list[Any]:
 
 def _find_row(encoded: Any) -> Any:
     from django.core.exceptions import ValidationError
-    from django.db import ConnectionDoesNotExist
+    from django.utils.connection import ConnectionDoesNotExist
 
     label, pk, database = encoded
     model = _find_model(label)

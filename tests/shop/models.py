@@ -1,0 +1,50 @@
+from django.db import models
+from django.dispatch import Signal, receiver
+
+from csignals.deferred import deferred, on_commit
+
+
+class Order(models.Model):
+    number = models.IntegerField(default=0)
+    tags = models.ManyToManyField("self")
+
+
+class Rush(Order):
+    class Meta:
+        proxy = True
+
+
+happened = Signal()     # with what tests have noted
+heard = []
+
+
+@receiver(models.signals.post_save, sender=Order)
+@on_commit
+def hear_save(sender, instance, created, **kwargs):
+    heard.append(("saved", instance.number, created))
+
+
+@receiver(happened)
+@on_commit(using="other", robust=True)
+def hear_other(what, **kwargs):
+    heard.append(("other", what))
+    if what == "failure":
+        raise ValueError(what)
+
+
+@receiver(models.signals.post_save, sender=Order)
+@deferred
+def work_on(sender, instance, created, update_fields, using, **kwargs):
+    heard.append(("worked", sender, type(instance), instance.number, instance._state.db, created, update_fields, using))
+
+
+@receiver(models.signals.m2m_changed)
+@deferred(missing="raise")
+def work_on_tags(sender, instance, action, pk_set, model, **kwargs):
+    heard.append(("tags", sender, instance.number, action, pk_set, model))
+
+
+@receiver(happened)
+@deferred(on_commit=False)
+def work_at_once(signal, sender, what, **kwargs):
+    heard.append(("at once", signal, sender, what))

@@ -1,0 +1,256 @@
+"""What is run after a commit, and what is sent to workers then. Run by test_deferred_in_django.py."""
+
+import asyncio
+from contextlib import contextmanager
+from unittest import mock
+
+from django.db import connections, transaction
+from django.test import TestCase, TransactionTestCase
+
+from csignals import deferred, testing
+from shop import models
+from shop.models import Order, Rush, happened, heard
+
+
+class Box:
+    def __init__(self):
+        self.messages = []
+
+    def prepare(self, options):
+        return options
+
+    def enqueue(self, message, prepared):
+        self.messages.append(message)
+
+    def run(self):
+        messages, self.messages = self.messages, []
+        for message in messages:
+            deferred.run(message)
+
+
+class Heard:
+    databases = {"default", "other"}
+
+    def setUp(self):
+        self.box = Box()
+        deferred.configure(self.box)
+        heard.clear()
+
+    def heard(self, *kinds):
+        found = [each[1:] for each in heard if each[0] in kinds]
+        heard.clear()
+        return found
+
+
+class OnCommit(Heard, TransactionTestCase):
+    def test_outside_of_a_transaction_at_once(self):
+        Order.objects.create(number=1)
+        self.assertEqual(self.heard("saved"), [(1, True)])
+
+    def test_in_one_after_it(self):
+        with transaction.atomic():
+            order = Order.objects.create(number=1)
+            order.number = 2
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(2, True)])
+
+    def test_not_after_a_rollback(self):
+        with self.assertRaises(ZeroDivisionError), transaction.atomic():
+            Order.objects.create(number=1)
+            1 / 0
+        self.assertEqual(self.heard("saved"), [])
+
+    def test_savepoints(self):
+        with transaction.atomic():
+            Order.objects.create(number=1)
+            with self.assertRaises(ZeroDivisionError), transaction.atomic():
+                Order.objects.create(number=2)
+                with transaction.atomic():
+                    Order.objects.create(number=3)
+                1 / 0
+            with transaction.atomic():
+                Order.objects.create(number=4)
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(1, True), (4, True)])
+
+    def test_of_the_database_that_the_send_names(self):
+        with transaction.atomic(using="default"):
+            Order.objects.using("other").create(number=1)
+            self.assertEqual(self.heard("saved"), [(1, True)])
+        with transaction.atomic(using="other"):
+            Order.objects.using("other").create(number=1)
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(1, True)])
+
+    def test_of_the_database_that_the_receiver_names(self):
+        with transaction.atomic(using="other"):
+            happened.send(None, what="it")
+            self.assertEqual(self.heard("other"), [])
+        self.assertEqual(self.heard("other"), [("it",)])
+
+    def test_a_robust_one_lets_the_next_be_called(self):
+        with self.assertLogs("django.db.backends.base", "ERROR"), transaction.atomic(using="other"):
+            happened.send(None, what="failure")
+            happened.send(None, what="next")
+        self.assertEqual(self.heard("other"), [("failure",), ("next",)])
+
+    def test_an_async_one_is_refused(self):
+        async def hear(**named):
+            pass
+
+        with self.assertRaisesMessage(TypeError, "is async"):
+            deferred.on_commit(hear)
+
+    def test_a_method(self):
+        class Listener:
+            @deferred.on_commit
+            def hear(self, sender, **named):
+                heard.append(("method", self, sender))
+
+        listener = Listener()
+        happened.connect(listener.hear)
+        try:
+            with transaction.atomic():
+                happened.send(1, what="it")
+                self.assertEqual(self.heard("method"), [])
+            self.assertEqual(self.heard("method"), [(listener, 1)])
+        finally:
+            happened.disconnect(listener.hear)
+
+
+class OnCommitInATestCase(Heard, TestCase):
+    def test_the_test_executes_them(self):
+        with self.captureOnCommitCallbacks(execute=True):
+            Order.objects.create(number=1)
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(1, True)])
+        self.assertEqual(len(self.box.messages), 1)
+
+    def test_inline_ones_are_called_at_once(self):
+        with testing.inline_deferred():
+            order = Order.objects.create(number=1)
+            self.assertEqual(self.heard("worked"), [(Order, Order, 1, "default", True, None, "default")])
+            order.save(update_fields=["number"])
+            ((*_, update_fields, _),) = self.heard("worked")
+            self.assertEqual(update_fields, frozenset({"number"}))
+
+
+class Deferred(Heard, TransactionTestCase):
+    def test_rows_are_fetched_anew(self):
+        order = Order.objects.create(number=1)
+        Order.objects.update(number=2)
+        with self.assertNumQueries(1):
+            self.box.run()
+        self.assertEqual(self.heard("worked"), [(Order, Order, 2, "default", True, None, "default")])
+        order.using = None
+
+    def test_from_their_database(self):
+        Order.objects.using("other").create(number=1)
+        self.box.run()
+        self.assertEqual(self.heard("worked"), [(Order, Order, 1, "other", True, None, "other")])
+
+    def test_senders_that_apps_made_and_sets_of_keys(self):
+        one, two = Order.objects.create(number=1), Order.objects.create(number=2)
+        self.box.messages.clear()
+        one.tags.add(two)
+        self.box.run()
+        actions = [("pre_add", {two.pk}), ("post_add", {two.pk})]
+        expected = [(Order.tags.through, 1, action, pks, Order) for action, pks in actions]
+        found = self.heard("tags")
+        self.assertEqual(found[:2], expected)
+
+    def test_proxies_are_themselves(self):
+        receiver = models.models.signals.post_save
+        receiver.connect(models.work_on, sender=Rush)
+        try:
+            Rush.objects.create(number=5)
+        finally:
+            receiver.disconnect(models.work_on, sender=Rush)
+        self.box.run()
+        self.assertEqual(self.heard("worked"), [(Rush, Rush, 5, "default", True, None, "default")])
+
+    def test_enqueued_after_the_commit(self):
+        with transaction.atomic():
+            Order.objects.create(number=1)
+            self.assertEqual(self.box.messages, [])
+        self.assertEqual(len(self.box.messages), 1)
+        with self.assertRaises(ZeroDivisionError), transaction.atomic():
+            Order.objects.create(number=1)
+            1 / 0
+        self.assertEqual(len(self.box.messages), 1)
+        with transaction.atomic(using="other"):
+            Order.objects.create(number=1)
+            self.assertEqual(len(self.box.messages), 2)
+            Order.objects.using("other").create(number=1)
+            self.assertEqual(len(self.box.messages), 2)
+        self.assertEqual(len(self.box.messages), 3)
+
+    def test_or_at_once(self):
+        with transaction.atomic(), transaction.atomic(using="other"):
+            happened.send(Order, what=[1])
+            self.assertEqual(len(self.box.messages), 1)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, Order, [1])])
+
+    def test_what_cannot_travel_is_a_type_error_before_the_commit(self):
+        with transaction.atomic(), self.assertRaisesMessage(TypeError, "the argument 'instance' cannot travel"):
+            models.models.signals.post_save.send(
+                Order, instance=Order(), created=True, update_fields=None, using="default", raw=False
+            )
+
+    def test_a_row_that_is_gone(self):
+        one, two = Order.objects.create(number=1), Order.objects.create(number=2)
+        Order.objects.filter(pk=one.pk).delete()
+        with self.assertLogs("csignals.deferred", "WARNING") as logs:
+            self.box.run()
+        self.assertEqual(len(logs.records), 1)
+        self.assertIn("shop.models:work_on", logs.output[0])
+        self.assertEqual([number for _, _, number, *_ in self.heard("worked")], [2])
+        two.tags.add(Order.objects.create())
+        messages = [each for each in self.box.messages if "work_on_tags" in each]
+        Order.objects.all().delete()
+        with self.assertRaisesMessage(LookupError, "is not there"):
+            deferred.run(messages[0])
+
+    def test_hostile_rows(self):
+        Order.objects.create(number=1)
+        (message,) = self.box.messages
+        pk = Order.objects.get().pk
+        for label, key, database in [
+            ("shop.Nothing", pk, "default"), ("nothing.Order", pk, "default"), ("shop", pk, "default"), (1, pk, "default"),
+            ("shop.Order", "x", "default"), ("shop.Order", [pk], "default"), ("shop.Order", pk, "nowhere"),
+            ("shop.Order", pk, ["default"]),
+        ]:  # fmt: skip
+            content = deferred.json.loads(message)
+            content["named"]["instance"]["v"] = [label, key, database]
+            with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.Refused):
+                deferred.run(deferred.json.dumps(content))
+        self.assertEqual(self.heard("worked"), [])
+
+    def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(self):
+        Order.objects.create(number=1)
+        with (
+            mock.patch.object(models.models.query.QuerySet, "get", side_effect=connections["default"].Database.OperationalError),
+            self.assertRaises(connections["default"].Database.OperationalError),
+        ):
+            self.box.run()
+
+    def test_async_sends(self):
+        @contextmanager
+        def connected():
+            happened.connect(models.work_at_once)
+            yield
+
+        async def send():
+            return await happened.asend(None, what="async")
+
+        with connected():
+            asyncio.run(send())
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, "async")])
+
+    def test_no_connection_is_opened_to_find_out(self):
+        for alias in "default", "other":
+            connections[alias].close()
+        happened.send(None, what="it")
+        self.assertIs(connections["default"].connection, None)
