@@ -15,7 +15,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from csignals._import_names import import_name, is_signal, look_up
-from csignals._names import dotted_name, object_name
+from csignals._names import Memo, dotted_name, object_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -166,7 +166,14 @@ def _find_by_name(is_wanted: Callable[[Any], bool], what: str) -> Callable[[Any]
     return find
 
 
+_labels = Memo()    # of models
+
+
 def _encode_model(model: Any) -> str:
+    return _labels.get(model) or _new_label(model)
+
+
+def _new_label(model: Any) -> str:
     from django.apps import apps
 
     label: str = model._meta.label
@@ -176,6 +183,7 @@ def _encode_model(model: Any) -> str:
         found = None
     if found is not model:
         raise CannotTravelError(f"{dotted_name(model)} is not the model that apps know as {label}")
+    _labels.keep(model, label)
     return label
 
 

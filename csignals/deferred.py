@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
 from csignals._import_names import is_signal, written_name
-from csignals._names import describe, dotted_name
+from csignals._names import Memo, describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
 from csignals.tracing import Send
 
@@ -257,6 +257,7 @@ class _Deferred:
         self.raises_if_missing = missing == "raise"
         self._on_commit = on_commit
         self._engine = engine
+        self._heads = Memo()        # of messages, by signal
         self._prepared: tuple[Any, Any] = None, None    # a configuration, and what its engine made of the options
         parameters = inspect.signature(function).parameters
         kinds = {parameter.kind for parameter in parameters.values()}
@@ -296,14 +297,22 @@ class _Deferred:
                     travelling[name] = self._encode(f"the argument {name!r}", named[name])
                 elif name in self._required:
                     raise TypeError(f"{self.name}() is missing the argument {name!r}, which was not sent")
-        content = {
-            "csignals": VERSION,
-            "receiver": self.name,
-            "signal": self._encode("the signal", signal),
-            "sender": self._encode("the sender", sender),
-            "named": travelling,
-        }
-        return _dump(content)
+        head = self._heads.get(signal) or self._new_head(signal)
+        sent_by = _written_classes.get(sender) or self._write_sender(sender)
+        return f'{head},"sender":{sent_by},"named":{_dump(travelling)}}}'
+
+    def _new_head(self, signal: Any) -> str:
+        """Return how a message begins, and keep it for as long as there is that signal."""
+        content = {"csignals": VERSION, "receiver": self.name, "signal": self._encode("the signal", signal)}
+        head = _dump(content)[:-1]
+        self._heads.keep(signal, head)
+        return head
+
+    def _write_sender(self, sender: Any) -> str:
+        written = _dump(self._encode("the sender", sender))
+        if isinstance(sender, type):
+            _written_classes.keep(sender, written)
+        return written
 
     def would_send(self, named: dict[str, Any]) -> bool:
         """Return whether a message of this receiver's can have these arguments, and no others."""
@@ -334,6 +343,7 @@ class _Deferred:
         return None if self._engine is None else _Configuration(_engine(self._engine))
 
 
+_written_classes = Memo()       # that send
 _declared: dict[str, _Deferred] = {}    # by the names under which messages may ask for them
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 

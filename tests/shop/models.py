@@ -1,3 +1,6 @@
+import os
+import time
+
 from django.db import models
 from django.dispatch import Signal, receiver
 
@@ -42,6 +45,17 @@ def work_on(sender, instance, created, update_fields, using, **kwargs):
 @deferred(missing="raise")
 def work_on_tags(sender, instance, action, pk_set, model, **kwargs):
     heard.append(("tags", sender, instance.number, action, pk_set, model))
+
+
+counted = Signal()
+
+
+@receiver(counted)
+@deferred(retries=2 if os.environ.get("ENGINE") == "celery" else None)
+def write_down(number, **kwargs):
+    time.sleep(float(os.environ.get("PAUSE", 0)))
+    with open(os.environ["OUT"], "a") as out:
+        out.write(f"{number}\n")
 
 
 @receiver(happened)

@@ -6,6 +6,9 @@ SECRET_KEY = "for tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["csignals.django", "shop"]
+if os.environ.get("ENGINE") == "django_tasks":
+    INSTALLED_APPS += ["django_tasks_db"]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}
 
 if "POSTGRES" in os.environ:
     server = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": os.environ["POSTGRES"], "USER": "tests"}
@@ -21,3 +24,7 @@ else:
     }
 
 CSIGNALS = {"DEFERRED": os.environ["ENGINE"]} if "ENGINE" in os.environ else {}
+CELERY_BROKER_URL = os.environ.get("BROKER")
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 5} if "redis" in (CELERY_BROKER_URL or "") else {}
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True

@@ -1,0 +1,119 @@
+"""What a deferred receiver costs who sends, and how the work scales with worker processes: on Celery.
+
+    python -m bench.deferred            all
+    python -m bench.deferred cost       only what a send costs more than Celery's own enqueuing, in its in-memory broker
+    python -m bench.deferred workers    only the throughput with 1, 2 and 4 worker processes, with a broker of Redis
+
+Needs the extras ``celery`` and ``bench``; the second lays Redis by .ci/servers. Ends with 3 if a send costs more than
+15 microseconds above the bare enqueuing.
+"""
+
+import gc
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+BAR = 15e-6     # seconds
+ROUNDS, SENDS = 60, 50
+WORK = 1000     # sends
+
+
+def cost():
+    """Print what a send costs above a bare enqueuing of the same message, and return that in seconds."""
+    from bench.deferred_app import Sender, app, counted
+    from csignals.engines.celery import run_receiver
+
+    def send():
+        counted.send(Sender, number=0, total=1.5)
+
+    with mock.patch.object(run_receiver, "apply_async") as enqueue:
+        send()
+    ((message,),) = enqueue.call_args.args
+    ways = {
+        "enqueued by Celery": lambda: run_receiver.apply_async((message,)),
+        "sent to a deferred receiver": send,
+    }
+    times = {name: [] for name in ways}
+    for _ in range(ROUNDS):
+        for name, call in ways.items():
+            gc.collect()
+            start = time.perf_counter()
+            for _ in range(SENDS):
+                call()
+            times[name].append((time.perf_counter() - start) / SENDS)
+        app.control.purge()
+    bare, ours = (statistics.median(each) for each in times.values())
+    over = statistics.median(b - a for a, b in zip(*times.values(), strict=True))
+    for name, each in zip(times, (bare, ours), strict=True):
+        print(f"{name}: {each * 1e6:.1f} µs")
+    print(f"more than Celery alone: {over * 1e6:.1f} µs, {over / bare:.1%} of it (median of {ROUNDS} rounds)")
+    return over
+
+
+def workers():
+    """Print how fast a receiver that takes 5 ms is run, by workers and inline. Redis is chosen before the app is made."""
+    from tests.brokers import Redis
+
+    with tempfile.TemporaryDirectory() as folder, Redis() as redis:
+        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))
+        from bench.deferred_app import PAUSE, work
+
+        print(f"{WORK} sends to a receiver that sleeps {PAUSE * 1000:.0f} ms:")
+        start = time.perf_counter()
+        for number in range(WORK):
+            work.__wrapped__(None, number, 1.5)
+        inline = WORK / (time.perf_counter() - start)
+        print(f"inline: {inline:.0f} a second; each send takes {1000 / inline:.2f} ms")
+        for count in 1, 2, 4:
+            os.environ["OUT"] = str(Path(folder, f"out-{count}"))
+            sent, rate = throughput(count)
+            took = f"each send took {sent * 1000:.2f} ms"
+            print(f"{count} worker process{'es' * (count > 1)}: {rate:.0f} a second, {rate / inline:.2f} × inline; {took}")
+
+
+def throughput(count):
+    """Return what a send took, in seconds, and how many a second so many worker processes have run."""
+    from bench.deferred_app import Sender, counted
+
+    out = Path(os.environ["OUT"])
+    out.touch()
+    start = time.perf_counter()
+    for number in range(WORK):
+        counted.send(Sender, number=number, total=1.5)
+    sent = (time.perf_counter() - start) / WORK
+    command = [sys.executable, "-m", "celery", "-A", "bench.deferred_app", "worker", f"--concurrency={count}"]
+    worker = subprocess.Popen([*command, "--loglevel=ERROR"], stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        before = done = 0
+        while done < WORK:
+            done = len(out.read_text().split())
+            if not before and done:
+                before, start = done, time.perf_counter()
+            assert worker.poll() is None, "the worker has ended"
+            time.sleep(0.02)
+        return sent, (WORK - before) / (time.perf_counter() - start)
+    finally:
+        os.killpg(worker.pid, signal.SIGTERM)
+        worker.wait()
+
+
+def main():
+    chosen = sys.argv[1:] or ["workers", "cost"]
+    if unknown := set(chosen) - {"workers", "cost"}:
+        sys.exit(f"no such part: {', '.join(unknown)}")
+    if len(chosen) > 1:     # each has a broker of its own
+        return max(subprocess.run([sys.executable, "-m", "bench.deferred", part]).returncode for part in chosen)
+    if chosen == ["workers"]:
+        workers()
+        return 0
+    return 3 if cost() > BAR else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,19 @@
+"""Sends the numbers that it is told: reads lines "from to", and answers which could not be sent, and why not."""
+
+import json
+import sys
+
+import django
+
+django.setup()
+
+from shop import celery, models  # noqa: E402, F401
+
+for line in sys.stdin:
+    failed = {}
+    for number in range(*map(int, line.split())):
+        try:
+            models.counted.send(None, number=number)
+        except Exception as error:
+            failed[number] = [f"{type(each).__module__}.{type(each).__name__}" for each in (error, error.__cause__)]
+    print(json.dumps(failed), flush=True)

@@ -1,0 +1,292 @@
+"""Deferred receivers on the engines that teams run, with their servers and workers: what is sent is run, whatever ends.
+
+They are of `tests/shop`, a Django project. Servers are those of brokers.py.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from brokers import PostgreSQL, RabbitMQ, Redis, wait_for
+
+pytestmark = pytest.mark.workers
+HERE = Path(__file__).parent
+
+
+class Project:
+    """The project `shop` with an engine: its workers, a process that sends, and what was written down."""
+
+    def __init__(self, folder, **environment):
+        self.folder = folder
+        self.out = folder / "out"
+        self.out.touch()
+        self.environment = {
+            **os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
+            "DJANGO_SETTINGS_MODULE": "shop.settings", "FOLDER": str(folder), "OUT": str(self.out), **environment,
+        }  # fmt: skip
+        self.processes = []
+
+    def python(self, *arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, *arguments], env=self.environment, cwd=self.folder, text=True, start_new_session=True, **options
+        )
+
+    def run(self, code):
+        """Run code in the project, and return what it prints."""
+        process = self.python("-c", f"import django; django.setup()\n{code}", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+        return out
+
+    def start(self, *arguments):
+        """Start a worker; its log is its own."""
+        log = open(self.folder / f"worker{len(self.processes)}.log", "w")   # noqa: SIM115  # the worker's
+        with log:
+            process = self.python(*arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        process.log = Path(log.name)
+        self.processes.append(process)
+        return process
+
+    @contextmanager
+    def sender(self):
+        """A process that sends: what it gives is called with the numbers, and returns which failed."""
+        with self.python("-m", "shop.sender", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+
+            def send(first, last):
+                print(first, last, file=process.stdin, flush=True)
+                return {int(number): why for number, why in json.loads(process.stdout.readline()).items()}
+
+            yield send
+            process.stdin.close()
+
+    def written(self):
+        return list(map(int, self.out.read_text().split()))
+
+    def stop(self):
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def celery_worker(project):
+    """Start a worker of Celery, and wait until it is there."""
+    options = ["--concurrency=1", f"--hostname=w{len(project.processes)}@localhost", "--loglevel=INFO"]
+    worker = project.start("-m", "celery", "-A", "shop.celery", "worker", *options)
+    wait_for(lambda: " ready." in worker.log.read_text(), "a worker should be there")
+    return worker
+
+
+@pytest.fixture
+def project(tmp_path):
+    projects = []
+
+    def make(**environment):
+        projects.append(Project(tmp_path, **environment))
+        return projects[-1]
+
+    yield make
+    for each in projects:
+        each.stop()
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def on_redis(project, redis):
+    return project(ENGINE="celery", BROKER=redis.url)
+
+
+def send_while_all_fails(project, broker, is_idle_when_it_stops):
+    """Send 10,000 numbers to two workers, of which one is killed meanwhile, and with a broker that stops once.
+
+    Return which were sent.
+    """
+    workers = [celery_worker(project) for _ in range(2)]
+    with project.sender() as send:
+        assert send(0, 4000) == {}
+        os.killpg(workers[0].pid, signal.SIGKILL)
+        celery_worker(project)
+        assert send(4000, 7000) == {}
+        if is_idle_when_it_stops:
+            wait_for(lambda: set(project.written()) == set(range(7000)), "what was sent so far should be run", 100)
+        broker.stop()
+        failed = send(7000, 7003)
+        broker.start()
+        assert send(7003, 10_000) == {}
+    assert {number: why[0] for number, why in failed.items()} == dict.fromkeys(
+        range(7000, 7003), "kombu.exceptions.OperationalError"
+    )
+    return set(range(10_000)) - set(failed)
+
+
+def test_nothing_is_lost_by_rabbitmq(project):
+    with RabbitMQ() as server:
+        on_rabbitmq = project(ENGINE="celery", BROKER=server.url)
+        sent = send_while_all_fails(on_rabbitmq, server, is_idle_when_it_stops=False)
+        wait_for(lambda: set(on_rabbitmq.written()) >= sent, "all that was sent should be run", 100)
+        assert set(on_rabbitmq.written()) == sent
+        on_rabbitmq.stop()
+
+
+def test_nothing_is_lost_by_redis(on_redis, redis):
+    # What a worker is just taking, when Redis stops, Celery can lose: it takes it first, and notes then that it has it.
+    sent = send_while_all_fails(on_redis, redis, is_idle_when_it_stops=True)
+    wait_for(lambda: set(on_redis.written()) >= sent, "all that was sent should be run", 100)
+    assert set(on_redis.written()) == sent
+
+
+HOSTILE = """
+import json
+from celery import current_app
+from shop.celery import app
+from csignals.deferred import json
+
+def put(*args, name="csignals.run", **kwargs):
+    app.send_task(name, args, kwargs)
+
+good = {"csignals": 1, "receiver": "shop.models:write_down", "signal": {"$": "signal", "v": "shop.models:counted"},
+        "sender": None, "named": {"number": 1}}
+put(json.dumps(good | {"receiver": "os:system"}))
+put(json.dumps(good | {"receiver": "shop.models:Order"}))
+put(json.dumps(good | {"signal": {"$": "signal", "v": "shop.models:nothing"}}))
+put(json.dumps(good | {"named": {"number": {"$": "row", "v": ["shop.Order", "x", "default"]}}}))
+put(1)
+put()
+put("x", retries="many")
+put(json.dumps(good), 1, 2, 3)
+put(name="os.system")
+put("[" * 500_000 + "]" * 500_000)
+with app.connection_for_write() as connection:
+    for body in "[" * 500_000 + "]" * 500_000, "no JSON", '["' + "x" * 1_000_000:
+        connection.default_channel.basic_publish if False else None
+        producer = connection.Producer(serializer="json")
+        producer.publish(body, routing_key="celery", content_type="application/json", content_encoding="utf-8",
+                         headers={"task": "csignals.run", "id": "x", "lang": "py"})
+    producer.publish(b"cos\\nsystem\\n(S'true'\\ntR.", routing_key="celery", content_type="application/x-python-serialize",
+                     content_encoding="binary", headers={"task": "csignals.run", "id": "x"})
+"""
+
+
+def test_hostile_messages_leave_the_worker_alive(on_redis):
+    worker = celery_worker(on_redis)
+    on_redis.run(HOSTILE)
+    with on_redis.sender() as send:
+        send(5, 6)
+    wait_for(lambda: on_redis.written() == [5], "what comes after them should be run")
+    log = worker.log.read_text()
+    assert worker.poll() is None
+    assert log.count("csignals.deferred.Refused") >= 6, log
+    assert "Received unregistered task" in log
+    assert "Can't decode message body" in log
+
+
+# --- Django's Tasks in the database --------------------------------------------------------------------------
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def in_database(request, project):
+    if request.param == "SQLite":
+        yield migrated(project(ENGINE="django_tasks"))
+        return
+    with PostgreSQL() as server:
+        for name in "first", "second":
+            server.sql("postgres", f"CREATE DATABASE {name}")
+        found = migrated(project(ENGINE="django_tasks", POSTGRES=str(server.port)))
+        yield found
+        found.stop()
+
+
+def migrated(project):
+    project.run("from django.core.management import call_command; call_command('migrate', run_syncdb=True, verbosity=0)")
+    return project
+
+
+def db_worker(project):
+    return project.start("-m", "django", "db_worker", "--interval=0.1", "--queue-name=*", "-v", "2")
+
+
+SENT = """
+from django.db import transaction
+from django_tasks_db.models import DBTaskResult
+from shop import models
+from shop.models import Order, counted, happened
+
+with transaction.atomic():
+    counted.send(None, number=1)
+    print(DBTaskResult.objects.count())
+print(DBTaskResult.objects.count())
+try:
+    with transaction.atomic():
+        happened.send(None, what="it")      # enqueued in the transaction: a row of it
+        print(DBTaskResult.objects.count())
+        counted.send(None, number=2)
+        raise ZeroDivisionError
+except ZeroDivisionError:
+    print(DBTaskResult.objects.count())
+with transaction.atomic():
+    happened.send(None, what="it")
+print(DBTaskResult.objects.count())
+"""
+
+
+def test_tasks_commit_or_vanish_with_what_was_sent(in_database):
+    assert in_database.run(SENT).split() == ["0", "1", "2", "1", "2"]
+    db_worker(in_database)
+    wait_for(lambda: in_database.written() == [1], "a worker should run it")
+
+
+def test_workers_of_the_database(in_database):
+    for _ in range(2):
+        db_worker(in_database)
+    in_database.run("from shop.models import counted\nfor n in range(200): counted.send(None, number=n)")
+    wait_for(lambda: len(in_database.written()) >= 200, "all that was sent should be run", 100)
+    assert sorted(in_database.written()) == list(range(200))
+
+
+HOSTILE_ROWS = """
+from csignals.engines.django_tasks import run_receiver
+run_receiver.enqueue("os.system")
+run_receiver.enqueue(1)
+run_receiver.enqueue('{"csignals": 1, "receiver": "os:system", "named": {}, "signal": null, "sender": null}')
+run_receiver.enqueue("[" * 500_000 + "]" * 500_000)
+from shop.models import counted
+counted.send(None, number=1)
+"""
+
+
+def test_hostile_tasks_leave_the_worker_alive(in_database):
+    worker = db_worker(in_database)
+    in_database.run(HOSTILE_ROWS)
+    wait_for(lambda: in_database.written() == [1], "what comes after them should be run")
+    assert worker.poll() is None
+    states = in_database.run(
+        "from django_tasks_db.models import DBTaskResult\n"
+        "print(*DBTaskResult.objects.order_by('enqueued_at').values_list('status', 'exception_class_path'), sep='\\n')"
+    )
+    assert states.count("('FAILED', 'csignals.deferred.Refused')") == 4
+
+
+def test_options_that_it_has_not_are_refused_at_the_send(in_database):
+    code = """
+from csignals import Signal
+from csignals.deferred import deferred
+from shop import models
+def more(**named): pass
+more.__module__, models.more = "shop.models", more
+receiver = deferred(retries=3)(more)
+models.counted.connect(receiver)
+try:
+    models.counted.send(None, number=1)
+except TypeError as error:
+    print(error)
+"""
+    assert "no retries" in in_database.run(code)
