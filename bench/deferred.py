@@ -57,11 +57,11 @@ def cost():
 
 
 def workers():
-    """Print how fast a receiver that takes 5 ms is run, by workers and inline. Redis is chosen before the app is made."""
+    """Print how fast a receiver that takes 5 ms is run, by workers and inline."""
     from tests.brokers import Redis
 
     with tempfile.TemporaryDirectory() as folder, Redis() as redis:
-        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))
+        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))     # before the app is made
         from bench.deferred_app import PAUSE, work
 
         print(f"{WORK} sends to a receiver that sleeps {PAUSE * 1000:.0f} ms:")
@@ -73,8 +73,9 @@ def workers():
         for count in 1, 2, 4:
             os.environ["OUT"] = str(Path(folder, f"out-{count}"))
             sent, rate = throughput(count)
-            took = f"each send took {sent * 1000:.2f} ms"
-            print(f"{count} worker process{'es' * (count > 1)}: {rate:.0f} a second, {rate / inline:.2f} × inline; {took}")
+            processes = f"{count} worker process{'es' * (count > 1)}"
+            ratio = f"{rate / inline:.2f} times as many as inline"
+            print(f"{processes}: {rate:.0f} a second, {ratio}; each send took {sent * 1000:.2f} ms")
 
 
 def throughput(count):

@@ -122,7 +122,7 @@ def _decode_items_to(cls: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda items: cls([decode(each) for each in items])
 
 
-_exact = {
+_exact: dict[type, Kind] = {
     datetime.datetime: Kind("datetime", datetime.datetime.isoformat, datetime.datetime.fromisoformat),
     datetime.date: Kind("date", datetime.date.isoformat, datetime.date.fromisoformat),
     datetime.time: Kind("time", datetime.time.isoformat, datetime.time.fromisoformat),
@@ -215,7 +215,8 @@ def _find_row(encoded: Any) -> Any:
     except (ValidationError, ConnectionDoesNotExist) as error:
         raise MalformedError(f"no row: {encoded!r:.100} ({error})") from error
     except model.DoesNotExist:
-        raise RowIsGoneError(f"{label} {pk!r:.100} is not there, in the database {database or 'of its model'}") from None
+        where = f"in the database {database or 'of its model'}"
+        raise RowIsGoneError(f"{label} {pk!r:.100} is not there, {where}") from None
 
 
 CLASS = Kind("class", _encode_name, _find_by_name(lambda found: issubclass(type(found), type), "a class"))

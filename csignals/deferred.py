@@ -7,6 +7,7 @@ a message, _references.py says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import json
@@ -55,7 +56,7 @@ class Engine(Protocol):
     """What brings messages to workers, which then call ``run(message)``. Both methods are called by any thread."""
 
     def prepare(self, options: Options) -> Any:
-        """Return what `enqueue` needs to know of a receiver's options; it is kept. Raises TypeError for unknown ones."""
+        """Return what `enqueue` wants of a receiver's options, which is kept. TypeError for one that it has not."""
 
     def enqueue(self, message: str, prepared: Any) -> None:
         """Hand a message over, and raise whatever goes wrong."""
@@ -194,8 +195,8 @@ def configure(engine: Engine | str | None, *, on_commit: bool = True) -> None:
     """Choose the engine of deferred receivers that name none, and whether they wait for the commit.
 
     "celery", "django_tasks", the dotted name of an `Engine` or of a class that makes one, or an `Engine`. To be called
-    where both senders and workers import it, as it is by ``csignals.django`` for the setting ``CSIGNALS``. None takes it
-    back. Raises ImportError where what it needs is not installed, TypeError for what is no engine.
+    where both senders and workers import it, as it is by ``csignals.django`` for the setting ``CSIGNALS``. None takes
+    it back. Raises ImportError where what it needs is not installed, TypeError for what is no engine.
     """
     global _configured
     _configured = None if engine is None else _Configuration(_engine(engine), on_commit)
@@ -217,8 +218,8 @@ def _current() -> _Configuration:
         settings = getattr(sys.modules.get("django.conf"), "settings", None)
         if settings is None or not settings.configured or not configure_from_settings() or _configured is None:
             raise LookupError(
-                "no engine for deferred receivers: choose one by csignals.deferred.configure(), or in Django's settings "
-                'by CSIGNALS = {"DEFERRED": "celery"}'
+                "no engine for deferred receivers: choose one by csignals.deferred.configure(), or in Django's "
+                'settings by CSIGNALS = {"DEFERRED": "celery"}'
             )
     return _configured
 
@@ -287,10 +288,8 @@ class _Deferred:
         travelling = {}
         if self._takes_what_can_travel:
             for name, value in named.items():
-                try:
+                with contextlib.suppress(CannotTravelError):
                     travelling[name] = encode(value)
-                except CannotTravelError:
-                    pass
         else:
             for name in self._named:
                 if name in named:

@@ -145,8 +145,8 @@ class PostgreSQL(Server):
 
     def run(self, command, *arguments):
         done = subprocess.run(
-            [str(self.commands / command), *map(str, arguments)], cwd=self.folder, user=self.user(), capture_output=True,
-            text=True,
+            [str(self.commands / command), *map(str, arguments)], cwd=self.folder, user=self.user(), text=True,
+            capture_output=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from brokers import PostgreSQL, RabbitMQ, Redis, wait_for
+from test_deferred_in_django import run_tests_of_the_project
 
 pytestmark = pytest.mark.workers
 HERE = Path(__file__).parent
@@ -33,12 +34,14 @@ class Project:
 
     def python(self, *arguments, **options):
         return subprocess.Popen(
-            [sys.executable, *arguments], env=self.environment, cwd=self.folder, text=True, start_new_session=True, **options
-        )
+            [sys.executable, *arguments], env=self.environment, cwd=self.folder, text=True, start_new_session=True,
+            **options,
+        )  # fmt: skip
 
     def run(self, code):
         """Run code in the project, and return what it prints."""
-        process = self.python("-c", f"import django; django.setup()\n{code}", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = self.python("-c", f"import django; django.setup()\n{code}", **pipes)
         out, err = process.communicate(timeout=100)
         assert process.returncode == 0, err
         return out
@@ -147,9 +150,7 @@ def test_nothing_is_lost_by_redis(on_redis, redis):
 
 HOSTILE = """
 import json
-from celery import current_app
 from shop.celery import app
-from csignals.deferred import json
 
 def put(*args, name="csignals.run", **kwargs):
     app.send_task(name, args, kwargs)
@@ -168,12 +169,11 @@ put(name="os.system")
 put("[" * 500_000 + "]" * 500_000)
 with app.connection_for_write() as connection:
     for body in "[" * 500_000 + "]" * 500_000, "no JSON", '["' + "x" * 1_000_000:
-        connection.default_channel.basic_publish if False else None
-        producer = connection.Producer(serializer="json")
+        producer = connection.Producer()
         producer.publish(body, routing_key="celery", content_type="application/json", content_encoding="utf-8",
                          headers={"task": "csignals.run", "id": "x", "lang": "py"})
-    producer.publish(b"cos\\nsystem\\n(S'true'\\ntR.", routing_key="celery", content_type="application/x-python-serialize",
-                     content_encoding="binary", headers={"task": "csignals.run", "id": "x"})
+    producer.publish(b"cos\\nsystem\\n(S'true'\\ntR.", routing_key="celery", content_encoding="binary",
+                     content_type="application/x-python-serialize", headers={"task": "csignals.run", "id": "x"})
 """
 
 
@@ -190,6 +190,22 @@ def test_hostile_messages_leave_the_worker_alive(on_redis):
     assert "Can't decode message body" in log
 
 
+# --- PostgreSQL ----------------------------------------------------------------------------------------------
+
+@contextmanager
+def postgresql():
+    """PostgreSQL with two databases, and what the project is to be told of it."""
+    with PostgreSQL() as server:
+        for name in "first", "second":
+            server.sql("postgres", f"CREATE DATABASE {name}")
+        yield {"POSTGRES": str(server.port)}
+
+
+def test_the_project_passes_its_tests(implementation, tmp_path):
+    with postgresql() as database:
+        run_tests_of_the_project(implementation, tmp_path, **database)
+
+
 # --- Django's Tasks in the database --------------------------------------------------------------------------
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
@@ -197,16 +213,15 @@ def in_database(request, project):
     if request.param == "SQLite":
         yield migrated(project(ENGINE="django_tasks"))
         return
-    with PostgreSQL() as server:
-        for name in "first", "second":
-            server.sql("postgres", f"CREATE DATABASE {name}")
-        found = migrated(project(ENGINE="django_tasks", POSTGRES=str(server.port)))
+    with postgresql() as database:
+        found = migrated(project(ENGINE="django_tasks", **database))
         yield found
         found.stop()
 
 
 def migrated(project):
-    project.run("from django.core.management import call_command; call_command('migrate', run_syncdb=True, verbosity=0)")
+    command = "call_command('migrate', run_syncdb=True, verbosity=0)"
+    project.run(f"from django.core.management import call_command; {command}")
     return project
 
 

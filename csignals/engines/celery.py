@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from celery import shared_task
+from celery import shared_task  # type: ignore[import-untyped]
 
 from csignals.deferred import Options, Refused, run
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 # Acknowledged once it is done: a worker that dies meanwhile leaves the message to another.
-@shared_task(
+@shared_task(  # type: ignore[untyped-decorator]
     name="csignals.run", bind=True, serializer="json", ignore_result=True, acks_late=True, reject_on_worker_lost=True
 )
 def run_receiver(self: Task, message: str, retries: int = 0) -> None:
@@ -40,13 +39,14 @@ class Engine:
 
     def prepare(self, options: Options) -> dict[str, Any]:
         """Return how Celery calls the options. It has all of them."""
-        named = {"queue": options.queue, "priority": options.priority, "countdown": options.delay}
-        prepared = {name: value for name, value in named.items() if value is not None}
-        if options.expires is not None:
-            prepared["expires"] = options.expires
-        if options.retries:
-            prepared["kwargs"] = {"retries": options.retries}
-        return prepared
+        named = {
+            "queue": options.queue,
+            "priority": options.priority,
+            "countdown": options.delay,
+            "expires": options.expires,
+            "kwargs": {"retries": options.retries} if options.retries else None,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
     def enqueue(self, message: str, prepared: dict[str, Any]) -> None:
         task = run_receiver if self._app is None else self._app.tasks[run_receiver.name]

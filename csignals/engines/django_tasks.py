@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if find_spec("django.tasks"):
     from django.tasks import task
 else:
-    from django_tasks import task
+    from django_tasks import task  # type: ignore[import-not-found]
 
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from csignals.deferred import Options
 
 
-@task
+@task  # type: ignore[untyped-decorator]
 def run_receiver(message: str) -> None:
     """Call the deferred receiver that a message is for."""
     run(message)
@@ -35,10 +35,10 @@ class Engine:
         self._backend = backend
 
     def prepare(self, options: Options) -> tuple[Any, float | None]:
-        """Return the task with its options, and the delay. Raises TypeError for options that these tasks do not have."""
+        """Return the task with its options, and the delay. Raises TypeError for options that tasks do not have."""
         for name in ("retries", "expires"):
             if getattr(options, name) is not None:
-                raise TypeError(f"Django's tasks have no {name}; leave it to what the receiver does, or to another engine")
+                raise TypeError(f"Django's tasks have no {name}: leave that to the receiver, or to another engine")
         prepared = run_receiver.using(priority=options.priority, queue_name=options.queue, backend=self._backend)
         return prepared, options.delay
 

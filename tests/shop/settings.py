@@ -11,8 +11,11 @@ if os.environ.get("ENGINE") == "django_tasks":
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}
 
 if "POSTGRES" in os.environ:
-    server = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": os.environ["POSTGRES"], "USER": "tests"}
-    DATABASES = {"default": {**server, "NAME": "first"}, "other": {**server, "NAME": "second"}}
+    server = {"HOST": "127.0.0.1", "PORT": os.environ["POSTGRES"], "USER": "tests"}
+    DATABASES = {
+        alias: {"ENGINE": "django.db.backends.postgresql", "NAME": name, **server}
+        for alias, name in {"default": "first", "other": "second"}.items()
+    }
 else:
     DATABASES = {
         alias: {
