@@ -23,6 +23,7 @@ from csignals._blocks import TRACES, here, references_to_open_ones, traces
 from csignals._import_names import is_signal, written_name
 from csignals._names import Memo, describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
+from csignals.listing import RUNS
 from csignals.tracing import Send
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = 
             functools.partial(receiver, *args, **named), using=using or named.get("using"), robust=robust
         )
 
+    setattr(after_commit, RUNS, "after the commit")
     return after_commit
 
 
@@ -163,6 +165,7 @@ def deferred(
     def enqueue(*, signal: Any, sender: Any, **named: Any) -> None:
         declared.enqueue(signal, sender, named)
 
+    setattr(enqueue, RUNS, "deferred")
     return enqueue
 
 

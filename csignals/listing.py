@@ -9,12 +9,12 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import dataclass
-from types import FunctionType, ModuleType
+from types import FunctionType, MethodType, ModuleType
 from weakref import ReferenceType
 
 from csignals._dispatch import SignalBase
 from csignals._dispatch_py import NONE_ID, make_id
-from csignals._names import describe, describe_sender, dotted_name, module_of_class
+from csignals._names import attribute, describe, describe_sender, dotted_name, module_of_class
 from csignals._signal_names import name_of
 from csignals._uncalled import NeverCalled, never_called
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SHOWN = 3   # receivers in a repr()
+RUNS = "_csignals_runs"     # what the decorators of csignals.deferred leave on a receiver
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,17 @@ class ReceiverInfo:
     dispatch_uid: Any
     #: Whether it is gone: a weak receiver that was collected, and that no send had reached. Known in development only.
     is_collected: bool = False
+    #: "after the commit" or "deferred", for what csignals.deferred runs then or in a worker; None for what a send runs.
+    runs: str | None = None
 
     def __str__(self) -> str:
         place = f" at {self.file}:{self.line}" if self.file else ""
         sender = "any sender" if self.sender is None else self.sender
         kinds = f"{'weak' if self.is_weak else 'strong'}, {'async' if self.is_async else 'sync'}"
+        runs = "" if self.runs is None else f", {self.runs}"
         uid = "" if self.dispatch_uid is None else f", dispatch_uid={describe_uid(self.dispatch_uid)}"
         collected = ", collected and never called" if self.is_collected else ""
-        return f"{self.receiver}{place}, for {sender}, {kinds}{uid}{collected}"
+        return f"{self.receiver}{place}, for {sender}, {kinds}{runs}{uid}{collected}"
 
 
 def list_receivers(signal: Any) -> list[ReceiverInfo]:
@@ -146,6 +150,7 @@ class _Connection:
             is_weak=self.is_weak,
             is_async=self.is_async,
             dispatch_uid=None if self._is_own_uid() else self.uid,
+            runs=attribute(self.receiver.__func__ if type(self.receiver) is MethodType else self.receiver, RUNS),
         )
 
     def _is_own_uid(self) -> bool:

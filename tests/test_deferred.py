@@ -279,7 +279,8 @@ def test_what_is_in_force_sees_them(deferred, csignals, implementation, box, sho
     assert enqueued.send.signal is ran.send.signal is shop.signal
     with in_place(implementation):
         (info,) = csignals.list_receivers(shop.signal)
-    assert info.receiver == "shop_of_test.receive"
+    assert (info.receiver, info.runs) == ("shop_of_test.receive", "deferred")
+    assert "sync, deferred" in str(info)
 
 
 def test_inline(deferred, implementation, shop):

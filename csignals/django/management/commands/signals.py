@@ -113,6 +113,7 @@ def columns(receiver: ReceiverInfo) -> list[str]:
         "any sender" if receiver.sender is None else receiver.sender,
         "weak" if receiver.is_weak else "strong",
         "async" if receiver.is_async else "sync",
+        receiver.runs or "",
         "" if receiver.dispatch_uid is None else f"uid {describe_uid(receiver.dispatch_uid)}",
         "collected, never called" if receiver.is_collected else "",
     ]
