@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -60,8 +61,8 @@ class Project:
         """A process that sends: what it gives is called with the numbers, and returns which failed."""
         with self.python("-m", "shop.sender", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
 
-            def send(first, last):
-                print(first, last, file=process.stdin, flush=True)
+            def send(first, last, name="counted"):
+                print(name, first, last, file=process.stdin, flush=True)
                 return {int(number): why for number, why in json.loads(process.stdout.readline()).items()}
 
             yield send
@@ -77,9 +78,10 @@ class Project:
             process.wait()
 
 
-def celery_worker(project):
+def celery_worker(project, queues="celery"):
     """Start a worker of Celery, and wait until it is there."""
-    options = ["--concurrency=1", f"--hostname=w{len(project.processes)}@localhost", "--loglevel=INFO"]
+    name = f"w{len(project.processes)}@localhost"
+    options = ["--concurrency=1", f"--hostname={name}", "--loglevel=INFO", f"--queues={queues}"]
     worker = project.start("-m", "celery", "-A", "shop.celery", "worker", *options)
     wait_for(lambda: " ready." in worker.log.read_text(), "a worker should be there")
     return worker
@@ -146,6 +148,18 @@ def test_nothing_is_lost_by_redis(on_redis, redis):
     sent = send_while_all_fails(on_redis, redis, is_idle_when_it_stops=True)
     wait_for(lambda: set(on_redis.written()) >= sent, "all that was sent should be run", 100)
     assert set(on_redis.written()) == sent
+
+
+def test_queues_delays_and_retries_are_celerys(on_redis):
+    celery_worker(on_redis)
+    with on_redis.sender() as send:
+        assert send(7, 8, "tried") == {}
+        assert send(1, 2) == {}
+        wait_for(lambda: on_redis.written(), "what is of its queue should be run")
+        started = time.monotonic()
+        celery_worker(on_redis, queues="mail")
+        wait_for(lambda: on_redis.written() == [1, 7, 7, 7], "it should be tried until it succeeds")
+    assert time.monotonic() - started > 0.2
 
 
 HOSTILE = """

@@ -51,11 +51,24 @@ counted = Signal()
 
 
 @receiver(counted)
-@deferred(retries=2 if os.environ.get("ENGINE") == "celery" else None)
+@deferred
 def write_down(number, **kwargs):
     time.sleep(float(os.environ.get("PAUSE", 0)))
     with open(os.environ["OUT"], "a") as out:
         out.write(f"{number}\n")
+
+
+tried = Signal()
+
+
+@receiver(tried)
+@deferred(queue="mail", delay=0.5, retries=2 if os.environ.get("ENGINE") == "celery" else None)
+def try_again(number, **kwargs):
+    """Fail the first two times that it is called."""
+    write_down.__wrapped__(number)
+    with open(os.environ["OUT"]) as out:
+        if out.read().split().count(str(number)) <= 2:
+            raise ConnectionError("try again")
 
 
 @receiver(happened)

@@ -1,4 +1,4 @@
-"""Sends the numbers that it is told: reads lines "from to", and answers which could not be sent, and why not."""
+"""Sends the numbers that it is told: reads lines "signal from to", answers which could not be sent, and why not."""
 
 import json
 import sys
@@ -11,9 +11,10 @@ from shop import celery, models  # noqa: E402, F401
 
 for line in sys.stdin:
     failed = {}
-    for number in range(*map(int, line.split())):
+    name, first, last = line.split()
+    for number in range(int(first), int(last)):
         try:
-            models.counted.send(None, number=number)
+            getattr(models, name).send(None, number=number)
         except Exception as error:
             failed[number] = [f"{type(each).__module__}.{type(each).__name__}" for each in (error, error.__cause__)]
     print(json.dumps(failed), flush=True)
