@@ -255,7 +255,6 @@ class _Deferred:
         if missing not in ("drop", "raise"):
             raise ValueError(f"missing is 'drop' or 'raise', not {missing!r}")
         self.name = written_name(function)
-        self.function = function
         self.call = _in_a_loop_of_its_own(function) if inspect.iscoroutinefunction(function) else function
         self.options = options
         self.raises_if_missing = missing == "raise"
@@ -291,7 +290,7 @@ class _Deferred:
         travelling = {}
         if self._takes_what_can_travel:
             for name, value in named.items():
-                with contextlib.suppress(CannotTravelError):
+                with contextlib.suppress(CannotTravelError, RecursionError):
                     travelling[name] = encode(value)
         else:
             for name in self._named:
@@ -358,8 +357,10 @@ def _in_transaction(using: Any) -> Any:
     connections = database.connections
     alias = using if isinstance(using, str) and using in connections.settings else database.DEFAULT_DB_ALIAS
     connection = connections[alias]
-    # Outside of a transaction Django would open a connection to find out.
-    return connection if connection.in_atomic_block else None
+    # Where there is no connection there is no transaction; Django would open one to find out. One whose commits are made
+    # by hand is asked as well: it refuses.
+    is_by_hand = connection.connection is not None and not connection.autocommit
+    return connection if connection.in_atomic_block or is_by_hand else None
 
 
 def _seconds(time: float | timedelta | None) -> float | None:

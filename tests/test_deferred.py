@@ -107,7 +107,9 @@ def test_a_send_returns_at_once_and_a_worker_calls(deferred, box, shop):
 def test_a_receiver_that_names_nothing_gets_what_can_travel(deferred, box, shop):
     receiver = deferred.deferred(shop.receive_all)
     shop.signal.connect(receiver)
-    shop.signal.send("a sender", a=1, request=object(), b=[datetime.date(2026, 1, 1)], c=[object()])
+    in_itself = []
+    in_itself.append(in_itself)
+    shop.signal.send("a sender", a=1, request=object(), b=[datetime.date(2026, 1, 1)], c=[object()], d=in_itself)
     run_all(deferred, box)
     assert shop.calls == [{"signal": shop.signal, "sender": "a sender", "a": 1, "b": [datetime.date(2026, 1, 1)]}]
 

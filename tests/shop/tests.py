@@ -188,6 +188,15 @@ class Deferred(Heard, TransactionTestCase):
             self.assertEqual(len(self.box.messages), 2)
         self.assertEqual(len(self.box.messages), 3)
 
+    def test_not_where_commits_are_made_by_hand(self):
+        transaction.set_autocommit(False)
+        try:
+            with self.assertRaises(transaction.TransactionManagementError):
+                models.work_on(signal=post_save, sender=Order, instance=1, created=True, update_fields=None, using="")
+        finally:
+            transaction.set_autocommit(True)
+        self.assertEqual(self.box.messages, [])
+
     def test_or_at_once(self):
         with transaction.atomic(), transaction.atomic(using="other"):
             happened.send(Order, what=[1])
