@@ -3,6 +3,7 @@
 import asyncio
 from unittest import mock
 
+from asgiref.sync import sync_to_async
 from django.db import OperationalError, connections, transaction
 from django.db.models import QuerySet
 from django.db.models.signals import post_save
@@ -243,7 +244,11 @@ class Deferred(Heard, TransactionTestCase):
             self.box.run()
 
     def test_async_sends(self):
-        asyncio.run(happened.asend(None, what="async"))
+        async def send():
+            await happened.asend(None, what="async")
+            await sync_to_async(connections.close_all)()    # those of the thread in which receivers are called
+
+        asyncio.run(send())
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, None, "async")])
 
