@@ -1,29 +1,29 @@
 """Receivers that run after the commit (``on_commit``), or in another process (``deferred``).
 
-Which engine brings a message to a worker is not known here: csignals.engines has an adapter for each. What travels in
-a message, _references.py says.
+Which engine brings a message to a worker, _engine_choice.py knows; csignals.engines has an adapter for each. What
+travels in a message, _references.py says.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import inspect
 import json
 import logging
 import sys
-from dataclasses import dataclass
 from datetime import timedelta
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
+from csignals._engine_choice import Configuration, Engine, Options, configure, current, engine_of
 from csignals._import_names import is_signal, written_name
 from csignals._names import Memo, describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
 from csignals.listing import RUNS
+from csignals.signal import is_async_receiver
 from csignals.tracing import Send
 
 if TYPE_CHECKING:
@@ -40,27 +40,6 @@ VERSION = 1     # of messages
 
 class Refused(ValueError):  # noqa: N818  # it says what happened to a message
     """A worker was given a message that no deferred receiver of its own code is meant by, or that is none at all."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What an engine is asked for; what is None is left to it."""
-
-    queue: str | None = None
-    priority: int | None = None
-    delay: float | None = None      #: seconds
-    retries: int | None = None
-    expires: float | None = None    #: seconds
-
-
-class Engine(Protocol):
-    """What brings messages to workers, which then call ``run(message)``. Both methods are called by any thread."""
-
-    def prepare(self, options: Options) -> Any:
-        """Return what `enqueue` wants of a receiver's options, which is kept. TypeError for one that it has not."""
-
-    def enqueue(self, message: str, prepared: Any) -> None:
-        """Hand a message over, and raise whatever goes wrong."""
 
 
 # --- After the commit ----------------------------------------------------------------------------------------
@@ -85,16 +64,15 @@ def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = 
     """
     if receiver is None:
         return functools.partial(on_commit, using=using, robust=robust)
-    if inspect.iscoroutinefunction(receiver):
+    if is_async_receiver(receiver):
         raise TypeError(f"on_commit() takes a sync receiver, and {describe(receiver).name} is async")
 
     @functools.wraps(receiver)
     def after_commit(*args: Any, **named: Any) -> None:
         from django.db import transaction
 
-        transaction.on_commit(
-            functools.partial(receiver, *args, **named), using=using or named.get("using"), robust=robust
-        )
+        alias = using or _database_of(named)
+        transaction.on_commit(functools.partial(receiver, *args, **named), using=alias, robust=robust)
 
     setattr(after_commit, RUNS, "after the commit")
     return after_commit
@@ -161,7 +139,7 @@ def deferred(
     declared = _Deferred(receiver, options, missing, on_commit, engine)
     _declared[declared.name] = declared
 
-    @functools.wraps(receiver)
+    @functools.wraps(receiver, updated=())      # what is noted on an async function is not true of this one
     def enqueue(*, signal: Any, sender: Any, **named: Any) -> None:
         declared.enqueue(signal, sender, named)
 
@@ -181,67 +159,6 @@ def reference(cls: type, encode: Callable[[Any], Any], decode: Callable[[Any], A
     _references.learn(cls, encode, decode)
 
 
-# --- Which engine --------------------------------------------------------------------------------------------
-
-@dataclass(frozen=True)
-class _Configuration:
-    engine: Engine
-    on_commit: bool = True
-
-
-_configured: _Configuration | None = None
-_forced: _Configuration | None = None   # by tests, for all receivers, and without waiting for a commit
-ENGINES = {"celery": "csignals.engines.celery.Engine", "django_tasks": "csignals.engines.django_tasks.Engine"}
-
-
-def configure(engine: Engine | str | None, *, on_commit: bool = True) -> None:
-    """Choose the engine of deferred receivers that name none, and whether they wait for the commit.
-
-    "celery", "django_tasks", the dotted name of an `Engine` or of a class that makes one, or an `Engine`. To be called
-    where both senders and workers import it, as it is by ``csignals.django`` for the setting ``CSIGNALS``. None takes
-    it back. Raises ImportError where what it needs is not installed, TypeError for what is no engine.
-    """
-    global _configured
-    _configured = None if engine is None else _Configuration(_engine(engine), on_commit)
-
-
-def configure_from_settings() -> bool:
-    """Do what Django's settings say in ``CSIGNALS``, and return whether they say anything of it."""
-    from django.conf import settings
-
-    chosen = getattr(settings, "CSIGNALS", {})
-    if "DEFERRED" not in chosen:
-        return False
-    configure(chosen["DEFERRED"], on_commit=chosen.get("DEFERRED_ON_COMMIT", True))
-    return True
-
-
-def _current() -> _Configuration:
-    if _configured is None:
-        settings = getattr(sys.modules.get("django.conf"), "settings", None)
-        if settings is None or not settings.configured or not configure_from_settings() or _configured is None:
-            raise LookupError(
-                "no engine for deferred receivers: choose one by csignals.deferred.configure(), or in Django's "
-                'settings by CSIGNALS = {"DEFERRED": "celery"}'
-            )
-    return _configured
-
-
-def _engine(engine: Any) -> Engine:
-    if isinstance(engine, str):
-        from importlib import import_module
-
-        module, _, name = ENGINES.get(engine, engine).rpartition(".")
-        if not module:
-            raise TypeError(f"{engine!r} is no engine: {', '.join(map(repr, ENGINES))}, or a dotted name")
-        engine = getattr(import_module(module), name)
-    if isinstance(engine, type):
-        engine = engine()
-    if not (callable(getattr(engine, "prepare", None)) and callable(getattr(engine, "enqueue", None))):
-        raise TypeError(f"{dotted_name(type(engine))} is no engine: it has no prepare() and enqueue()")
-    return engine  # type: ignore[no-any-return]
-
-
 # --- At the sender -------------------------------------------------------------------------------------------
 
 class _Deferred:
@@ -255,7 +172,7 @@ class _Deferred:
         if missing not in ("drop", "raise"):
             raise ValueError(f"missing is 'drop' or 'raise', not {missing!r}")
         self.name = written_name(function)
-        self.call = _in_a_loop_of_its_own(function) if inspect.iscoroutinefunction(function) else function
+        self.call = _called_from_sync(function) if is_async_receiver(function) else function
         self.options = options
         self.raises_if_missing = missing == "raise"
         self._on_commit = on_commit
@@ -276,10 +193,12 @@ class _Deferred:
         self._takes_what_can_travel = not self._named and inspect.Parameter.VAR_KEYWORD in kinds
 
     def enqueue(self, signal: Any, sender: Any, named: dict[str, Any]) -> None:
+        if _declared[self.name] is not self:
+            raise TypeError(f"another deferred receiver is called {self.name} by now, and workers would call that one")
         configuration, prepared = self._prepare()
         message = self.message(signal, sender, named)
-        waits = configuration.on_commit if self._on_commit is None else self._on_commit
-        connection = _in_transaction(named.get("using")) if waits and configuration is not _forced else None
+        waits = configuration.on_commit if self._on_commit is None or configuration.is_inline else self._on_commit
+        connection = _in_transaction(named) if waits else None
         if connection is None:
             configuration.engine.enqueue(message, prepared)
         else:
@@ -331,17 +250,17 @@ class _Deferred:
                 "in its signature, or send what it needs of it, or teach csignals.deferred.reference() its class."
             ) from None
 
-    def _prepare(self) -> tuple[_Configuration, Any]:
+    def _prepare(self) -> tuple[Configuration, Any]:
         """Return which engine to use, and what it has made of this receiver's options."""
-        configuration = _forced or self._own_configuration or _configured or _current()
+        configuration = current(self._own_configuration)
         prepared = self._prepared
         if prepared[0] is not configuration:
             prepared = self._prepared = configuration, configuration.engine.prepare(self.options)
         return prepared
 
     @functools.cached_property
-    def _own_configuration(self) -> _Configuration | None:
-        return None if self._engine is None else _Configuration(_engine(self._engine))
+    def _own_configuration(self) -> Configuration | None:
+        return None if self._engine is None else Configuration(engine_of(self._engine))
 
 
 _written_classes = Memo()       # that send
@@ -349,16 +268,22 @@ _declared: dict[str, _Deferred] = {}    # by the names under which messages may 
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
-def _in_transaction(using: Any) -> Any:
-    """Return Django's connection to a database, or to the default one, if what is sent waits for its commit."""
+def _database_of(named: dict[str, Any]) -> str:
+    """Return the alias of the database that a send names as ``using``, or else of the default one."""
+    from django.db import DEFAULT_DB_ALIAS, connections
+
+    using = named.get("using")
+    return using if isinstance(using, str) and using in connections.settings else DEFAULT_DB_ALIAS
+
+
+def _in_transaction(named: dict[str, Any]) -> Any:
+    """Return Django's connection to the database of a send, if what is sent waits for its commit."""
     database = sys.modules.get("django.db")
     if database is None or not sys.modules["django.conf"].settings.configured:
         return None
-    connections = database.connections
-    alias = using if isinstance(using, str) and using in connections.settings else database.DEFAULT_DB_ALIAS
-    connection = connections[alias]
-    # Where there is no connection there is no transaction; Django would open one to find out. One whose commits are made
-    # by hand is asked as well: it refuses.
+    connection = database.connections[_database_of(named)]
+    # Where there is no connection there is no transaction; Django would open one to find out. One whose commits are
+    # made by hand is asked as well: it refuses.
     is_by_hand = connection.connection is not None and not connection.autocommit
     return connection if connection.in_atomic_block or is_by_hand else None
 
@@ -425,9 +350,8 @@ def _call(function: Callable[..., Any], signal: Any, sender: Any, named: dict[st
         record.close()
 
 
-def _in_a_loop_of_its_own(function: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def call(**named: Any) -> None:
-        asyncio.run(function(**named))
+def _called_from_sync(function: Callable[..., Any]) -> Callable[..., Any]:
+    from asgiref.sync import async_to_sync
 
+    call: Callable[..., Any] = async_to_sync(function)
     return call

@@ -113,7 +113,7 @@ class Signal(_dispatch.SignalBase):
                 reference = _weak_reference(receiver, callback)
             if sender is not None:
                 sender_reference = _sender_reference(sender, callback)
-        is_async = bool(flags & CO_COROUTINE) if flags else _is_async(receiver)
+        is_async = bool(flags & CO_COROUTINE) if flags else is_async_receiver(receiver)
         entry = key, reference, sender_reference, is_async
         if add_entry(self, entry) and weak and _watching.is_debugging():
             is_trap = _watching.is_trap(receiver)
@@ -199,7 +199,8 @@ def _sender_reference(sender: object, callback: Callable[[object], None]) -> Ref
         return Held(sender)
 
 
-def _is_async(receiver: object) -> bool:
+def is_async_receiver(receiver: object) -> bool:
+    """Return whether a receiver is called by awaiting it."""
     import inspect
 
     if inspect.iscoroutinefunction(receiver):

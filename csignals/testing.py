@@ -246,14 +246,14 @@ def inline_deferred() -> Iterator[None]:
     Their arguments travel as they do otherwise: what could not is a TypeError, and a row is fetched anew. No engine is
     needed, no commit waited for, and no option observed. What a receiver raises, the send raises.
     """
-    from csignals import deferred
+    from csignals import _engine_choice
 
-    before = deferred._forced
-    deferred._forced = deferred._Configuration(_Inline())
+    before = _engine_choice.inline
+    _engine_choice.inline = _engine_choice.Configuration(_Inline(), on_commit=False, is_inline=True)
     try:
         yield
     finally:
-        deferred._forced = before
+        _engine_choice.inline = before
 
 
 class Signals:

@@ -8,6 +8,7 @@ import logging
 import sys
 
 import pytest
+from asgiref.sync import markcoroutinefunction
 from implementations import in_place, load
 
 
@@ -122,6 +123,29 @@ def test_async_receivers_and_static_methods(deferred, box, shop):
     assert shop.signal.send(None, total=3) == [(later, None), (owners, None)]
     run_all(deferred, box)
     assert shop.calls == [("later", 3), ("owner", 3)]
+
+
+def test_of_two_of_one_name_the_first_is_refused_at_the_send(deferred, box, shop):
+    first = deferred.deferred(shop.receive_all)
+    shop.signal.connect(first)
+    exec(MODULE, vars(shop))    # as for a module that is loaded again
+    second = deferred.deferred(shop.receive_all)
+    with pytest.raises(TypeError, match="another deferred receiver is called shop_of_test:receive_all by now"):
+        shop.signal.send(None)
+    shop.signal.disconnect(first)
+    shop.signal.connect(second)
+    shop.signal.send(None)
+    assert len(box.messages) == 1
+
+
+def test_what_is_marked_as_async_is_awaited_by_the_worker_only(deferred, box, shop):
+    shop.marked = markcoroutinefunction(eval("lambda **named: later(None, named['total'])", vars(shop)))
+    shop.marked.__qualname__ = "marked"
+    receiver = deferred.deferred(shop.marked)
+    shop.signal.connect(receiver)
+    assert asyncio.run(shop.signal.asend(None, total=1)) == [(receiver, None)]
+    run_all(deferred, box)
+    assert shop.calls == [("later", 1)]
 
 
 def test_what_the_receiver_raises_the_engine_gets(deferred, box, shop):

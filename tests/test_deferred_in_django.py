@@ -1,4 +1,4 @@
-"""What Django's own test runner finds of receivers after the commit and in workers: the tests of `tests/shop`."""
+"""What Django's own test runner finds of receivers after the commit and in workers: the tests of `tests/store`."""
 
 import os
 import re
@@ -17,10 +17,10 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
 
 def run_tests_of_the_project(implementation, folder, **database):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "django", "test", "shop", "--noinput"],
+        [sys.executable, "-W", "error", "-m", "django", "test", "store", "--noinput"],
         env={
             **environment(implementation), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
-            "DJANGO_SETTINGS_MODULE": "shop.settings", "FOLDER": str(folder), **database,
+            "DJANGO_SETTINGS_MODULE": "store.settings", "FOLDER": str(folder), **database,
         },
         cwd=folder, capture_output=True, text=True, timeout=100,
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Deferred receivers on the engines that teams run, with their servers and workers: what is sent is run, whatever ends.
 
-They are of `tests/shop`, a Django project. Servers are those of brokers.py.
+They are of `tests/store`, a Django project. Servers are those of brokers.py.
 """
 
 import json
@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 
 class Project:
-    """The project `shop` with an engine: its workers, a process that sends, and what was written down."""
+    """The project `store` with an engine: its workers, a process that sends, and what was written down."""
 
     def __init__(self, folder, **environment):
         self.folder = folder
@@ -29,7 +29,7 @@ class Project:
         self.out.touch()
         self.environment = {
             **os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
-            "DJANGO_SETTINGS_MODULE": "shop.settings", "FOLDER": str(folder), "OUT": str(self.out), **environment,
+            "DJANGO_SETTINGS_MODULE": "store.settings", "FOLDER": str(folder), "OUT": str(self.out), **environment,
         }  # fmt: skip
         self.processes = []
 
@@ -59,7 +59,7 @@ class Project:
     @contextmanager
     def sender(self):
         """A process that sends: what it gives is called with the numbers, and returns which failed."""
-        with self.python("-m", "shop.sender", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        with self.python("-m", "store.sender", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
 
             def send(first, last, name="counted"):
                 print(name, first, last, file=process.stdin, flush=True)
@@ -82,7 +82,7 @@ def celery_worker(project, queues="celery"):
     """Start a worker of Celery, and wait until it is there."""
     name = f"w{len(project.processes)}@localhost"
     options = ["--concurrency=1", f"--hostname={name}", "--loglevel=INFO", f"--queues={queues}"]
-    worker = project.start("-m", "celery", "-A", "shop.celery", "worker", *options)
+    worker = project.start("-m", "celery", "-A", "store.celery", "worker", *options)
     wait_for(lambda: " ready." in worker.log.read_text(), "a worker should be there")
     return worker
 
@@ -164,17 +164,17 @@ def test_queues_delays_and_retries_are_celerys(on_redis):
 
 HOSTILE = """
 import json
-from shop.celery import app
+from store.celery import app
 
 def put(*args, name="csignals.run", **kwargs):
     app.send_task(name, args, kwargs)
 
-good = {"csignals": 1, "receiver": "shop.models:write_down", "signal": {"$": "signal", "v": "shop.models:counted"},
+good = {"csignals": 1, "receiver": "store.models:write_down", "signal": {"$": "signal", "v": "store.models:counted"},
         "sender": None, "named": {"number": 1}}
 put(json.dumps(good | {"receiver": "os:system"}))
-put(json.dumps(good | {"receiver": "shop.models:Order"}))
-put(json.dumps(good | {"signal": {"$": "signal", "v": "shop.models:nothing"}}))
-put(json.dumps(good | {"named": {"number": {"$": "row", "v": ["shop.Order", "x", "default"]}}}))
+put(json.dumps(good | {"receiver": "store.models:Order"}))
+put(json.dumps(good | {"signal": {"$": "signal", "v": "store.models:nothing"}}))
+put(json.dumps(good | {"named": {"number": {"$": "row", "v": ["store.Order", "x", "default"]}}}))
 put(1)
 put()
 put("x", retries="many")
@@ -246,8 +246,8 @@ def db_worker(project):
 SENT = """
 from django.db import transaction
 from django_tasks_db.models import DBTaskResult
-from shop import models
-from shop.models import Order, counted, happened
+from store import models
+from store.models import Order, counted, happened
 
 with transaction.atomic():
     counted.send(None, number=1)
@@ -276,7 +276,7 @@ def test_tasks_commit_or_vanish_with_what_was_sent(in_database):
 def test_workers_of_the_database(in_database):
     for _ in range(2):
         db_worker(in_database)
-    in_database.run("from shop.models import counted\nfor n in range(200): counted.send(None, number=n)")
+    in_database.run("from store.models import counted\nfor n in range(200): counted.send(None, number=n)")
     wait_for(lambda: len(in_database.written()) >= 200, "all that was sent should be run", 100)
     assert sorted(in_database.written()) == list(range(200))
 
@@ -287,7 +287,7 @@ run_receiver.enqueue("os.system")
 run_receiver.enqueue(1)
 run_receiver.enqueue('{"csignals": 1, "receiver": "os:system", "named": {}, "signal": null, "sender": null}')
 run_receiver.enqueue("[" * 500_000 + "]" * 500_000)
-from shop.models import counted
+from store.models import counted
 counted.send(None, number=1)
 """
 
@@ -308,9 +308,9 @@ def test_options_that_it_has_not_are_refused_at_the_send(in_database):
     code = """
 from csignals import Signal
 from csignals.deferred import deferred
-from shop import models
+from store import models
 def more(**named): pass
-more.__module__, models.more = "shop.models", more
+more.__module__, models.more = "store.models", more
 receiver = deferred(retries=3)(more)
 models.counted.connect(receiver)
 try:

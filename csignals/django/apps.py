@@ -17,7 +17,7 @@ class CsignalsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check)
-        if "DEFERRED" in getattr(settings, "CSIGNALS", ()):
-            from csignals.deferred import configure_from_settings
+        if hasattr(settings, "CSIGNALS"):
+            from csignals._engine_choice import configure_by_settings
 
-            configure_from_settings()       # so that a worker knows the engine's task
+            configure_by_settings()     # so that a worker knows the engine's task

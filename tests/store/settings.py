@@ -5,7 +5,7 @@ import os
 SECRET_KEY = "for tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-INSTALLED_APPS = ["csignals.django", "shop"]
+INSTALLED_APPS = ["csignals.django", "store"]
 if os.environ.get("ENGINE") == "django_tasks":
     INSTALLED_APPS += ["django_tasks_db"]
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}

@@ -10,8 +10,8 @@ from django.db.models.signals import post_save
 from django.test import TestCase, TransactionTestCase
 
 from csignals import deferred, testing
-from shop import models
-from shop.models import Order, Rush, happened, heard
+from store import models
+from store.models import Order, Rush, happened, heard
 
 
 class UndoneError(Exception):
@@ -93,6 +93,13 @@ class OnCommit(Heard, TransactionTestCase):
             happened.send(None, what="it")
             self.assertEqual(self.heard("other"), [])
         self.assertEqual(self.heard("other"), [("it",)])
+
+    def test_of_the_default_one_where_the_send_names_none(self):
+        for using in None, "nowhere", 1, "default":
+            with self.subTest(using=using), transaction.atomic():
+                models.hear_save(sender=Order, instance=Order(number=1), created=True, using=using)
+                self.assertEqual(self.heard("saved"), [])
+            self.assertEqual(self.heard("saved"), [(1, True)])
 
     def test_a_robust_one_lets_the_next_be_called(self):
         with self.assertLogs("django.db.backends.base", "ERROR"), transaction.atomic(using="other"):
@@ -215,7 +222,7 @@ class Deferred(Heard, TransactionTestCase):
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
             self.box.run()
         self.assertEqual(len(logs.records), 1)
-        self.assertIn("shop.models:work_on", logs.output[0])
+        self.assertIn("store.models:work_on", logs.output[0])
         self.assertEqual([number for _, _, number, *_ in self.heard("worked")], [2])
         two.tags.add(Order.objects.create())
         messages = [each for each in self.box.messages if "work_on_tags" in each]
@@ -228,9 +235,9 @@ class Deferred(Heard, TransactionTestCase):
         (message,) = self.box.messages
         pk = Order.objects.get().pk
         for label, key, database in [
-            ("shop.Nothing", pk, "default"), ("nothing.Order", pk, "default"), ("shop", pk, "default"),
-            (1, pk, "default"), ("shop.Order", "x", "default"), ("shop.Order", [pk], "default"),
-            ("shop.Order", pk, "nowhere"), ("shop.Order", pk, ["default"]),
+            ("store.Nothing", pk, "default"), ("nothing.Order", pk, "default"), ("store", pk, "default"),
+            (1, pk, "default"), ("store.Order", "x", "default"), ("store.Order", [pk], "default"),
+            ("store.Order", pk, "nowhere"), ("store.Order", pk, ["default"]),
         ]:  # fmt: skip
             content = deferred.json.loads(message)
             content["named"]["instance"]["v"] = [label, key, database]

@@ -1,4 +1,4 @@
 from celery import Celery
 
-app = Celery("shop")
+app = Celery("store")
 app.config_from_object("django.conf:settings", namespace="CELERY")

@@ -7,7 +7,7 @@ import django
 
 django.setup()
 
-from shop import celery, models  # noqa: E402, F401
+from store import celery, models  # noqa: E402, F401
 
 for line in sys.stdin:
     failed = {}
