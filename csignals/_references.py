@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: What JSON has for itself. No subclasses: an Enum's member or a SafeString would come back as something else.
 PLAIN = frozenset((str, int, bool, type(None)))
 
+#: How deep lists, dicts and references may be nested in each other.
+DEEPEST = 100
+
 #: In a message, an object with these two keys is a reference: of which kind, and what is known of it.
 KIND, VALUE = "$", "v"
 
@@ -50,40 +53,46 @@ class Kind:
     """A kind of reference: how what JSON can write is made of a value, and the value of that again."""
 
     tag: str
-    encode: Callable[[Any], Any]
-    decode: Callable[[Any], Any]
+    encode: Callable[[Any, int], Any]
+    decode: Callable[[Any, int], Any]
 
 
-def encode(value: Any) -> Any:
+def encode(value: Any, depth: int = DEEPEST) -> Any:
     """Return what JSON can write of a value. Raises CannotTravelError."""
     cls = type(value)
     if cls in PLAIN:
         return value
+    if depth == 0:
+        raise CannotTravelError(f"it is nested more than {DEEPEST} deep, or in itself")
+    depth -= 1
     if cls is list:
-        return [encode(each) for each in value]
+        return [encode(each, depth) for each in value]
     if cls is dict and KIND not in value and all(type(key) is str for key in value):
-        return {key: encode(each) for key, each in value.items()}
+        return {key: encode(each, depth) for key, each in value.items()}
     if cls is float and math.isfinite(value):
         return value
     kind = _exact.get(cls) or _kind_by_base(value)
-    return {KIND: kind.tag, VALUE: kind.encode(value)}
+    return {KIND: kind.tag, VALUE: kind.encode(value, depth)}
 
 
-def decode(encoded: Any) -> Any:
+def decode(encoded: Any, depth: int = DEEPEST) -> Any:
     """Return what was encoded. Raises MalformedError, or NotThereError for what is not to be found."""
     cls = type(encoded)
-    if cls is list:
-        return [decode(each) for each in encoded]
-    if cls is not dict:
+    if cls is not list and cls is not dict:
         return encoded
+    if depth == 0:
+        raise MalformedError(f"nested more than {DEEPEST} deep")
+    depth -= 1
+    if cls is list:
+        return [decode(each, depth) for each in encoded]
     if KIND not in encoded:
-        return {key: decode(each) for key, each in encoded.items()}
+        return {key: decode(each, depth) for key, each in encoded.items()}
     tag = encoded[KIND]
     kind = _by_tag.get(tag) if type(tag) is str else None
     if kind is None or encoded.keys() != {KIND, VALUE}:
         raise MalformedError(f"no such kind of reference: {tag!r:.100}")
     try:
-        return kind.decode(encoded[VALUE])
+        return kind.decode(encoded[VALUE], depth)
     except MalformedError:
         raise
     except (TypeError, ValueError, ArithmeticError) as error:
@@ -93,7 +102,11 @@ def decode(encoded: Any) -> Any:
 def learn(cls: type, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any]) -> None:
     """Have the instances of a class, and of those that inherit from it, travel as what `encode_` makes of them."""
     tag = import_name(cls)
-    kind = Kind(tag, lambda value: encode(encode_(value)), lambda encoded: decode_(decode(encoded)))
+    kind = Kind(
+        tag,
+        lambda value, depth: encode(encode_(value), depth),
+        lambda encoded, depth: decode_(decode(encoded, depth)),
+    )
     _taught[cls] = _by_tag[tag] = kind
 
 
@@ -114,31 +127,37 @@ def _kind_by_base(value: Any) -> Kind:
 
 # --- By value ------------------------------------------------------------------------------------------------
 
-def _encode_pairs(value: dict[Any, Any]) -> list[list[Any]]:
-    return [[encode(key), encode(each)] for key, each in value.items()]
+def _single(tag: str, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any]) -> Kind:
+    """Return a kind in which nothing else is."""
+    return Kind(tag, lambda value, depth: encode_(value), lambda encoded, depth: decode_(encoded))
 
 
-def _decode_items_to(cls: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda items: cls([decode(each) for each in items])
+def _collection(cls: Callable[[Any], Any]) -> Kind:
+    return Kind(
+        cls.__name__,
+        lambda items, depth: [encode(each, depth) for each in items],
+        lambda items, depth: cls([decode(each, depth) for each in items]),
+    )
 
 
 _exact: dict[type, Kind] = {
-    datetime.datetime: Kind("datetime", datetime.datetime.isoformat, datetime.datetime.fromisoformat),
-    datetime.date: Kind("date", datetime.date.isoformat, datetime.date.fromisoformat),
-    datetime.time: Kind("time", datetime.time.isoformat, datetime.time.fromisoformat),
-    datetime.timedelta: Kind(
+    datetime.datetime: _single("datetime", datetime.datetime.isoformat, datetime.datetime.fromisoformat),
+    datetime.date: _single("date", datetime.date.isoformat, datetime.date.fromisoformat),
+    datetime.time: _single("time", datetime.time.isoformat, datetime.time.fromisoformat),
+    datetime.timedelta: _single(
         "timedelta",
         lambda value: [value.days, value.seconds, value.microseconds],
         lambda encoded: datetime.timedelta(*encoded),
     ),
-    Decimal: Kind("Decimal", str, Decimal),
-    UUID: Kind("UUID", str, UUID),
-    float: Kind("float", repr, float),      # the infinite ones, and NaN
-    dict: Kind("dict", _encode_pairs, lambda pairs: {decode(key): decode(value) for key, value in pairs}),
-    **{
-        cls: Kind(cls.__name__, lambda items: [encode(each) for each in items], _decode_items_to(cls))
-        for cls in (tuple, set, frozenset)
-    },
+    Decimal: _single("Decimal", str, Decimal),
+    UUID: _single("UUID", str, UUID),
+    float: _single("float", repr, float),       # the infinite ones, and NaN
+    dict: Kind(
+        "dict",
+        lambda value, depth: [[encode(key, depth), encode(each, depth)] for key, each in value.items()],
+        lambda pairs, depth: {decode(key, depth): decode(value, depth) for key, value in pairs},
+    ),
+    **{cls: _collection(cls) for cls in (tuple, set, frozenset)},
 }
 
 
@@ -198,20 +217,20 @@ def _find_model(label: Any) -> Any:
         raise NotThereError(str(error)) from None
 
 
-def _encode_row(instance: Any) -> list[Any]:
+def _encode_row(instance: Any, depth: int) -> list[Any]:
     if instance.pk is None:
         raise CannotTravelError(f"this {instance._meta.label} has no primary key, as it is not saved, or deleted")
-    return [_encode_model(type(instance)), encode(instance.pk), instance._state.db]
+    return [_encode_model(type(instance)), encode(instance.pk, depth), instance._state.db]
 
 
-def _find_row(encoded: Any) -> Any:
+def _find_row(encoded: Any, depth: int) -> Any:
     from django.core.exceptions import ValidationError
     from django.utils.connection import ConnectionDoesNotExist
 
     label, pk, database = encoded
     model = _find_model(label)
     try:
-        return model._base_manager.using(database).get(pk=decode(pk))
+        return model._base_manager.using(database).get(pk=decode(pk, depth))
     except (ValidationError, ConnectionDoesNotExist) as error:
         raise MalformedError(f"no row: {encoded!r:.100} ({error})") from error
     except model.DoesNotExist:
@@ -219,9 +238,9 @@ def _find_row(encoded: Any) -> Any:
         raise RowIsGoneError(f"{label} {pk!r:.100} is not there, {where}") from None
 
 
-CLASS = Kind("class", _encode_name, _find_by_name(lambda found: issubclass(type(found), type), "a class"))
-SIGNAL = Kind("signal", _encode_name, _find_by_name(is_signal, "a signal"))
-MODEL = Kind("model", _encode_model, _find_model)
+CLASS = _single("class", _encode_name, _find_by_name(lambda found: issubclass(type(found), type), "a class"))
+SIGNAL = _single("signal", _encode_name, _find_by_name(is_signal, "a signal"))
+MODEL = _single("model", _encode_model, _find_model)
 ROW = Kind("row", _encode_row, _find_row)
 
 _taught: dict[type, Kind] = {}

@@ -71,8 +71,11 @@ def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = 
     def after_commit(*args: Any, **named: Any) -> None:
         from django.db import transaction
 
-        alias = using or _database_of(named)
-        transaction.on_commit(functools.partial(receiver, *args, **named), using=alias, robust=robust)
+        @functools.wraps(receiver)      # Django logs its name
+        def call() -> None:
+            receiver(*args, **named)
+
+        transaction.on_commit(call, using=using or _database_of(named), robust=robust)
 
     setattr(after_commit, RUNS, "after the commit")
     return after_commit
@@ -209,7 +212,7 @@ class _Deferred:
         travelling = {}
         if self._takes_what_can_travel:
             for name, value in named.items():
-                with contextlib.suppress(CannotTravelError, RecursionError):
+                with contextlib.suppress(CannotTravelError):
                     travelling[name] = encode(value)
         else:
             for name in self._named:
@@ -243,11 +246,10 @@ class _Deferred:
     def _encode(self, what: str, value: Any) -> Any:
         try:
             return encode(value)
-        except (CannotTravelError, RecursionError) as error:
-            why = error if isinstance(error, CannotTravelError) else "it is nested too deeply, or in itself"
+        except CannotTravelError as error:
             raise CannotTravelError(
-                f"{what} cannot travel to the worker that is to call {self.name}: {why}. Have the receiver not name it "
-                "in its signature, or send what it needs of it, or teach csignals.deferred.reference() its class."
+                f"{what} cannot travel to the worker that is to call {self.name}: {error}. Have the receiver not name "
+                "it in its signature, or send what it needs of it, or teach csignals.deferred.reference() its class."
             ) from None
 
     def _prepare(self) -> tuple[Configuration, Any]:
@@ -310,7 +312,7 @@ def run(message: str) -> None:
         if declared.raises_if_missing:
             raise
         logger.warning("Dropped a call of %s: %s", declared.name, gone)
-    except (MalformedError, NotThereError, RecursionError) as error:
+    except (MalformedError, NotThereError) as error:
         raise Refused(f"refused a message: {error}") from error
     else:
         _call(declared.call, signal, sender, named)

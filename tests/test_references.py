@@ -115,7 +115,7 @@ def test_what_cannot_travel(references, csignals):
     ]:  # fmt: skip
         with pytest.raises(references.CannotTravelError, match=why):
             references.encode(value)
-    with pytest.raises(RecursionError):
+    with pytest.raises(references.CannotTravelError, match="or in itself"):
         references.encode(in_itself)
 
 
@@ -175,3 +175,18 @@ def test_numbers_that_json_has_not(references):
     assert travelled(references, [math.inf, -math.inf]) == [math.inf, -math.inf]
     assert math.isnan(travelled(references, math.nan))
     assert travelled(references, uuid.UUID(int=1)) == uuid.UUID(int=1)
+
+
+@pytest.mark.parametrize(
+    "nest", [lambda value: [value], lambda value: {"a": value}, lambda value: {1: value}, lambda value: (value,)]
+)
+def test_how_deep_it_may_be_nested(references, nest):
+    deepest = 1
+    for _ in range(references.DEEPEST):
+        deepest = nest(deepest)
+    assert travelled(references, deepest) == deepest
+    with pytest.raises(references.CannotTravelError, match="more than 100 deep"):
+        references.encode(nest(deepest))
+    encoded = references.encode(deepest)
+    with pytest.raises(references.MalformedError):
+        references.decode([encoded])

@@ -150,16 +150,18 @@ def test_nothing_is_lost_by_redis(on_redis, redis):
     assert set(on_redis.written()) == sent
 
 
-def test_queues_delays_and_retries_are_celerys(on_redis):
+def test_queues_delays_retries_and_expiry_are_celerys(on_redis):
     celery_worker(on_redis)
     with on_redis.sender() as send:
         assert send(7, 8, "tried") == {}
+        assert send(8, 9, "stale") == {}
         assert send(1, 2) == {}
         wait_for(lambda: on_redis.written(), "what is of its queue should be run")
         started = time.monotonic()
-        celery_worker(on_redis, queues="mail")
+        worker = celery_worker(on_redis, queues="mail")
         wait_for(lambda: on_redis.written() == [1, 7, 7, 7], "it should be tried until it succeeds")
     assert time.monotonic() - started > 0.2
+    assert "Discarding revoked task: csignals.run" in worker.log.read_text()
 
 
 HOSTILE = """

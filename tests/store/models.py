@@ -71,6 +71,15 @@ def try_again(number, **kwargs):
             raise ConnectionError("try again")
 
 
+stale = Signal()
+
+
+@receiver(stale)
+@deferred(queue="mail", expires=0.2 if os.environ.get("ENGINE") == "celery" else None)
+def write_down_in_time(number, **kwargs):
+    write_down.__wrapped__(number)
+
+
 @receiver(happened)
 @deferred(on_commit=False)
 def work_at_once(signal, sender, what, **kwargs):
