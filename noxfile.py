@@ -30,8 +30,8 @@ FEW = [
     "setuptools>=77", "trio", "taskgroup; python_version < '3.11'",
 ]  # fmt: skip
 QUICK = [
-    "assertions", "async", "calls", "connected", "drop_in", "implementation", "listing", "names", "patches",
-    "receivers_list", "registration", "senders", "signal", "subclasses", "threads", "tracing",
+    "assertions", "async", "calls", "connected", "deferred", "drop_in", "implementation", "listing", "names", "patches",
+    "receivers_list", "references", "registration", "senders", "signal", "subclasses", "threads", "tracing",
 ]  # fmt: skip
 
 #: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
@@ -56,6 +56,13 @@ def quick(session):
     """The part of the suite that is quick, and needs little."""
     with session.chdir(built(session)):
         pytest(session, *[f"tests/test_{name}.py" for name in QUICK])
+
+
+@nox.session(python=["3.11", "3.13"])
+def workers(session):
+    """Deferred receivers with the servers and workers of their engines, which .ci/servers lays."""
+    install(session, ".[test,workers]")
+    pytest(session, "-m", "workers")
 
 
 @nox.session(python="3.14")

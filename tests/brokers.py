@@ -1,5 +1,6 @@
 """Redis, RabbitMQ and PostgreSQL as .ci/servers lays them, for tests: on loopback, in a folder of their own."""
 
+import functools
 import os
 import shutil
 import socket
@@ -9,7 +10,12 @@ import time
 from pathlib import Path
 
 LAY = Path(__file__).parent.parent / ".ci/servers"
-LAID = Path(subprocess.run([LAY], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+
+
+@functools.cache
+def laid():
+    """Return the folder that has the servers' packages. To lay them, the first time, takes a minute."""
+    return Path(subprocess.run([LAY], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
 
 
 def free_port():
@@ -82,7 +88,7 @@ class Server:
 
 class Redis(Server):
     def command(self):
-        return [LAID / "usr/bin/redis-server", "--port", self.port, "--bind", "127.0.0.1", "--appendonly", "yes"]
+        return [laid() / "usr/bin/redis-server", "--port", self.port, "--bind", "127.0.0.1", "--appendonly", "yes"]
 
     @property
     def url(self):
@@ -94,10 +100,10 @@ class RabbitMQ(Server):
         self.names, self.nodes = free_port(), free_port()   # the first is epmd's, which the node starts
 
     def command(self):
-        return [next(LAID.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")) / "sbin/rabbitmq-server"]
+        return [next(laid().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")) / "sbin/rabbitmq-server"]
 
     def environment(self):
-        erlang = LAID / "usr/lib/erlang"
+        erlang = laid() / "usr/lib/erlang"
         return {
             "HOME": str(self.folder),
             "PATH": f"{erlang / 'bin'}:{os.environ['PATH']}",
@@ -118,7 +124,7 @@ class RabbitMQ(Server):
     def stop(self):
         super().stop()
         subprocess.run(
-            [LAID / "usr/lib/erlang/bin/epmd", "-kill"], env={**os.environ, **self.environment()}, capture_output=True
+            [laid() / "usr/lib/erlang/bin/epmd", "-kill"], env={**os.environ, **self.environment()}, capture_output=True
         )
 
     @property
@@ -130,10 +136,10 @@ class PostgreSQL(Server):
     """It will not run as root: then it is nobody."""
 
     def prepare(self):
-        self.commands = next(LAID.glob("usr/lib/postgresql/*/bin"))
+        self.commands = next(laid().glob("usr/lib/postgresql/*/bin"))
         if self.user() is not None:
             shutil.chown(self.folder, self.user())
-        share = next(LAID.glob("usr/share/postgresql/*"))
+        share = next(laid().glob("usr/share/postgresql/*"))
         options = ["-U", "tests", "-A", "trust", "-N", "-L", share, "--no-locale", "-E", "UTF8"]
         self.run("initdb", "-D", self.folder / "data", *options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from celery import shared_task  # type: ignore[import-untyped]
+from celery import shared_task
 
 from csignals.deferred import Options, Refused, run
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 # Acknowledged once it is done: a worker that dies meanwhile leaves the message to another.
-@shared_task(  # type: ignore[untyped-decorator]
+@shared_task(
     name="csignals.run", bind=True, serializer="json", ignore_result=True, acks_late=True, reject_on_worker_lost=True
 )
 def run_receiver(self: Task, message: str, retries: int = 0) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if find_spec("django.tasks"):
     from django.tasks import task
 else:
-    from django_tasks import task  # type: ignore[import-not-found]
+    from django_tasks import task
 
 from django.utils import timezone
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from csignals.deferred import Options
 
 
-@task  # type: ignore[untyped-decorator]
+@task
 def run_receiver(message: str) -> None:
     """Call the deferred receiver that a message is for."""
     run(message)
