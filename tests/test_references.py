@@ -108,7 +108,7 @@ def test_what_cannot_travel(references, csignals):
     in_itself = []
     in_itself.append(in_itself)
     for value, why in [
-        (object(), "object"), (io.StringIO(), "StringIO"), (print, "builtin_function_or_method"), (b"bytes", "bytes"),
+        (object(), "object"), (io.StringIO(), "StringIO"), (print, "builtin_function"), (b"bytes", "bytes"),
         (Color.RED, "Color"), (Size.LARGE, "Size"), (Money(1), "Money"), (types.SimpleNamespace(), "SimpleNamespace"),
         ([1, {"a": (object(),)}], "object"), (type("List", (list,), {})(), "List"),
         (Local, "local to a function"), (hidden, "not what stands under that name"), (csignals.Signal(), "no module's"),
