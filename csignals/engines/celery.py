@@ -31,6 +31,8 @@ def run_receiver(self: Task, message: str, retries: int = 0) -> None:
 class Engine:
     """The engine ``"celery"``: the task ``csignals.run`` of the app that is current, or of the one that is given.
 
+    It is tried again after its ``default_retry_delay`` (seconds), which Celery's ``task_annotations`` can set.
+
     Raises what Celery raises, as ``kombu.exceptions.OperationalError`` while the broker is not to be reached.
     """
 
