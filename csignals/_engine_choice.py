@@ -41,14 +41,25 @@ class Configuration:
 
 
 configured: Configuration | None = None
-inline: Configuration | None = None     # while a test has it so
+inline: list[Configuration] = []    # of the tests' blocks that are open
 ENGINES = {"celery": "csignals.engines.celery.Engine", "django_tasks": "csignals.engines.django_tasks.Engine"}
 SETTINGS = "DEFERRED", "DEFERRED_ON_COMMIT"     # in Django's CSIGNALS
 
 
 def current(own: Configuration | None) -> Configuration:
     """Return what a receiver's calls are handed to, which may have an engine of its own. Raises LookupError."""
-    return inline or own or configured or _of_settings()
+    for each in inline:
+        return each
+    return own or configured or _of_settings()
+
+
+def own_configuration(engine: Engine | str | None) -> Configuration | None:
+    """Return what a receiver has chosen. If nothing, what Django's settings have is looked at, so that it is loaded."""
+    if engine is not None:
+        return Configuration(engine_of(engine))
+    if configured is None and _has_settings():
+        configure_by_settings()
+    return None
 
 
 def configure(engine: Engine | str | None, *, on_commit: bool = True) -> None:
@@ -63,23 +74,29 @@ def configure(engine: Engine | str | None, *, on_commit: bool = True) -> None:
 
 
 def configure_by_settings() -> None:
-    """Do what Django's settings say in ``CSIGNALS``, if anything. Raises ImproperlyConfigured."""
+    """Do what Django's settings say in ``CSIGNALS``, unless `configure` was called. Raises ImproperlyConfigured."""
     from django.conf import settings
     from django.core.exceptions import ImproperlyConfigured
 
     chosen = getattr(settings, "CSIGNALS", {})
-    unknown = set(chosen) - set(SETTINGS) if isinstance(chosen, dict) else {chosen}
-    if unknown:
-        raise ImproperlyConfigured(f"CSIGNALS is a dict with the keys {' and '.join(SETTINGS)}, and not {chosen!r}")
+    is_right = isinstance(chosen, dict) and chosen.keys() <= set(SETTINGS) and (not chosen or "DEFERRED" in chosen)
+    if not is_right:
+        raise ImproperlyConfigured(f"CSIGNALS is a dict with DEFERRED and maybe DEFERRED_ON_COMMIT, and not {chosen!r}")
+    if configured is not None or not chosen:
+        return
     try:
-        configure(chosen.get("DEFERRED"), on_commit=chosen.get("DEFERRED_ON_COMMIT", True))
+        configure(chosen["DEFERRED"], on_commit=chosen.get("DEFERRED_ON_COMMIT", True))
     except (ImportError, AttributeError, TypeError) as error:
         raise ImproperlyConfigured(f'CSIGNALS["DEFERRED"]: {error}') from error
 
 
-def _of_settings() -> Configuration:
+def _has_settings() -> bool:
     settings = getattr(sys.modules.get("django.conf"), "settings", None)
-    if settings is not None and settings.configured:
+    return settings is not None and settings.configured
+
+
+def _of_settings() -> Configuration:
+    if _has_settings():
         configure_by_settings()
     if configured is None:
         raise LookupError(

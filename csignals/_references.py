@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from csignals._import_names import import_name, is_signal, look_up
 from csignals._names import Memo, dotted_name, object_name
@@ -27,6 +28,13 @@ PLAIN = frozenset((str, int, bool, type(None)))
 
 #: How deep lists, dicts and references may be nested in each other.
 DEEPEST = 100
+
+#: How many members of a set, or keys of a dict, may be in the way of others, as their hashes are the same. A sender has
+#: next to none, and who makes them up could keep a worker busy for hours.
+MOST_OF_SAME_HASH = 100
+
+#: The digits of a primary key: Django would write those of 1E+1000000000 out.
+LONGEST_KEY = 1000
 
 #: In a message, an object with these two keys is a reference: of which kind, and what is known of it.
 KIND, VALUE = "$", "v"
@@ -72,6 +80,8 @@ def encode(value: Any, depth: int = DEEPEST) -> Any:
     if cls is float and math.isfinite(value):
         return value
     kind = _exact.get(cls) or _kind_by_base(value)
+    if kind is None:
+        return encode(_unwrapped(value), depth)
     return {KIND: kind.tag, VALUE: kind.encode(value, depth)}
 
 
@@ -91,16 +101,13 @@ def decode(encoded: Any, depth: int = DEEPEST) -> Any:
     kind = _by_tag.get(tag) if type(tag) is str else None
     if kind is None or encoded.keys() != {KIND, VALUE}:
         raise MalformedError(f"no such kind of reference: {tag!r:.100}")
-    try:
-        return kind.decode(encoded[VALUE], depth)
-    except MalformedError:
-        raise
-    except (TypeError, ValueError, ArithmeticError) as error:
-        raise MalformedError(f"no {tag}: {encoded[VALUE]!r:.100} ({type(error).__name__}: {error})") from error
+    return kind.decode(encoded[VALUE], depth)
 
 
 def learn(cls: type, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any]) -> None:
     """Have the instances of a class, and of those that inherit from it, travel as what `encode_` makes of them."""
+    if cls in PLAIN or cls in _exact or cls is list:
+        raise TypeError(f"{dotted_name(cls)} travels by value")
     tag = import_name(cls)
     kind = Kind(
         tag,
@@ -110,40 +117,111 @@ def learn(cls: type, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any
     _taught[cls] = _by_tag[tag] = kind
 
 
-def _kind_by_base(value: Any) -> Kind:
+def _kind_by_base(value: Any) -> Kind | None:
+    """Return the kind of what is of no built-in type; None for what Django wraps, as it does ``request.user``."""
     cls = type(value)
     for base in type.mro(cls):
         if base in _taught:
             return _taught[base]
-    model = getattr(sys.modules.get("django.db.models.base"), "Model", None)
+    model = _of_django("db.models.base", "Model")
     if issubclass(cls, type):
-        return MODEL if model is not None and issubclass(value, model) else CLASS
-    if model is not None and issubclass(cls, model):
+        return MODEL if issubclass(value, model) else CLASS
+    if issubclass(cls, model):
         return ROW
     if is_signal(value):
         return SIGNAL
+    if issubclass(cls, _of_django("apps.config", "AppConfig")):
+        return APP
+    if issubclass(cls, _of_django("utils.functional", "LazyObject")):
+        return None
     raise CannotTravelError(f"{dotted_name(cls) or object_name(cls)} is not JSON's, and there is no reference to it")
+
+
+def _of_django(module: str, name: str) -> Any:
+    """Return a class of Django's, or nothing to inherit from where that module is not loaded."""
+    return getattr(sys.modules.get(f"django.{module}"), name, ())
+
+
+def _unwrapped(value: Any) -> Any:
+    from django.utils.functional import empty
+
+    if value._wrapped is empty:
+        value._setup()
+    return value._wrapped
 
 
 # --- By value ------------------------------------------------------------------------------------------------
 
 def _single(tag: str, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any]) -> Kind:
     """Return a kind in which nothing else is."""
-    return Kind(tag, lambda value, depth: encode_(value), lambda encoded, depth: decode_(encoded))
+    return Kind(tag, lambda value, depth: encode_(value), lambda encoded, depth: _made(tag, decode_, encoded))
 
 
-def _collection(cls: Callable[[Any], Any]) -> Kind:
-    return Kind(
-        cls.__name__,
-        lambda items, depth: [encode(each, depth) for each in items],
-        lambda items, depth: cls([decode(each, depth) for each in items]),
-    )
+def _made(what: str, make: Callable[..., Any], encoded: Any) -> Any:
+    try:
+        return make(encoded)
+    except (MalformedError, NotThereError):
+        raise
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+        raise MalformedError(f"no {what}: {encoded!r:.100} ({type(error).__name__}: {error})") from error
+
+
+def _collection(cls: Any) -> Kind:
+    what = cls.__name__
+    is_hashed = cls is not tuple
+
+    def decode_items(items: Any, depth: int) -> Any:
+        decoded = [decode(each, depth) for each in _list(what, items)]
+        if is_hashed:
+            _check_hashes(what, decoded)
+        return cls(decoded)
+
+    return Kind(what, lambda items, depth: [encode(each, depth) for each in items], decode_items)
+
+
+def _decode_pairs(pairs: Any, depth: int) -> dict[Any, Any]:
+    decoded = [[decode(each, depth) for each in _list("pair", pair, 2)] for pair in _list("dict", pairs)]
+    _check_hashes("dict", [key for key, _ in decoded])
+    return dict(decoded)
+
+
+def _list(what: str, encoded: Any, length: int | None = None) -> list[Any]:
+    if type(encoded) is not list or (length is not None and len(encoded) != length):
+        raise MalformedError(f"no {what}: {encoded!r:.100}")
+    return encoded
+
+
+def _check_hashes(what: str, members: list[Any]) -> None:
+    different = _made(what, lambda members: len(set(map(hash, members))), members)
+    if len(members) - different > MOST_OF_SAME_HASH:
+        raise MalformedError(f"a {what} with more than {MOST_OF_SAME_HASH} members of the same hash")
+
+
+def _time_kind(cls: Any) -> Kind:
+    """Return the kind of a class with a time zone. Zones travel by their names, others as their distance from UTC."""
+
+    def encode_time(value: Any) -> Any:
+        zone = value.tzinfo
+        if isinstance(zone, ZoneInfo) and zone.key is not None:
+            return [value.replace(tzinfo=None).isoformat(), zone.key, value.fold]
+        if zone is not None and value.utcoffset() is None:
+            raise CannotTravelError(f"its time zone {zone!r} has no name, and no distance from UTC without a date")
+        return [value.isoformat(), None, 1] if value.fold else value.isoformat()
+
+    def decode_time(encoded: Any) -> Any:
+        if type(encoded) is not list:
+            return cls.fromisoformat(encoded)
+        text, zone, fold = encoded
+        time = cls.fromisoformat(text)
+        return time.replace(fold=fold) if zone is None else time.replace(tzinfo=ZoneInfo(zone), fold=fold)
+
+    return _single(cls.__name__, encode_time, decode_time)
 
 
 _exact: dict[type, Kind] = {
-    datetime.datetime: _single("datetime", datetime.datetime.isoformat, datetime.datetime.fromisoformat),
+    datetime.datetime: _time_kind(datetime.datetime),
     datetime.date: _single("date", datetime.date.isoformat, datetime.date.fromisoformat),
-    datetime.time: _single("time", datetime.time.isoformat, datetime.time.fromisoformat),
+    datetime.time: _time_kind(datetime.time),
     datetime.timedelta: _single(
         "timedelta",
         lambda value: [value.days, value.seconds, value.microseconds],
@@ -155,7 +233,7 @@ _exact: dict[type, Kind] = {
     dict: Kind(
         "dict",
         lambda value, depth: [[encode(key, depth), encode(each, depth)] for key, each in value.items()],
-        lambda pairs, depth: {decode(key, depth): decode(value, depth) for key, value in pairs},
+        _decode_pairs,
     ),
     **{cls: _collection(cls) for cls in (tuple, set, frozenset)},
 }
@@ -173,13 +251,13 @@ def _encode_name(target: Any) -> str:
 def _find_by_name(is_wanted: Callable[[Any], bool], what: str) -> Callable[[Any], Any]:
     def find(name: Any) -> Any:
         if type(name) is not str:
-            raise MalformedError(f"no name of {what}: {name!r:.100}")
+            raise MalformedError(f"no name of a {what}: {name!r:.100}")
         try:
             found = look_up(name)
         except LookupError as error:
             raise NotThereError(f"no {what}: {error}") from None
         if not is_wanted(found):
-            raise MalformedError(f"{name:.200} is not {what}")
+            raise MalformedError(f"{name:.200} is no {what}")
         return found
 
     return find
@@ -218,30 +296,46 @@ def _find_model(label: Any) -> Any:
 
 
 def _encode_row(instance: Any, depth: int) -> list[Any]:
-    if instance.pk is None:
+    pk = instance.pk
+    if pk is None or (type(pk) is tuple and None in pk):
         raise CannotTravelError(f"this {instance._meta.label} has no primary key, as it is not saved, or deleted")
-    return [_encode_model(type(instance)), encode(instance.pk, depth), instance._state.db]
+    return [_encode_model(type(instance)), encode(pk, depth), instance._state.db]
 
 
 def _find_row(encoded: Any, depth: int) -> Any:
     from django.core.exceptions import ValidationError
-    from django.utils.connection import ConnectionDoesNotExist
+    from django.db import connections
 
-    label, pk, database = encoded
+    label, pk, database = _list("row", encoded, 3)
     model = _find_model(label)
+    if database is not None and (type(database) is not str or database not in connections.settings):
+        raise MalformedError(f"no database: {database!r:.100}")
+    key = decode(pk, depth)
+    for part in key if type(key) is tuple else [key]:
+        if type(part) is Decimal and abs(part.adjusted()) > LONGEST_KEY:
+            raise MalformedError(f"no primary key: {part}")
     try:
-        return model._base_manager.using(database).get(pk=decode(pk, depth))
-    except (ValidationError, ConnectionDoesNotExist) as error:
-        raise MalformedError(f"no row: {encoded!r:.100} ({error})") from error
+        rows = _made("primary key", lambda key: model._base_manager.using(database).filter(pk=key), key)
+    except ValidationError as error:
+        raise MalformedError(f"no primary key: {key!r:.100} ({error})") from error
+    try:
+        return rows.get()
     except model.DoesNotExist:
         where = f"in the database {database or 'of its model'}"
         raise RowIsGoneError(f"{label} {pk!r:.100} is not there, {where}") from None
 
 
-CLASS = _single("class", _encode_name, _find_by_name(lambda found: issubclass(type(found), type), "a class"))
-SIGNAL = _single("signal", _encode_name, _find_by_name(is_signal, "a signal"))
+def _find_app(label: Any) -> Any:
+    from django.apps import apps
+
+    return apps.get_app_config(label)
+
+
+CLASS = _single("class", _encode_name, _find_by_name(lambda found: issubclass(type(found), type), "class"))
+SIGNAL = _single("signal", _encode_name, _find_by_name(is_signal, "signal"))
 MODEL = _single("model", _encode_model, _find_model)
 ROW = Kind("row", _encode_row, _find_row)
+APP = _single("app", lambda app: app.label, _find_app)
 
 _taught: dict[type, Kind] = {}
-_by_tag = {kind.tag: kind for kind in (*_exact.values(), CLASS, SIGNAL, MODEL, ROW)}
+_by_tag = {kind.tag: kind for kind in (*_exact.values(), CLASS, SIGNAL, MODEL, ROW, APP)}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
-from csignals._engine_choice import Configuration, Engine, Options, configure, current, engine_of
+from csignals._engine_choice import Configuration, Engine, Options, configure, current, own_configuration
 from csignals._import_names import is_signal, written_name
 from csignals._names import Memo, describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
@@ -116,22 +116,23 @@ def deferred(
     """Have a worker process call a receiver: the send hands it over to a task engine, and its response is None.
 
     The receiver is called with the signal, the sender, and those named arguments that its signature names; one that
-    names none gets, as its ``**kwargs``, all that can travel. JSON's values, tuples, sets, dates and times, Decimal and
-    UUID travel by value; a saved row as its model, primary key and database, from which the worker fetches it anew; a
-    class and a signal by the name under which they stand in a module that the worker has loaded. `reference` teaches
-    others. Under Django, what is sent in a transaction is handed over once that commits: that of the database that the
-    send names as ``using``, or of the default one. With ``on_commit=False`` it is at once, also within a transaction.
+    names none gets, as its ``**kwargs``, all that can travel. JSON's values, tuples, sets, dates and times, Decimal
+    and UUID travel by value; a saved row as its model, primary key and database, from which the worker fetches it
+    anew; a class and a signal by the name under which they stand in a module that the worker has loaded. `reference`
+    teaches others. A row that is deleted is gone when the worker comes: receivers of ``post_delete`` cannot have it.
+    Under Django, what is sent in a transaction is handed over once that commits: that of the database that the send
+    names as ``using``, or of the default one. With ``on_commit=False`` it is at once, also within a transaction.
 
     It is called at least once, as far as the engine promises that, and maybe more often; in what order, is not
-    promised. `queue`, `priority`, `delay` and `expires` (seconds, or a timedelta) and `retries` (after any exception)
-    are the engine's. Where a row is gone when the worker looks for it, the call is dropped, which the logger
-    ``csignals.deferred`` says; with ``missing="raise"`` the task fails. The engine is the one given here, or else the
-    one of `configure`, or of Django's setting ``CSIGNALS["DEFERRED"]``.
+    promised. `queue`, `priority`, `delay` and `expires` (seconds, or a timedelta) and `retries` (after any exception
+    of the receiver's) are the engine's. Where a row is gone when the worker looks for it, the call is dropped, which
+    the logger ``csignals.deferred`` says; with ``missing="raise"`` the task fails. The engine is the one given here,
+    or else the one of `configure`, or of Django's setting ``CSIGNALS["DEFERRED"]``.
 
     Raises TypeError for what a worker could not find by its name: a lambda, a local function, a bound method, or
-    anything that is no function; ValueError for another `missing`. The send raises TypeError for an argument that
-    cannot travel and for an option that the engine does not have, LookupError if there is no engine, and whatever
-    the engine raises. Thread-safe.
+    anything that is no function; for one that takes no ``**kwargs``; and for what is no engine. Raises ValueError for
+    another `missing`. The send raises TypeError for an argument that cannot travel and for an option that the engine
+    does not have, LookupError if there is no engine, and whatever the engine raises. Thread-safe.
     """
     if receiver is None:
         return functools.partial(
@@ -175,17 +176,23 @@ class _Deferred:
         if missing not in ("drop", "raise"):
             raise ValueError(f"missing is 'drop' or 'raise', not {missing!r}")
         self.name = written_name(function)
+        self.function = function
         self.call = _called_from_sync(function) if is_async_receiver(function) else function
         self.options = options
         self.raises_if_missing = missing == "raise"
         self._on_commit = on_commit
-        self._engine = engine
+        # Now, as workers have to know of it, which send nothing.
+        self._own_configuration = own_configuration(engine)
         self._heads = Memo()        # of messages, by signal
         self._prepared: tuple[Any, Any] = None, None    # a configuration, and what its engine made of the options
         parameters = inspect.signature(function).parameters
         kinds = {parameter.kind for parameter in parameters.values()}
         if inspect.Parameter.POSITIONAL_ONLY in kinds:
             raise TypeError(f"{self.name} takes positional arguments, which a signal does not send")
+        if inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise TypeError(f"{self.name} does not accept keyword arguments (**kwargs), as receivers must")
+        if next(iter(parameters)) in ("self", "cls"):
+            raise TypeError(f"{self.name} is a method, and a worker would not know of which object")
         self._named = [
             name
             for name, parameter in parameters.items()
@@ -193,10 +200,10 @@ class _Deferred:
             and parameter.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         ]
         self._required = [name for name in self._named if parameters[name].default is inspect.Parameter.empty]
-        self._takes_what_can_travel = not self._named and inspect.Parameter.VAR_KEYWORD in kinds
+        self._takes_what_can_travel = not self._named
 
     def enqueue(self, signal: Any, sender: Any, named: dict[str, Any]) -> None:
-        if _declared[self.name] is not self:
+        if _declared[self.name].function is not self.function:
             raise TypeError(f"another deferred receiver is called {self.name} by now, and workers would call that one")
         configuration, prepared = self._prepare()
         message = self.message(signal, sender, named)
@@ -217,40 +224,49 @@ class _Deferred:
         else:
             for name in self._named:
                 if name in named:
-                    travelling[name] = self._encode(f"the argument {name!r}", named[name])
+                    travelling[name] = self._encode(f"the argument {name!r}", named[name], WAY_OUT)
                 elif name in self._required:
                     raise TypeError(f"{self.name}() is missing the argument {name!r}, which was not sent")
         head = self._heads.get(signal) or self._new_head(signal)
         sent_by = _written_classes.get(sender) or self._write_sender(sender)
-        return f'{head},"sender":{sent_by},"named":{_dump(travelling)}}}'
+        try:
+            return f'{head},"sender":{sent_by},"named":{_dump(travelling)}}}'
+        except ValueError as error:     # a number of thousands of digits
+            raise CannotTravelError(f"an argument of {self.name}() cannot travel: {error}") from None
 
     def _new_head(self, signal: Any) -> str:
         """Return how a message begins, and keep it for as long as there is that signal."""
-        content = {"csignals": VERSION, "receiver": self.name, "signal": self._encode("the signal", signal)}
+        way_out = "Keep it in a module, as a global or in a class of one."
+        encoded = self._encode("the signal", signal, way_out)
+        content = {"csignals": VERSION, "receiver": self.name, "signal": encoded}
         head = _dump(content)[:-1]
         self._heads.keep(signal, head)
         return head
 
     def _write_sender(self, sender: Any) -> str:
-        written = _dump(self._encode("the sender", sender))
+        way_out = "Connect it for the senders that can, or teach csignals.deferred.reference() their class."
+        written = _dump(self._encode("the sender", sender, way_out))
         if isinstance(sender, type):
             _written_classes.keep(sender, written)
         return written
 
-    def would_send(self, named: dict[str, Any]) -> bool:
-        """Return whether a message of this receiver's can have these arguments, and no others."""
-        if self._takes_what_can_travel:
-            return named.keys().isdisjoint(("signal", "sender"))
-        return named.keys() <= set(self._named) and named.keys() >= set(self._required)
+    def arguments(self, named: dict[str, Any]) -> dict[str, Any]:
+        """Return of a message's arguments those to be decoded. Raises MalformedError if one is missing.
 
-    def _encode(self, what: str, value: Any) -> Any:
+        A sender of another release may name more in its signature, and that is left out.
+        """
+        if missing := [name for name in self._required if name not in named]:
+            raise MalformedError(f"arguments of {self.name} are missing: {', '.join(missing)}")
+        if self._takes_what_can_travel:
+            return {name: value for name, value in named.items() if name not in ("signal", "sender")}
+        return {name: named[name] for name in self._named if name in named}
+
+    def _encode(self, what: str, value: Any, way_out: str) -> Any:
         try:
             return encode(value)
         except CannotTravelError as error:
-            raise CannotTravelError(
-                f"{what} cannot travel to the worker that is to call {self.name}: {error}. Have the receiver not name "
-                "it in its signature, or send what it needs of it, or teach csignals.deferred.reference() its class."
-            ) from None
+            why = f"{what} cannot travel to the worker that is to call {self.name}: {error}"
+            raise CannotTravelError(f"{why}. {way_out}") from None
 
     def _prepare(self) -> tuple[Configuration, Any]:
         """Return which engine to use, and what it has made of this receiver's options."""
@@ -260,11 +276,11 @@ class _Deferred:
             prepared = self._prepared = configuration, configuration.engine.prepare(self.options)
         return prepared
 
-    @functools.cached_property
-    def _own_configuration(self) -> Configuration | None:
-        return None if self._engine is None else Configuration(engine_of(self._engine))
 
-
+WAY_OUT = (
+    "Have the receiver not name it in its signature, or send what it needs of it, or teach "
+    "csignals.deferred.reference() its class."
+)
 _written_classes = Memo()       # that send
 _declared: dict[str, _Deferred] = {}    # by the names under which messages may ask for them
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
@@ -307,7 +323,7 @@ def run(message: str) -> None:
         signal, sender = decode(content["signal"]), decode(content["sender"])
         if not is_signal(signal):
             raise MalformedError(f"not a signal, but {dotted_name(type(signal))}")
-        named = {name: decode(value) for name, value in content["named"].items()}
+        named = {name: decode(value) for name, value in declared.arguments(content["named"]).items()}
     except RowIsGoneError as gone:
         if declared.raises_if_missing:
             raise
@@ -334,8 +350,6 @@ def _read(message: Any) -> tuple[_Deferred, dict[str, Any]]:
     declared = _declared.get(name)
     if declared is None:
         raise NotThereError(f"no receiver {name:.200} is declared deferred here, in the modules that are loaded")
-    if not declared.would_send(named):
-        raise MalformedError(f"arguments that {name} is not sent: {', '.join(named):.200}")
     return declared, content
 
 

@@ -244,16 +244,17 @@ def inline_deferred() -> Iterator[None]:
     """Have deferred receivers be called at once for the length of a block, in the whole process.
 
     Their arguments travel as they do otherwise: what could not is a TypeError, and a row is fetched anew. No engine is
-    needed, no commit waited for, and no option observed. What a receiver raises, the send raises.
+    needed, no commit waited for, and no option observed. What a receiver raises, the send raises. An async receiver
+    cannot be called where an event loop runs, as under Django's own ``send``.
     """
     from csignals import _engine_choice
 
-    before = _engine_choice.inline
-    _engine_choice.inline = _engine_choice.Configuration(_Inline(), on_commit=False, is_inline=True)
+    configuration = _engine_choice.Configuration(_Inline(), on_commit=False, is_inline=True)
+    _engine_choice.inline.append(configuration)
     try:
         yield
     finally:
-        _engine_choice.inline = before
+        _engine_choice.inline.remove(configuration)
 
 
 class Signals:

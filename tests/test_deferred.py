@@ -161,7 +161,7 @@ def test_what_cannot_travel_is_named_at_the_send(deferred, box, shop):
     shop.signal.connect(receiver)
     with pytest.raises(TypeError, match=r"the argument 'total' .* shop_of_test:receive: object .*reference\(\)"):
         shop.signal.send(None, total=object())
-    with pytest.raises(TypeError, match="the sender cannot travel"):
+    with pytest.raises(TypeError, match=r"the sender cannot travel .* Connect it for the senders that can"):
         shop.signal.send(object(), total=1)
     with pytest.raises(TypeError, match="missing the argument 'total'"):
         shop.signal.send(None)
@@ -169,9 +169,11 @@ def test_what_cannot_travel_is_named_at_the_send(deferred, box, shop):
     in_itself.append(in_itself)
     with pytest.raises(TypeError, match=r"the argument 'total' .*in itself"):
         shop.signal.send(None, total=in_itself)
+    with pytest.raises(TypeError, match=r"an argument of shop_of_test:receive.* cannot travel: .*4300"):
+        shop.signal.send(None, total=10**5000)
     hidden = type(shop.signal)()
     hidden.connect(receiver)
-    with pytest.raises(TypeError, match="the signal cannot travel"):
+    with pytest.raises(TypeError, match=r"the signal cannot travel .* Keep it in a module"):
         hidden.send(None, total=1)
     ((_, response),) = shop.signal.send_robust(None, total=object())
     assert isinstance(response, TypeError)
@@ -201,6 +203,13 @@ def test_what_a_worker_could_not_find_is_refused_when_decorated(deferred, shop):
         shop.positional = eval("lambda sender, /, **named: None", vars(shop))
         shop.positional.__qualname__ = "positional"
         deferred.deferred(shop.positional)
+    for code, why in ("lambda sender: None", "kwargs"), ("lambda self, **named: None", "method"):
+        shop.wrong = eval(code, vars(shop))
+        shop.wrong.__qualname__ = "wrong"
+        with pytest.raises(TypeError, match=why):
+            deferred.deferred(shop.wrong)
+    with pytest.raises(TypeError, match="'celeri' is no engine"):
+        deferred.deferred(engine="celeri")(shop.receive)
     with pytest.raises(ValueError, match="'drop' or 'raise', not 'ignore'"):
         deferred.deferred(missing="ignore")(shop.receive)
 
@@ -266,8 +275,10 @@ HOSTILE = {
     "no signal": message(signal=...), "no sender": message(sender=...),
     "an unloaded sender": message(sender={"$": "class", "v": "antigravity:Sender"}),
     "arguments in a list": message(named=["total"]), "no arguments": message(named=...),
-    "another sender": message(named={"total": 1, "sender": 2}), "another signal": message(named={"signal": 2}),
-    "arguments that it does not take": message(named={"x": 1}, receiver="shop_of_test:receive"),
+    "another signal": message(named={"signal": 2}), "none that it takes": message(named={"x": 1}),
+    "a name as UUID": message(named={"total": {"$": "UUID", "v": "x"}}),
+    "a number as UUID": message(named={"total": {"$": "UUID", "v": 1}}),
+    "no such zone": message(named={"total": {"$": "time", "v": ["12:00", "../passwd", 0]}}),
     "deep": DEEP, "deep inside": message().replace("1}", DEEP + "}"),
     "a huge number": message().replace("1}", "9" * 10**6 + "}"),
 }  # fmt: skip
@@ -279,6 +290,15 @@ def test_hostile_messages_are_refused(deferred, shop, hostile):
     with pytest.raises(deferred.Refused):
         deferred.run(HOSTILE[hostile])
     assert shop.calls == []
+
+
+def test_what_it_does_not_take_is_left_out_as_of_another_release(deferred, shop):
+    deferred.deferred(shop.receive)
+    deferred.run(message(named={"total": 1, "sender": 2, "signal": 3, "x": {"$": "of later"}}))
+    deferred.deferred(shop.receive_all)
+    deferred.run(message(named={"total": 1, "sender": 2}, receiver="shop_of_test:receive_all"))
+    signal = {"signal": shop.signal}
+    assert shop.calls == [(None, 1, "EUR", signal), {"total": 1, "sender": None, **signal}]
 
 
 def test_these_messages_would_be_run_but_for_what_is_wrong(deferred, shop):
@@ -322,6 +342,28 @@ def test_inline(deferred, implementation, shop):
         shop.signal.send(None, total=1)
 
 
+def test_inline_blocks_end_in_any_order(deferred, box, implementation, shop):
+    testing = load(implementation, "csignals.testing")
+    shop.signal.connect(deferred.deferred(shop.receive), weak=False)
+    one, other = testing.inline_deferred(), testing.inline_deferred()
+    with in_place(implementation):
+        for step in one.__enter__, other.__enter__, lambda: one.__exit__(None, None, None):
+            step()
+        shop.signal.send(None, total=1)
+        other.__exit__(None, None, None)
+        shop.signal.send(None, total=2)
+    assert [total for _, total, *_ in shop.calls] == [1]
+    assert len(box.messages) == 1
+
+
+def test_one_function_may_be_declared_twice(deferred, box, shop):
+    for queue in "a", "b":
+        shop.signal.connect(deferred.deferred(queue=queue)(shop.receive), weak=False)
+    box.enqueue = lambda message, options: box.messages.append(options.queue)
+    shop.signal.send(None, total=1)
+    assert box.messages == ["a", "b"]
+
+
 def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, monkeypatch):
     references = load(implementation, "csignals._references")
     monkeypatch.setattr(references, "_taught", dict(references._taught))
@@ -335,6 +377,8 @@ def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, mon
     shop.signal.send(None, total=money)
     run_all(deferred, box)
     assert shop.calls[0][1] == 7
+    with pytest.raises(TypeError, match=r"datetime\.datetime travels by value"):
+        deferred.reference(datetime.datetime, str, str)
     with pytest.raises(TypeError, match="takes a class"):
         deferred.reference(1, str, str)
     with pytest.raises(TypeError):

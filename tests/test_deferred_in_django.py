@@ -19,8 +19,9 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"DEFERED": "celery"}, "CSIGNALS is a dict with the keys DEFERRED and DEFERRED_ON_COMMIT, and not {'DEFERED'"),
+        ({"DEFERED": "celery"}, "CSIGNALS is a dict with DEFERRED and maybe DEFERRED_ON_COMMIT, and not {'DEFERED'"),
         ("celery", "CSIGNALS is a dict with"),
+        ({"DEFERRED_ON_COMMIT": False}, "CSIGNALS is a dict with"),
         ({"DEFERRED": "celeri"}, "'celeri' is no engine: 'celery', 'django_tasks'"),
         ({"DEFERRED": "no_such_module.Engine"}, "No module named 'no_such_module'"),
         ({"DEFERRED": "csignals.Engine"}, "has no attribute 'Engine'"),
@@ -71,6 +72,52 @@ print("after it")
     done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
     found = done.stdout.split("\n")[:3]
     assert found == (["in it", "enqueued", "after it"] if on_commit else ["enqueued", "in it", "after it"]), done.stderr
+
+
+PREPARED = """
+from django.conf import settings
+settings.configure(INSTALLED_APPS={apps}, CSIGNALS={csignals})
+import builtins, sys, types
+
+class Engine:
+    def __init__(self): print("made")
+    def prepare(self, options): pass
+    def enqueue(self, message, prepared): print("enqueued")
+
+class Other(Engine):
+    def enqueue(self, message, prepared): print("enqueued by another")
+
+builtins.Engine, builtins.Other = Engine, Other
+import django
+from csignals import Signal
+from csignals.deferred import configure, deferred
+module = sys.modules["receivers"] = types.ModuleType("receivers")
+module.signal = Signal()
+exec("def receive(**named): pass", vars(module))
+"""
+DECLARED = "module.signal.connect(deferred(module.receive), weak=False)\nprint('declared')\n"
+GIVEN = "module.signal.connect(deferred(engine='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
+SENT = "module.signal.send(None)\n"
+CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
+
+
+@pytest.mark.parametrize(
+    ("apps", "csignals", "code", "printed"),
+    [
+        # A worker has to know the engine's task, and sends nothing: the engine is made where a receiver is declared.
+        ([], {"DEFERRED": "builtins.Engine"}, DECLARED + SENT, ["made", "declared", "enqueued"]),
+        ([], {}, GIVEN + SENT, ["made", "declared", "enqueued by another"]),
+        # or before, where there is the app.
+        (["csignals.django"], {"DEFERRED": "builtins.Engine"}, f"django.setup()\n{DECLARED}", ["made", "declared"]),
+        # What is called wins over what is set.
+        (["csignals.django"], {"DEFERRED": "builtins.Engine"}, CALLED, ["made", "declared", "enqueued by another"]),
+        (["csignals.django"], {}, CALLED, ["made", "declared", "enqueued by another"]),
+    ],
+)  # fmt: skip
+def test_when_an_engine_is_made_and_of_which(implementation, apps, csignals, code, printed):
+    code = PREPARED.format(apps=apps, csignals=csignals) + code
+    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    assert done.stdout.split("\n")[:-1] == printed, done.stderr
 
 
 def run_tests_of_the_project(implementation, folder, **database):

@@ -9,6 +9,7 @@ import math
 import sys
 import types
 import uuid
+import zoneinfo
 
 import pytest
 from hypothesis import given, settings
@@ -175,6 +176,45 @@ def test_numbers_that_json_has_not(references):
     assert travelled(references, [math.inf, -math.inf]) == [math.inf, -math.inf]
     assert math.isnan(travelled(references, math.nan))
     assert travelled(references, uuid.UUID(int=1)) == uuid.UUID(int=1)
+
+
+def test_times_keep_their_zones(references):
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    for time in [
+        datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1), datetime.datetime(2026, 10, 25, 2, 30, fold=1),
+        datetime.datetime(2026, 7, 1, tzinfo=datetime.timezone.utc), datetime.time(12, tzinfo=zone),
+        datetime.time(12, tzinfo=datetime.timezone(datetime.timedelta(hours=2)), fold=1),
+    ]:  # fmt: skip
+        found = travelled(references, time)
+        assert (found, found.tzinfo, found.fold) == (time, time.tzinfo, time.fold)
+
+    class Zone(datetime.tzinfo):
+        def utcoffset(self, time):
+            return time and datetime.timedelta(hours=1)
+
+    found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=Zone()))
+    assert found.isoformat() == "2026-07-01T00:00:00+01:00"
+    with pytest.raises(references.CannotTravelError, match="no distance from UTC"):
+        references.encode(datetime.time(12, tzinfo=Zone()))
+
+
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
+def test_nobody_can_have_all_hashes_be_the_same(references, kind):
+    same = [number * (2**61 - 1) for number in range(1000)]
+    different = list(range(1000))
+    with pytest.raises(references.MalformedError, match="same hash"):
+        references.decode({"$": kind, "v": [[each, 0] for each in same] if kind == "dict" else same})
+    found = references.decode({"$": kind, "v": [[each, 0] for each in different] if kind == "dict" else different})
+    assert len(found) == 1000
+
+
+def test_what_fails_where_a_taught_class_is_made_is_no_malformed_message(references, monkeypatch):
+    monkeypatch.setattr(references, "_taught", dict(references._taught))
+    monkeypatch.setattr(references, "_by_tag", dict(references._by_tag))
+    references.learn(Money, lambda money: money.amount, lambda amount: 1 // amount)
+    encoded = references.encode((Money(0),))
+    with pytest.raises(ZeroDivisionError):
+        references.decode(encoded)
 
 
 @pytest.mark.parametrize(

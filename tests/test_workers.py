@@ -306,6 +306,33 @@ def test_hostile_tasks_leave_the_worker_alive(in_database):
     assert states.count("('FAILED', 'csignals.deferred.Refused')") == 4
 
 
+QUEUES = """
+import importlib.util, sys, types
+from django.conf import settings
+module = "django.tasks" if importlib.util.find_spec("django.tasks") else "django_tasks"
+tasks = {"other": {"BACKEND": f"{module}.backends.dummy.DummyBackend", "QUEUES": ["mail", "reports"]}}
+settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS={"DEFERRED": "django_tasks"}, TASKS=tasks, USE_TZ=True)
+import django
+django.setup()
+from csignals import Signal
+from csignals.deferred import deferred
+shop = sys.modules["shop"] = types.ModuleType("shop")
+shop.signal = Signal()
+exec("one = lambda **named: None; two = lambda **named: None", vars(shop))
+shop.one.__qualname__, shop.two.__qualname__ = "one", "two"
+shop.signal.connect(deferred(shop.one), weak=False)
+shop.signal.connect(deferred(queue="reports")(shop.two), weak=False)
+shop.signal.send(None)
+(backend,) = importlib.import_module(module).task_backends.all()
+print(*[result.task.queue_name for result in backend.results])
+"""
+
+
+def test_there_need_be_no_backend_and_no_queue_that_are_the_default_ones():
+    done = subprocess.run([sys.executable, "-c", QUEUES], capture_output=True, text=True)
+    assert done.stdout == "mail reports\n", done.stderr
+
+
 def test_options_that_it_has_not_are_refused_at_the_send(in_database):
     code = """
 from csignals import Signal

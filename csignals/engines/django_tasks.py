@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if find_spec("django.tasks"):
-    from django.tasks import task
+    from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, DEFAULT_TASK_QUEUE_NAME, task, task_backends
 else:
-    from django_tasks import task
+    from django_tasks import DEFAULT_TASK_BACKEND_ALIAS, DEFAULT_TASK_QUEUE_NAME, task, task_backends
 
 from django.utils import timezone
 
@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from csignals.deferred import Options
 
 
-@task
+def _one_of(names: Any, default: str) -> str:
+    """Return the default one, unless there are only others."""
+    return default if default in names or not names else min(names)
+
+
+def _queue_of(backend: str) -> str:
+    return _one_of(task_backends[backend].queues, DEFAULT_TASK_QUEUE_NAME)
+
+
+BACKEND = _one_of(task_backends.settings, DEFAULT_TASK_BACKEND_ALIAS)
+
+
+@task(backend=BACKEND, queue_name=_queue_of(BACKEND))
 def run_receiver(message: str) -> None:
     """Call the deferred receiver that a message is for."""
     run(message)
@@ -31,7 +43,7 @@ class Engine:
     Raises what the backend raises; where it keeps tasks in the database, they are rows of the same transaction.
     """
 
-    def __init__(self, backend: str | None = None) -> None:
+    def __init__(self, backend: str = BACKEND) -> None:
         self._backend = backend
 
     def prepare(self, options: Options) -> tuple[Any, float | None]:
@@ -39,7 +51,8 @@ class Engine:
         for name in ("retries", "expires"):
             if getattr(options, name) is not None:
                 raise TypeError(f"Django's tasks have no {name}: leave that to the receiver, or to another engine")
-        prepared = run_receiver.using(priority=options.priority, queue_name=options.queue, backend=self._backend)
+        queue = options.queue or _queue_of(self._backend)
+        prepared = run_receiver.using(priority=options.priority, queue_name=queue, backend=self._backend)
         return prepared, options.delay
 
     def enqueue(self, message: str, prepared: tuple[Any, float | None]) -> None:

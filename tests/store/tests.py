@@ -4,10 +4,13 @@ import asyncio
 from unittest import mock, skipUnless
 
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.db import OperationalError, connections, transaction
+from django.db.migrations.state import ProjectState
 from django.db.models import QuerySet
-from django.db.models.signals import post_save
+from django.db.models.signals import post_init, post_save
 from django.test import TestCase, TransactionTestCase
+from django.utils.functional import SimpleLazyObject
 
 from csignals import deferred, testing
 from store import models
@@ -239,12 +242,49 @@ class Deferred(Heard, TransactionTestCase):
             ("store.Nothing", pk, "default"), ("nothing.Order", pk, "default"), ("store", pk, "default"),
             (1, pk, "default"), ("store.Order", "x", "default"), ("store.Order", [pk], "default"),
             ("store.Order", pk, "nowhere"), ("store.Order", pk, ["default"]),
+            ("store.Order", {"$": "Decimal", "v": "1E+999999999"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "1E+999999999999999999"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "Infinity"}, "default"), ("store.Order", {"$": "set", "v": []}, None),
         ]:  # fmt: skip
             content = deferred.json.loads(message)
             content["named"]["instance"]["v"] = [label, key, database]
             with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.Refused):
                 deferred.run(deferred.json.dumps(content))
         self.assertEqual(self.heard("worked"), [])
+
+    def test_what_fails_while_a_row_is_made_is_no_malformed_message(self):
+        Order.objects.create(number=1)
+
+        def fail(**named):
+            raise ValueError("no settings")
+
+        post_init.connect(fail, sender=Order)
+        try:
+            with self.assertRaisesMessage(ValueError, "no settings") as raised:
+                self.box.run()
+        finally:
+            post_init.disconnect(fail, sender=Order)
+        self.assertNotIsInstance(raised.exception, deferred.Refused)
+
+    def test_what_django_wraps_travels_as_what_is_in_it(self):
+        order = Order.objects.create(number=1)
+        self.box.messages.clear()
+        for wrapped in SimpleLazyObject(lambda: order), SimpleLazyObject(lambda: SimpleLazyObject(lambda: order)):
+            happened.send(wrapped, what=wrapped)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, order, order)] * 2)
+
+    def test_apps_travel(self):
+        app = apps.get_app_config("store")
+        happened.send(app, what=[app])
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, app, [app])])
+
+    def test_models_of_migrations_do_not(self):
+        state = ProjectState.from_apps(apps)
+        historical = state.apps.get_model("store", "Order")
+        with self.assertRaisesMessage(TypeError, "is not the model that apps know as store.Order"):
+            happened.send(historical, what=1)
 
     def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(self):
         Order.objects.create(number=1)
