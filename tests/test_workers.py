@@ -177,6 +177,10 @@ put(json.dumps(good | {"receiver": "os:system"}))
 put(json.dumps(good | {"receiver": "store.models:Order"}))
 put(json.dumps(good | {"signal": {"$": "signal", "v": "store.models:nothing"}}))
 put(json.dumps(good | {"named": {"number": {"$": "row", "v": ["store.Order", "x", "default"]}}}))
+huge = {"$": "row", "v": ["store.Order", {"$": "Decimal", "v": "1E+999999999999999999"}, "default"]}
+put(json.dumps(good | {"named": {"number": huge}}))
+same = {"$": "set", "v": [number * (2**61 - 1) for number in range(50_000)]}
+put(json.dumps(good | {"named": {"number": same}}))
 put(1)
 put()
 put("x", retries="many")
@@ -201,7 +205,7 @@ def test_hostile_messages_leave_the_worker_alive(on_redis):
     wait_for(lambda: on_redis.written() == [5], "what comes after them should be run")
     log = worker.log.read_text()
     assert worker.poll() is None
-    assert log.count("csignals.deferred.Refused") >= 6, log
+    assert log.count("csignals.deferred.Refused") >= 8, log
     assert "Received unregistered task" in log
     assert "Can't decode message body" in log
 
