@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -58,7 +59,10 @@ def own_configuration(engine: Engine | str | None) -> Configuration | None:
     if engine is not None:
         return Configuration(engine_of(engine))
     if configured is None and _has_settings():
-        configure_by_settings()
+        from django.core.exceptions import AppRegistryNotReady
+
+        with contextlib.suppress(AppRegistryNotReady):      # then csignals.django does it, or the first send
+            configure_by_settings()
     return None
 
 

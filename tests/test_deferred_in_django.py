@@ -87,7 +87,12 @@ class Engine:
 class Other(Engine):
     def enqueue(self, message, prepared): print("enqueued by another")
 
-builtins.Engine, builtins.Other = Engine, Other
+class Late(Engine):
+    def __init__(self):
+        from django.apps import apps
+        apps.check_apps_ready()
+
+builtins.Engine, builtins.Other, builtins.Late = Engine, Other, Late
 import django
 from csignals import Signal
 from csignals.deferred import configure, deferred
@@ -98,6 +103,7 @@ exec("def receive(**named): pass", vars(module))
 DECLARED = "module.signal.connect(deferred(module.receive), weak=False)\nprint('declared')\n"
 GIVEN = "module.signal.connect(deferred(engine='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
 SENT = "module.signal.send(None)\n"
+LATE = f"{DECLARED}django.setup()\n{SENT}"
 CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
 
 
@@ -109,6 +115,8 @@ CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
         ([], {}, GIVEN + SENT, ["made", "declared", "enqueued by another"]),
         # or before, where there is the app.
         (["csignals.django"], {"DEFERRED": "builtins.Engine"}, f"django.setup()\n{DECLARED}", ["made", "declared"]),
+        # It may want the apps.
+        (["csignals.django"], {"DEFERRED": "builtins.Late"}, LATE, ["declared", "enqueued"]),
         # What is called wins over what is set.
         (["csignals.django"], {"DEFERRED": "builtins.Engine"}, CALLED, ["made", "declared", "enqueued by another"]),
         (["csignals.django"], {}, CALLED, ["made", "declared", "enqueued by another"]),
