@@ -88,8 +88,7 @@ def throughput(count):
     for number in range(WORK):
         counted.send(Sender, number=number, total=1.5)
     sent = (time.perf_counter() - start) / WORK
-    command = [sys.executable, "-W", "ignore::RuntimeWarning"]      # which Celery gives root
-    command += ["-m", "celery", "-A", "bench.deferred_app", "worker", f"--concurrency={count}"]
+    command = [sys.executable, "-m", "celery", "-A", "bench.deferred_app", "worker", f"--concurrency={count}"]
     worker = subprocess.Popen([*command, "--loglevel=ERROR"], stdout=subprocess.DEVNULL, start_new_session=True)
     try:
         before = done = 0
