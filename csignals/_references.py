@@ -284,13 +284,18 @@ def _new_label(model: Any) -> str:
     return label
 
 
-def _find_model(label: Any) -> Any:
-    from django.apps import apps
+def _loaded_apps() -> Any:
+    apps = getattr(sys.modules.get("django.apps"), "apps", None)
+    if apps is None or not apps.models_ready:
+        raise NotThereError("Django's models are not loaded here")
+    return apps
 
+
+def _find_model(label: Any) -> Any:
     if type(label) is not str or label.count(".") != 1:
         raise MalformedError(f"no label of a model: {label!r:.100}")
     try:
-        return apps.get_model(label)
+        return _loaded_apps().get_model(label)
     except LookupError as error:
         raise NotThereError(str(error)) from None
 
@@ -303,11 +308,12 @@ def _encode_row(instance: Any, depth: int) -> list[Any]:
 
 
 def _find_row(encoded: Any, depth: int) -> Any:
+    label, pk, database = _list("row", encoded, 3)
+    model = _find_model(label)
+
     from django.core.exceptions import ValidationError
     from django.db import connections
 
-    label, pk, database = _list("row", encoded, 3)
-    model = _find_model(label)
     if database is not None and (type(database) is not str or database not in connections.settings):
         raise MalformedError(f"no database: {database!r:.100}")
     key = decode(pk, depth)
@@ -325,17 +331,11 @@ def _find_row(encoded: Any, depth: int) -> Any:
         raise RowIsGoneError(f"{label} {pk!r:.100} is not there, {where}") from None
 
 
-def _find_app(label: Any) -> Any:
-    from django.apps import apps
-
-    return apps.get_app_config(label)
-
-
 CLASS = _single("class", _encode_name, _find_by_name(lambda found: issubclass(type(found), type), "class"))
 SIGNAL = _single("signal", _encode_name, _find_by_name(is_signal, "signal"))
 MODEL = _single("model", _encode_model, _find_model)
 ROW = Kind("row", _encode_row, _find_row)
-APP = _single("app", lambda app: app.label, _find_app)
+APP = _single("app", lambda app: app.label, lambda label: _loaded_apps().get_app_config(label))
 
 _taught: dict[type, Kind] = {}
 _by_tag = {kind.tag: kind for kind in (*_exact.values(), CLASS, SIGNAL, MODEL, ROW, APP)}

@@ -1,15 +1,19 @@
 """Deferred receivers at both ends, with an engine that is a list: what is refused, what travels, and who is called."""
 
 import asyncio
+import contextlib
 import datetime
 import functools
 import json
 import logging
+import subprocess
 import sys
 
 import pytest
 from asgiref.sync import markcoroutinefunction
-from implementations import in_place, load
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from implementations import environment, in_place, load
 
 
 class Box:
@@ -292,6 +296,57 @@ def test_hostile_messages_are_refused(deferred, shop, hostile):
     assert shop.calls == []
 
 
+TAGS = [
+    "row", "model", "app", "class", "signal", "datetime", "date", "time", "timedelta", "Decimal", "UUID", "float",
+    "dict", "tuple", "set", "frozenset",
+]  # fmt: skip
+KNOWN = ["os:system", "shop_of_test:Sender", "shop.Order", "1E+9", "nan", "12:00", "Europe/Berlin"]
+TEXTS = st.sampled_from(KNOWN) | st.text()
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inside: (
+        st.lists(inside)
+        | st.dictionaries(st.text(), inside)
+        | st.fixed_dictionaries({"$": st.sampled_from(TAGS) | inside, "v": inside})
+    ),
+)
+
+
+@settings(max_examples=300, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(VALUES, VALUES, st.dictionaries(st.sampled_from(["total", "currency", "more"]), VALUES))
+def test_whatever_a_message_says_it_is_refused_or_run(deferred, shop, signal, sender, named):
+    deferred.deferred(shop.receive)
+    changes = {"sender": sender, "named": named}
+    with contextlib.suppress(deferred.Refused):
+        deferred.run(message(**changes, signal=signal))
+    assert shop.calls == []     # no signal is made up
+    with contextlib.suppress(deferred.Refused):
+        deferred.run(message(**changes))
+        assert len(shop.calls) == 1
+    shop.calls.clear()
+
+
+@pytest.mark.parametrize("reference", [("row", ["a.B", 1, None]), ("model", "a.B"), ("app", "a")])
+def test_without_django_there_are_no_rows(implementation, reference):
+    changes = {"receiver": "shop:receive", "signal": {"$": "signal", "v": "shop:signal"}}
+    sent = message(**changes, named={"total": {"$": reference[0], "v": reference[1]}})
+    code = f"""
+import sys, types
+from csignals import Signal
+from csignals.deferred import Refused, deferred, run
+shop = sys.modules["shop"] = types.ModuleType("shop")
+shop.signal = Signal()
+exec("def receive(**named): pass", vars(shop))
+deferred(shop.receive)
+try:
+    run({sent!r})
+except Refused as error:
+    print(error, "django" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    assert done.stdout == "refused a message: Django's models are not loaded here False\n", done.stderr
+
+
 def test_what_it_does_not_take_is_left_out_as_of_another_release(deferred, shop):
     deferred.deferred(shop.receive)
     deferred.run(message(named={"total": 1, "sender": 2, "signal": 3, "x": {"$": "of later"}}))
@@ -386,10 +441,6 @@ def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, mon
 
 
 def test_importing_it_imports_no_engine_and_no_django(implementation):
-    import subprocess
-
-    from implementations import environment
-
     code = "import sys, csignals.deferred; print({'celery', 'django', 'django_tasks', 'kombu'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
