@@ -1,5 +1,6 @@
 """What Django's own test runner finds of receivers after the commit and in workers: the tests of `tests/store`."""
 
+import json
 import os
 import re
 import subprocess
@@ -128,9 +129,22 @@ def test_when_an_engine_is_made_and_of_which(implementation, apps, csignals, cod
     assert done.stdout.split("\n")[:-1] == printed, done.stderr
 
 
-def run_tests_of_the_project(implementation, folder, **database):
+def test_the_command_says_when_they_run(implementation, tmp_path):
+    done = manage(implementation, tmp_path, "signals")
+    (saved,) = re.findall(r"^django.db.models.signals.post_save\n((?: .*\n)+)", done.stdout, re.MULTILINE)
+    (heard, worked), columns = zip(*[line.split(None, 1) for line in saved.splitlines()], strict=True)
+    assert (heard, worked) == ("store.models.hear_save", "store.models.work_on")
+    assert columns[0].endswith("weak  sync, after the commit")
+    assert columns[1].endswith("weak  sync, deferred")
+    listed = json.loads(manage(implementation, tmp_path, "signals", "--json").stdout)
+    (saved,) = [each["receivers"] for each in listed if each["name"] == "django.db.models.signals.post_save"]
+    assert [each["runs"] for each in saved] == ["after the commit", "deferred"]
+
+
+def manage(implementation, folder, *arguments, **database):
+    """Run a command of the project's."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "django", "test", "store", "--noinput"],
+        [sys.executable, "-W", "error", "-m", "django", *arguments],
         env={
             **environment(implementation), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
             "DJANGO_SETTINGS_MODULE": "store.settings", "FOLDER": str(folder), **database,
@@ -138,4 +152,9 @@ def run_tests_of_the_project(implementation, folder, **database):
         cwd=folder, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def run_tests_of_the_project(implementation, folder, **database):
+    done = manage(implementation, folder, "test", "store", "--noinput", **database)
     assert int(re.search(r"Ran (\d+) tests", done.stderr)[1]) > 20

@@ -63,6 +63,7 @@ def read(signal):
             "is_weak": is_weak,
             "is_async": len(entry) > 2 and entry[-1],
             "dispatch_uid": None if is_own else uid if isinstance(uid, str) else repr(uid),
+            "runs": None,
             "is_collected": False,
         })
     return sorted(connections, key=lambda connection: connection["is_async"])

@@ -112,8 +112,7 @@ def columns(receiver: ReceiverInfo) -> list[str]:
         f"{relative(receiver.file)}:{receiver.line}" if receiver.file else "-",
         "any sender" if receiver.sender is None else receiver.sender,
         "weak" if receiver.is_weak else "strong",
-        "async" if receiver.is_async else "sync",
-        receiver.runs or "",
+        ("async" if receiver.is_async else "sync") + (f", {receiver.runs}" if receiver.runs else ""),
         "" if receiver.dispatch_uid is None else f"uid {describe_uid(receiver.dispatch_uid)}",
         "collected, never called" if receiver.is_collected else "",
     ]
