@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -59,10 +58,15 @@ def own_configuration(engine: Engine | str | None) -> Configuration | None:
     if engine is not None:
         return Configuration(engine_of(engine))
     if configured is None and _has_settings():
-        from django.core.exceptions import AppRegistryNotReady
+        from django.apps import apps
+        from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
 
-        with contextlib.suppress(AppRegistryNotReady):      # then csignals.django does it, or the first send
+        try:
             configure_by_settings()
+        except (AppRegistryNotReady, ImproperlyConfigured):
+            # An engine may want what is being loaded. Then csignals.django does it after that, or the first send.
+            if apps.ready:
+                raise
     return None
 
 
@@ -90,7 +94,7 @@ def configure_by_settings() -> None:
         return
     try:
         configure(chosen["DEFERRED"], on_commit=chosen.get("DEFERRED_ON_COMMIT", True))
-    except (ImportError, AttributeError, TypeError) as error:
+    except (ImportError, TypeError) as error:
         raise ImproperlyConfigured(f'CSIGNALS["DEFERRED"]: {error}') from error
 
 
@@ -116,7 +120,10 @@ def engine_of(engine: Any) -> Engine:
         module, _, name = ENGINES.get(engine, engine).rpartition(".")
         if not module:
             raise TypeError(f"{engine!r} is no engine: {', '.join(map(repr, ENGINES))}, or a dotted name")
-        engine = getattr(import_module(module), name)
+        found = import_module(module)
+        if not hasattr(found, name):
+            raise ImportError(f"module {module!r} has no attribute {name!r}")
+        engine = getattr(found, name)
     if isinstance(engine, type):
         engine = engine()
     if not (callable(getattr(engine, "prepare", None)) and callable(getattr(engine, "enqueue", None))):

@@ -1,8 +1,8 @@
 """What travels to another process: JSON's values, and references, by which a worker finds the rest again.
 
 A row of a model travels as its model, primary key and database; a class and a signal by the name under which they
-stand in their module. Whoever reads a message imports nothing that it names, and runs nobody's code but the decoders
-that were declared in its own.
+stand in their module. Whoever reads a message imports nothing that it names, but for the data of a time zone, and runs
+nobody's code but the decoders that were declared in its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import math
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -20,7 +21,7 @@ from csignals._names import Memo, dotted_name, object_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 #: What JSON has for itself. No subclasses: an Enum's member or a SafeString would come back as something else.
@@ -33,8 +34,11 @@ DEEPEST = 100
 #: next to none, and who makes them up could keep a worker busy for hours.
 MOST_OF_SAME_HASH = 100
 
-#: The digits of a primary key: Django would write those of 1E+1000000000 out.
+#: The digits of a Decimal as primary key: Django would write all those of 1E+1000000000 out.
 LONGEST_KEY = 1000
+
+#: The bits of an int: Python reads no more than 4,300 digits.
+LONGEST_INT = 14_000
 
 #: In a message, an object with these two keys is a reference: of which kind, and what is known of it.
 KIND, VALUE = "$", "v"
@@ -69,6 +73,8 @@ def encode(value: Any, depth: int = DEEPEST) -> Any:
     """Return what JSON can write of a value. Raises CannotTravelError."""
     cls = type(value)
     if cls in PLAIN:
+        if cls is int and value.bit_length() > LONGEST_INT:
+            raise CannotTravelError("it has thousands of digits")
         return value
     if depth == 0:
         raise CannotTravelError(f"it is nested more than {DEEPEST} deep, or in itself")
@@ -162,7 +168,7 @@ def _made(what: str, make: Callable[..., Any], encoded: Any) -> Any:
         return make(encoded)
     except (MalformedError, NotThereError):
         raise
-    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError) as error:
+    except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError, OSError) as error:
         raise MalformedError(f"no {what}: {encoded!r:.100} ({type(error).__name__}: {error})") from error
 
 
@@ -170,13 +176,24 @@ def _collection(cls: Any) -> Kind:
     what = cls.__name__
     is_hashed = cls is not tuple
 
+    def encode_items(items: Any, depth: int) -> Any:
+        if is_hashed and _most_of_same_hash(items) > MOST_OF_SAME_HASH:
+            raise CannotTravelError(TOO_MANY.format(what))
+        return [encode(each, depth) for each in items]
+
     def decode_items(items: Any, depth: int) -> Any:
         decoded = [decode(each, depth) for each in _list(what, items)]
         if is_hashed:
             _check_hashes(what, decoded)
         return cls(decoded)
 
-    return Kind(what, lambda items, depth: [encode(each, depth) for each in items], decode_items)
+    return Kind(what, encode_items, decode_items)
+
+
+def _encode_pairs(value: dict[Any, Any], depth: int) -> list[list[Any]]:
+    if _most_of_same_hash(value) > MOST_OF_SAME_HASH:
+        raise CannotTravelError(TOO_MANY.format("dict"))
+    return [[encode(key, depth), encode(each, depth)] for key, each in value.items()]
 
 
 def _decode_pairs(pairs: Any, depth: int) -> dict[Any, Any]:
@@ -192,9 +209,15 @@ def _list(what: str, encoded: Any, length: int | None = None) -> list[Any]:
 
 
 def _check_hashes(what: str, members: list[Any]) -> None:
-    different = _made(what, lambda members: len(set(map(hash, members))), members)
-    if len(members) - different > MOST_OF_SAME_HASH:
-        raise MalformedError(f"a {what} with more than {MOST_OF_SAME_HASH} members of the same hash")
+    if _made(what, _most_of_same_hash, members) > MOST_OF_SAME_HASH:
+        raise MalformedError(TOO_MANY.format(what))
+
+
+def _most_of_same_hash(members: Iterable[Any]) -> int:
+    return max(Counter(map(hash, members)).values(), default=0)
+
+
+TOO_MANY = f"a {{}} with more than {MOST_OF_SAME_HASH} members of the same hash"
 
 
 def _time_kind(cls: Any) -> Kind:
@@ -232,11 +255,12 @@ _exact: dict[type, Kind] = {
     float: _single("float", repr, float),       # the infinite ones, and NaN
     dict: Kind(
         "dict",
-        lambda value, depth: [[encode(key, depth), encode(each, depth)] for key, each in value.items()],
+        _encode_pairs,
         _decode_pairs,
     ),
     **{cls: _collection(cls) for cls in (tuple, set, frozenset)},
 }
+COLLECTIONS = frozenset((dict, tuple, set, frozenset))
 
 
 # --- By name -------------------------------------------------------------------------------------------------
@@ -284,6 +308,14 @@ def _new_label(model: Any) -> str:
     return label
 
 
+def _check_key(part: Any) -> None:
+    """Refuse what is no part of a primary key. Of a class or a row, Django would call methods."""
+    cls = type(part)
+    is_value = cls in PLAIN or (cls in _exact and cls not in COLLECTIONS) or not _taught.keys().isdisjoint(cls.__mro__)
+    if not is_value or (cls is Decimal and abs(part.adjusted()) > LONGEST_KEY):
+        raise MalformedError(f"no primary key: {part!r:.100}")
+
+
 def _loaded_apps() -> Any:
     apps = getattr(sys.modules.get("django.apps"), "apps", None)
     if apps is None or not apps.models_ready:
@@ -302,8 +334,8 @@ def _find_model(label: Any) -> Any:
 
 def _encode_row(instance: Any, depth: int) -> list[Any]:
     pk = instance.pk
-    if pk is None or (type(pk) is tuple and None in pk):
-        raise CannotTravelError(f"this {instance._meta.label} has no primary key, as it is not saved, or deleted")
+    if pk is None or instance._state.adding or (type(pk) is tuple and None in pk):
+        raise CannotTravelError(f"this {instance._meta.label} is not saved, or deleted")
     return [_encode_model(type(instance)), encode(pk, depth), instance._state.db]
 
 
@@ -318,8 +350,7 @@ def _find_row(encoded: Any, depth: int) -> Any:
         raise MalformedError(f"no database: {database!r:.100}")
     key = decode(pk, depth)
     for part in key if type(key) is tuple else [key]:
-        if type(part) is Decimal and abs(part.adjusted()) > LONGEST_KEY:
-            raise MalformedError(f"no primary key: {part}")
+        _check_key(part)
     try:
         rows = _made("primary key", lambda key: model._base_manager.using(database).filter(pk=key), key)
     except ValidationError as error:

@@ -23,7 +23,7 @@ from csignals._import_names import is_signal, written_name
 from csignals._names import Memo, describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
 from csignals.listing import RUNS
-from csignals.signal import is_async_receiver
+from csignals.signal import is_async_receiver, parameters_of
 from csignals.tracing import Send
 
 if TYPE_CHECKING:
@@ -60,10 +60,12 @@ def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = 
     default one. A failure reaches whoever commits, and keeps what was to come after it from being called; with
     ``robust=True`` it is logged. As ``django.db.transaction.on_commit``, which is what calls it.
 
-    Raises TypeError for an async receiver.
+    Raises TypeError for an async receiver, and for what is not callable.
     """
     if receiver is None:
         return functools.partial(on_commit, using=using, robust=robust)
+    if not callable(receiver):
+        raise TypeError(f"on_commit() takes a receiver, not {receiver!r}: on_commit(using=...) has the database")
     if is_async_receiver(receiver):
         raise TypeError(f"on_commit() takes a sync receiver, and {describe(receiver).name} is async")
 
@@ -141,6 +143,9 @@ def deferred(
         )  # fmt: skip
     options = Options(queue, priority, _seconds(delay), retries, _seconds(expires))
     declared = _Deferred(receiver, options, missing, on_commit, engine)
+    before = _declared.get(declared.name)
+    if before is not None and before.function is receiver and before.raises_if_missing != declared.raises_if_missing:
+        raise TypeError(f"{declared.name} is declared with another missing= already, and a worker could not tell which")
     _declared[declared.name] = declared
 
     @functools.wraps(receiver, updated=())      # what is noted on an async function is not true of this one
@@ -185,7 +190,7 @@ class _Deferred:
         self._own_configuration = own_configuration(engine)
         self._heads = Memo()        # of messages, by signal
         self._prepared: tuple[Any, Any] = None, None    # a configuration, and what its engine made of the options
-        parameters = inspect.signature(function).parameters
+        parameters = parameters_of(function)
         kinds = {parameter.kind for parameter in parameters.values()}
         if inspect.Parameter.POSITIONAL_ONLY in kinds:
             raise TypeError(f"{self.name} takes positional arguments, which a signal does not send")
@@ -229,10 +234,7 @@ class _Deferred:
                     raise TypeError(f"{self.name}() is missing the argument {name!r}, which was not sent")
         head = self._heads.get(signal) or self._new_head(signal)
         sent_by = _written_classes.get(sender) or self._write_sender(sender)
-        try:
-            return f'{head},"sender":{sent_by},"named":{_dump(travelling)}}}'
-        except ValueError as error:     # a number of thousands of digits
-            raise CannotTravelError(f"an argument of {self.name}() cannot travel: {error}") from None
+        return f'{head},"sender":{sent_by},"named":{_dump(travelling)}}}'
 
     def _new_head(self, signal: Any) -> str:
         """Return how a message begins, and keep it for as long as there is that signal."""
@@ -315,8 +317,9 @@ def _seconds(time: float | timedelta | None) -> float | None:
 def run(message: str) -> None:
     """Call the deferred receiver that a message is for. To be called by engines, in a worker.
 
-    Raises Refused for a message that is none, or that names what this worker's code does not have; and whatever the
-    receiver raises. A receiver is called only if it was declared ``deferred`` in a module that is loaded. Thread-safe.
+    Raises Refused for a message that is none, or that names what this worker's code does not have; and whatever comes
+    of fetching its rows, and of the receiver. A receiver is called only if it was declared ``deferred`` in a module
+    that is loaded. Thread-safe.
     """
     try:
         declared, content = _read(message)

@@ -14,7 +14,8 @@ from csignals._uncalled import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from inspect import Parameter
     from typing import Any, TypeVar
 
     from csignals._dispatch_py import Entry, Receiver
@@ -218,13 +219,22 @@ def _check(receiver: object) -> None:
 
 
 def _accepts_kwargs(receiver: Receiver) -> bool:
-    import inspect
-
     try:
-        parameters = inspect.signature(receiver).parameters.values()
+        parameters = parameters_of(receiver).values()
     except (TypeError, ValueError):     # a callable of C that does not say
         return True
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter]:
+    """Return a function's parameters; its annotations may name what is not there yet."""
+    import inspect
+
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return inspect.signature(function, annotation_format=Format.FORWARDREF).parameters
+    return inspect.signature(function).parameters
 
 
 def receiver(signal: Any, **kwargs: Any) -> Callable[[F], F]:

@@ -105,6 +105,7 @@ DECLARED = "module.signal.connect(deferred(module.receive), weak=False)\nprint('
 GIVEN = "module.signal.connect(deferred(engine='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
 SENT = "module.signal.send(None)\n"
 LATE = f"{DECLARED}django.setup()\n{SENT}"
+LATER = f"{DECLARED}builtins.Later = Engine\ndjango.setup()\n{SENT}"
 CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
 
 
@@ -118,6 +119,8 @@ CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
         (["csignals.django"], {"DEFERRED": "builtins.Engine"}, f"django.setup()\n{DECLARED}", ["made", "declared"]),
         # It may want the apps.
         (["csignals.django"], {"DEFERRED": "builtins.Late"}, LATE, ["declared", "enqueued"]),
+        # or what is being loaded.
+        (["csignals.django"], {"DEFERRED": "builtins.Later"}, LATER, ["declared", "made", "enqueued"]),
         # What is called wins over what is set.
         (["csignals.django"], {"DEFERRED": "builtins.Engine"}, CALLED, ["made", "declared", "enqueued by another"]),
         (["csignals.django"], {}, CALLED, ["made", "declared", "enqueued by another"]),

@@ -1,11 +1,13 @@
 """What travels to another process comes back the same, and what cannot is refused by name."""
 
+import builtins
 import datetime
 import decimal
 import enum
 import io
 import json
 import math
+import pathlib
 import sys
 import types
 import uuid
@@ -188,6 +190,13 @@ def test_times_keep_their_zones(references):
         found = travelled(references, time)
         assert (found, found.tzinfo, found.fold) == (time, time.tzinfo, time.fold)
 
+    for folder in map(pathlib.Path, zoneinfo.TZPATH):
+        if (folder / "Europe/Berlin").exists():
+            with open(folder / "Europe/Berlin", "rb") as file:
+                unnamed = zoneinfo.ZoneInfo.from_file(file)
+            found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=unnamed))
+            assert found.isoformat() == "2026-07-01T00:00:00+02:00"
+
     class Zone(datetime.tzinfo):
         def utcoffset(self, time):
             return time and datetime.timedelta(hours=1)
@@ -201,11 +210,13 @@ def test_times_keep_their_zones(references):
 @pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
 def test_nobody_can_have_all_hashes_be_the_same(references, kind):
     same = [number * (2**61 - 1) for number in range(1000)]
-    different = list(range(1000))
+    different = list(range(1000)) + [number + 2**61 - 1 for number in range(1000)]   # two of each
     with pytest.raises(references.MalformedError, match="same hash"):
         references.decode({"$": kind, "v": [[each, 0] for each in same] if kind == "dict" else same})
+    with pytest.raises(references.CannotTravelError, match="same hash"):
+        references.encode(dict.fromkeys(same) if kind == "dict" else getattr(builtins, kind)(same))
     found = references.decode({"$": kind, "v": [[each, 0] for each in different] if kind == "dict" else different})
-    assert len(found) == 1000
+    assert len(found) == 2000
 
 
 def test_what_fails_where_a_taught_class_is_made_is_no_malformed_message(references, monkeypatch):

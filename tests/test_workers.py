@@ -311,7 +311,7 @@ def test_hostile_tasks_leave_the_worker_alive(in_database):
 
 
 QUEUES = """
-import importlib.util, sys, types
+import datetime, importlib.util, sys, types
 from django.conf import settings
 module = "django.tasks" if importlib.util.find_spec("django.tasks") else "django_tasks"
 tasks = {"other": {"BACKEND": f"{module}.backends.dummy.DummyBackend", "QUEUES": ["mail", "reports"]}}
@@ -325,16 +325,18 @@ shop.signal = Signal()
 exec("one = lambda **named: None; two = lambda **named: None", vars(shop))
 shop.one.__qualname__, shop.two.__qualname__ = "one", "two"
 shop.signal.connect(deferred(shop.one), weak=False)
-shop.signal.connect(deferred(queue="reports")(shop.two), weak=False)
+shop.signal.connect(deferred(queue="reports", priority=7, delay=60)(shop.two), weak=False)
+started = datetime.datetime.now(datetime.timezone.utc)
 shop.signal.send(None)
 (backend,) = importlib.import_module(module).task_backends.all()
-print(*[result.task.queue_name for result in backend.results])
+for task in [result.task for result in backend.results]:
+    print(task.queue_name, task.priority, task.run_after and round((task.run_after - started).total_seconds(), -1))
 """
 
 
 def test_there_need_be_no_backend_and_no_queue_that_are_the_default_ones():
     done = subprocess.run([sys.executable, "-c", QUEUES], capture_output=True, text=True)
-    assert done.stdout == "mail reports\n", done.stderr
+    assert done.stdout == "mail 0 None\nreports 7 60.0\n", done.stderr
 
 
 def test_options_that_it_has_not_are_refused_at_the_send(in_database):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from celery import shared_task
+from celery.exceptions import TaskPredicate
 
 from csignals.deferred import Options, Refused, run
 
@@ -20,8 +21,8 @@ def run_receiver(self: Task, message: str, retries: int = 0) -> None:
     """Call the deferred receiver that a message is for."""
     try:
         run(message)
-    except Refused:
-        raise               # it would be again
+    except (Refused, TaskPredicate):
+        raise               # it would be again; or the receiver has said what is to be done
     except Exception as error:
         if not retries:
             raise

@@ -1,6 +1,8 @@
 import os
 import time
+import uuid
 
+import django
 from django.db import models
 from django.dispatch import Signal, receiver
 
@@ -15,6 +17,26 @@ class Order(models.Model):
 class Rush(Order):
     class Meta:
         proxy = True
+
+
+class OpenTickets(models.Manager):
+    def get_queryset(self):
+        return super().get_queryset().filter(is_open=True)
+
+
+class Ticket(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    is_open = models.BooleanField(default=True)
+
+    objects = OpenTickets()
+
+
+if django.VERSION >= (5, 2):
+
+    class Seat(models.Model):
+        pk = models.CompositePrimaryKey("row", "number")
+        row = models.IntegerField()
+        number = models.DecimalField(max_digits=4, decimal_places=0)
 
 
 happened = Signal()     # with what tests have noted
@@ -78,6 +100,15 @@ stale = Signal()
 @deferred(queue="mail", expires=0.2 if os.environ.get("ENGINE") == "celery" else None)
 def write_down_in_time(number, **kwargs):
     write_down.__wrapped__(number)
+
+
+waited = Signal()
+
+
+@receiver(waited)
+@deferred(on_commit=True)
+def work_after_commit(sender, **kwargs):
+    heard.append(("waited", sender))
 
 
 @receiver(happened)

@@ -12,13 +12,20 @@ from django.db.models.signals import post_init, post_save
 from django.test import TestCase, TransactionTestCase
 from django.utils.functional import SimpleLazyObject
 
-from csignals import deferred, testing
+from csignals import deferred, list_receivers, testing
 from store import models
-from store.models import Order, Rush, happened, heard
+from store.models import Order, Rush, Ticket, happened, heard, waited
 
 
 class UndoneError(Exception):
     pass
+
+
+class Expression:
+    """What Django would call a method of."""
+
+    def resolve_expression(self, *args, **named):
+        heard.append(("called",))
 
 
 class Box:
@@ -108,7 +115,7 @@ class OnCommit(Heard, TransactionTestCase):
         with self.assertLogs("django.db.backends.base", "ERROR") as logs, transaction.atomic(using="other"):
             happened.send(None, what="failure")
             happened.send(None, what="next")
-        self.assertIn("hear_other", logs.output[0])
+        self.assertIn("hear_other", logs.records[0].getMessage())
         self.assertEqual(self.heard("other"), [("failure",), ("next",)])
 
     def test_an_async_one_is_refused(self):
@@ -131,6 +138,8 @@ class OnCommit(Heard, TransactionTestCase):
                 happened.send(1, what="it")
                 self.assertEqual(self.heard("method"), [])
             self.assertEqual(self.heard("method"), [(listener, 1)])
+            runs = {each.receiver.rpartition(".")[2]: each.runs for each in list_receivers(happened)}
+            self.assertEqual(runs["hear"], "after the commit")
         finally:
             happened.disconnect(listener.hear)
 
@@ -150,6 +159,8 @@ class OnCommitInATestCase(Heard, TestCase):
             order.save(update_fields=["number"])
             ((*_, update_fields, _),) = self.heard("worked")
             self.assertEqual(update_fields, frozenset({"number"}))
+            waited.send(Order)
+            self.assertEqual(self.heard("waited"), [(Order,)])
 
 
 class Deferred(Heard, TransactionTestCase):
@@ -226,7 +237,7 @@ class Deferred(Heard, TransactionTestCase):
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
             self.box.run()
         self.assertEqual(len(logs.records), 1)
-        self.assertIn("store.models:work_on", logs.output[0])
+        self.assertRegex(logs.records[0].getMessage(), r"store\.models:work_on.* store\.Order \d+ is not there")
         self.assertEqual([number for _, _, number, *_ in self.heard("worked")], [2])
         two.tags.add(Order.objects.create())
         messages = [each for each in self.box.messages if "work_on_tags" in each]
@@ -244,13 +255,18 @@ class Deferred(Heard, TransactionTestCase):
             ("store.Order", pk, "nowhere"), ("store.Order", pk, ["default"]),
             ("store.Order", {"$": "Decimal", "v": "1E+999999999"}, "default"),
             ("store.Order", {"$": "Decimal", "v": "1E+999999999999999999"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "1E-999999999"}, "default"),
+            ("store.Order", {"$": "tuple", "v": [{"$": "Decimal", "v": "1E+999999999"}]}, "default"),
+            ("store.Order", {"$": "class", "v": "store.tests:Expression"}, "default"),
+            ("store.Order", {"$": "row", "v": ["store.Order", pk, "default"]}, "default"),
+            ("store.Ticket", "no UUID", "default"), ("store.Ticket", {"$": "UUID", "v": "x"}, "default"),
             ("store.Order", {"$": "Decimal", "v": "Infinity"}, "default"), ("store.Order", {"$": "set", "v": []}, None),
         ]:  # fmt: skip
             content = deferred.json.loads(message)
             content["named"]["instance"]["v"] = [label, key, database]
             with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.Refused):
                 deferred.run(deferred.json.dumps(content))
-        self.assertEqual(self.heard("worked"), [])
+        self.assertEqual(self.heard("worked", "called"), [])
 
     def test_what_fails_while_a_row_is_made_is_no_malformed_message(self):
         Order.objects.create(number=1)
@@ -266,13 +282,47 @@ class Deferred(Heard, TransactionTestCase):
             post_init.disconnect(fail, sender=Order)
         self.assertNotIsInstance(raised.exception, deferred.Refused)
 
+    def test_receivers_may_wait_where_others_do_not(self):
+        deferred.configure(self.box, on_commit=False)
+        with transaction.atomic():
+            waited.send(Order)
+            self.assertEqual(self.box.messages, [])
+        self.assertEqual(len(self.box.messages), 1)
+
+    def test_what_is_not_saved_does_not_travel(self):
+        for row in Ticket(), Order(pk=1), Order():
+            with self.subTest(row=row), self.assertRaisesMessage(TypeError, "is not saved"):
+                happened.send(None, what=row)
+
+    def test_keys_of_other_types_and_what_the_default_manager_hides(self):
+        ticket = Ticket.objects.create(is_open=False)
+        happened.send(None, what=ticket)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, ticket)])
+
+    @skipUnless(hasattr(models, "Seat"), "there are no composite keys before Django 5.2")
+    def test_composite_keys(self):
+        seat = models.Seat.objects.create(row=1, number=2)
+        happened.send(None, what=seat)
+        messages = list(self.box.messages)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, seat)])
+        hostile = messages[0].replace("[1,2]", '[1,{"$":"Decimal","v":"1E+999999999"}]')
+        self.assertNotEqual(hostile, messages[0])
+        with self.assertRaises(deferred.Refused):
+            deferred.run(hostile)
+        seat.delete()
+        with self.assertRaisesMessage(TypeError, "is not saved"):
+            happened.send(None, what=seat)
+
     def test_what_django_wraps_travels_as_what_is_in_it(self):
         order = Order.objects.create(number=1)
         self.box.messages.clear()
         for wrapped in SimpleLazyObject(lambda: order), SimpleLazyObject(lambda: SimpleLazyObject(lambda: order)):
-            happened.send(wrapped, what=wrapped)
+            happened.send(None, what=wrapped)
+            happened.send(wrapped, what=1)
         self.box.run()
-        self.assertEqual(self.heard("at once"), [(happened, order, order)] * 2)
+        self.assertEqual(self.heard("at once"), [(happened, None, order), (happened, order, 1)] * 2)
 
     def test_apps_travel(self):
         app = apps.get_app_config("store")
