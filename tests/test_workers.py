@@ -3,6 +3,7 @@
 They are of `tests/store`, a Django project. Servers are those of brokers.py.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -18,6 +19,16 @@ from test_deferred_in_django import run_tests_of_the_project
 
 pytestmark = pytest.mark.workers
 HERE = Path(__file__).parent
+
+# Seconds. Thousands of calls take long with other work beside them; and where a worker is killed just as it looks for
+# what others have left on Redis, the next looks after five minutes.
+PATIENCE = 400
+
+
+@pytest.fixture(autouse=True)
+def patience():
+    """Let a test take more than the usual two minutes."""
+    faulthandler.dump_traceback_later(2 * PATIENCE, exit=True, file=sys.__stderr__)
 
 
 class Project:
@@ -123,7 +134,7 @@ def send_while_all_fails(project, broker, is_idle_when_it_stops):
         celery_worker(project)
         assert send(4000, 7000) == {}
         if is_idle_when_it_stops:
-            wait_for(lambda: set(project.written()) == set(range(7000)), "what was sent so far should be run", 100)
+            wait_for(lambda: set(project.written()) == set(range(7000)), "what was sent so far should be run", PATIENCE)
         broker.stop()
         failed = send(7000, 7003)
         broker.start()
@@ -138,7 +149,7 @@ def test_nothing_is_lost_by_rabbitmq(project):
     with RabbitMQ() as server:
         on_rabbitmq = project(ENGINE="celery", BROKER=server.url)
         sent = send_while_all_fails(on_rabbitmq, server, is_idle_when_it_stops=False)
-        wait_for(lambda: set(on_rabbitmq.written()) >= sent, "all that was sent should be run", 100)
+        wait_for(lambda: set(on_rabbitmq.written()) >= sent, "all that was sent should be run", PATIENCE)
         assert set(on_rabbitmq.written()) == sent
         on_rabbitmq.stop()
 
@@ -146,7 +157,7 @@ def test_nothing_is_lost_by_rabbitmq(project):
 def test_nothing_is_lost_by_redis(on_redis, redis):
     # What a worker is just taking, when Redis stops, Celery can lose: it takes it first, and notes then that it has it.
     sent = send_while_all_fails(on_redis, redis, is_idle_when_it_stops=True)
-    wait_for(lambda: set(on_redis.written()) >= sent, "all that was sent should be run", 100)
+    wait_for(lambda: set(on_redis.written()) >= sent, "all that was sent should be run", PATIENCE)
     assert set(on_redis.written()) == sent
 
 
@@ -283,7 +294,7 @@ def test_workers_of_the_database(in_database):
     for _ in range(2):
         db_worker(in_database)
     in_database.run("from store.models import counted\nfor n in range(200): counted.send(None, number=n)")
-    wait_for(lambda: len(in_database.written()) >= 200, "all that was sent should be run", 100)
+    wait_for(lambda: len(in_database.written()) >= 200, "all that was sent should be run", PATIENCE)
     assert sorted(in_database.written()) == list(range(200))
 
 
