@@ -57,7 +57,7 @@ def own_configuration(engine: Engine | str | None) -> Configuration | None:
     """Return what a receiver has chosen. If nothing, what Django's settings have is looked at, so that it is loaded."""
     if engine is not None:
         return Configuration(engine_of(engine))
-    if configured is None and _has_settings():
+    if configured is None and has_settings():
         from django.apps import apps
         from django.core.exceptions import AppRegistryNotReady, ImproperlyConfigured
 
@@ -98,13 +98,14 @@ def configure_by_settings() -> None:
         raise ImproperlyConfigured(f'CSIGNALS["DEFERRED"]: {error}') from error
 
 
-def _has_settings() -> bool:
+def has_settings() -> bool:
+    """Return whether Django is loaded, and configured."""
     settings = getattr(sys.modules.get("django.conf"), "settings", None)
     return settings is not None and settings.configured
 
 
 def _of_settings() -> Configuration:
-    if _has_settings():
+    if has_settings():
         configure_by_settings()
     if configured is None:
         raise LookupError(

@@ -9,7 +9,15 @@ from __future__ import annotations
 import sys
 from types import ModuleType
 
-from csignals._names import Memo, attribute, dotted_name, module_of_class, namespace_of, object_name
+from csignals._names import (
+    Memo,
+    attribute,
+    dotted_name,
+    module_of_class,
+    namespace_of,
+    namespace_of_module,
+    object_name,
+)
 from csignals._signal_names import label_of, place_of
 from csignals.listing import signal_classes
 
@@ -39,7 +47,7 @@ def look_up(name: str) -> Any:
     loaded: Any = sys.modules.get(module)
     if not issubclass(type(loaded), ModuleType):
         raise LookupError(f"{name:.200}: that module is not loaded here")
-    namespace = _namespace_of_module(loaded)
+    namespace = namespace_of_module(loaded)
     for part in path.split("."):
         if part not in namespace:
             raise LookupError(f"{name:.200}: nothing stands there")
@@ -82,6 +90,3 @@ def _joined(module: str, path: str, called: str) -> str:
     if module == "__main__":
         raise TypeError(f"{called} is in the program that is run, and not in a module that another process has")
     return f"{module}:{path}"
-
-
-_namespace_of_module = vars(ModuleType)["__dict__"].__get__

@@ -7,7 +7,7 @@ Nothing here runs anybody's ``__repr__`` or ``__str__``: a model instance's may 
 from __future__ import annotations
 
 import functools
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from weakref import ref
 
 TYPE_CHECKING = False
@@ -184,3 +184,6 @@ _bases_of = vars(type)["__mro__"].__get__
 _module_of_class = vars(type)["__module__"].__get__
 _qualname_of_class = vars(type)["__qualname__"].__get__
 namespace_of = vars(type)["__dict__"].__get__
+
+# Whatever a module does when it is asked for that.
+namespace_of_module = vars(ModuleType)["__dict__"].__get__

@@ -177,28 +177,27 @@ def _collection(cls: Any) -> Kind:
     is_hashed = cls is not tuple
 
     def encode_items(items: Any, depth: int) -> Any:
-        if is_hashed and _most_of_same_hash(items) > MOST_OF_SAME_HASH:
-            raise CannotTravelError(TOO_MANY.format(what))
+        if is_hashed:
+            _check_hashes(what, items, CannotTravelError)
         return [encode(each, depth) for each in items]
 
     def decode_items(items: Any, depth: int) -> Any:
         decoded = [decode(each, depth) for each in _list(what, items)]
         if is_hashed:
-            _check_hashes(what, decoded)
+            _made(what, lambda members: _check_hashes(what, members, MalformedError), decoded)
         return cls(decoded)
 
     return Kind(what, encode_items, decode_items)
 
 
 def _encode_pairs(value: dict[Any, Any], depth: int) -> list[list[Any]]:
-    if _most_of_same_hash(value) > MOST_OF_SAME_HASH:
-        raise CannotTravelError(TOO_MANY.format("dict"))
+    _check_hashes("dict", value, CannotTravelError)
     return [[encode(key, depth), encode(each, depth)] for key, each in value.items()]
 
 
 def _decode_pairs(pairs: Any, depth: int) -> dict[Any, Any]:
     decoded = [[decode(each, depth) for each in _list("pair", pair, 2)] for pair in _list("dict", pairs)]
-    _check_hashes("dict", [key for key, _ in decoded])
+    _made("dict", lambda keys: _check_hashes("dict", keys, MalformedError), [key for key, _ in decoded])
     return dict(decoded)
 
 
@@ -208,16 +207,9 @@ def _list(what: str, encoded: Any, length: int | None = None) -> list[Any]:
     return encoded
 
 
-def _check_hashes(what: str, members: list[Any]) -> None:
-    if _made(what, _most_of_same_hash, members) > MOST_OF_SAME_HASH:
-        raise MalformedError(TOO_MANY.format(what))
-
-
-def _most_of_same_hash(members: Iterable[Any]) -> int:
-    return max(Counter(map(hash, members)).values(), default=0)
-
-
-TOO_MANY = f"a {{}} with more than {MOST_OF_SAME_HASH} members of the same hash"
+def _check_hashes(what: str, members: Iterable[Any], refusal: type[Exception]) -> None:
+    if max(Counter(map(hash, members)).values(), default=0) > MOST_OF_SAME_HASH:
+        raise refusal(f"a {what} with more than {MOST_OF_SAME_HASH} members of the same hash")
 
 
 def _time_kind(cls: Any) -> Kind:
@@ -253,11 +245,7 @@ _exact: dict[type, Kind] = {
     Decimal: _single("Decimal", str, Decimal),
     UUID: _single("UUID", str, UUID),
     float: _single("float", repr, float),       # the infinite ones, and NaN
-    dict: Kind(
-        "dict",
-        _encode_pairs,
-        _decode_pairs,
-    ),
+    dict: Kind("dict", _encode_pairs, _decode_pairs),
     **{cls: _collection(cls) for cls in (tuple, set, frozenset)},
 }
 COLLECTIONS = frozenset((dict, tuple, set, frozenset))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from types import CodeType, ModuleType
 
-from csignals._names import Memo, attribute, module_of_class, namespace_of
+from csignals._names import Memo, attribute, module_of_class, namespace_of, namespace_of_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _find(wanted: Mapping[int, Any]) -> dict[int, list[_Place]]:
     for key, module in sys.modules.copy().items():
         if not issubclass(type(module), ModuleType):
             continue
-        namespace = _namespace_of_module(module)
+        namespace = namespace_of_module(module)
         if namespace is None or id(namespace) in seen:      # a module that is known by another name as well
             continue
         seen.add(id(namespace))
@@ -119,9 +119,6 @@ def _walk(
         elif issubclass(type(value), type) and module_of_class(value) == module and id(value) not in seen:
             seen.add(id(value))
             yield from _walk(namespace_of(value), module, (*path, name), wanted, seen)
-
-
-_namespace_of_module = vars(ModuleType)["__dict__"].__get__     # whatever a module does when it is asked for that
 
 
 # --- Which of several places defines it ----------------------------------------------------------------------

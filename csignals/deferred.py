@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
-from csignals._engine_choice import Configuration, Engine, Options, configure, current, own_configuration
+from csignals._engine_choice import Configuration, Engine, Options, configure, current, has_settings, own_configuration
 from csignals._import_names import is_signal, written_name
 from csignals._names import Memo, describe, dotted_name
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
@@ -299,7 +299,7 @@ def _database_of(named: dict[str, Any]) -> str:
 def _in_transaction(named: dict[str, Any]) -> Any:
     """Return Django's connection to the database of a send, if what is sent waits for its commit."""
     database = sys.modules.get("django.db")
-    if database is None or not sys.modules["django.conf"].settings.configured:
+    if database is None or not has_settings():
         return None
     connection = database.connections[_database_of(named)]
     # Where there is no connection there is no transaction; Django would open one to find out. One whose commits are
