@@ -18,12 +18,13 @@ from __future__ import annotations
 
 import sys
 from types import MethodType
-from weakref import ReferenceType, WeakMethod
+from weakref import ReferenceType, WeakMethod, ref
 
 TYPE_CHECKING = False   # that of typing, which takes longer to import than all of csignals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
+    from contextvars import ContextVar
+    from typing import Any, Protocol, TypeAlias
 
     Receiver: TypeAlias = Callable[..., Any]
     Response: TypeAlias = tuple[Receiver, Any]
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     Entry: TypeAlias = tuple[Any, ...]
     Getter: TypeAlias = Callable[[], Receiver | None]
     Route: TypeAlias = tuple[list[Getter], list[Getter]]
+else:
+    Protocol = object
 
 
 def make_id(target: Any) -> int | tuple[int, int]:
@@ -256,6 +259,101 @@ def live_list(self: Any, sender: object) -> list[Receiver]:
     return live_receivers(self, sender)[0]
 
 
+def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | None]:
+    """Return the sync and the async receivers of a send, and the recorder of a known wrapper, or None.
+
+    They are those that ``_live_receivers`` returns. Where others have replaced that, it is asked, as Django asks it;
+    but not where the signal's cache says that nobody listens, nor where the replacement is a known wrapper.
+    """
+    global unknown_id
+    method = type(signal)._live_receivers
+    if method not in own_methods or "_live_receivers" in vars(signal):
+        if is_unheard(signal, sender):
+            return (), (), None
+        if wrapper is not None and id(method) != unknown_id and "_live_receivers" not in vars(signal):
+            if wrapper.is_known(method):
+                sync, async_ = live_receivers(signal, sender)
+                return sync, async_, Recorder(signal, wrapper) if sync else None
+            unknown_id = id(method)     # another method that gets this id is asked as well: no harm in that
+    live = signal._live_receivers(sender)
+    sync, async_ = both_kinds(signal, live) if _live_lists else live
+    if not sync and not async_:
+        note_unheard(signal, sender)
+    return sync, async_, None
+
+
+class Recorder:
+    """What a send asks before it calls each sync receiver, where a known wrapper is in place."""
+
+    def __init__(self, signal: Any, wrapper: KnownWrapper) -> None:
+        self._signal = signal
+        self._wrapper = wrapper
+        self._is_asked = False
+
+    def __call__(self) -> Callable[..., Any] | None:
+        """Return what calls the receiver in a span, as ``caller(receiver, **named)``, or None to call it directly."""
+        if not is_recording(self._wrapper.scopes):
+            return None
+        if not self._is_asked:
+            self._caller = self._wrapper.caller(self._signal)
+            self._is_asked = True
+        return self._caller
+
+
+def is_recording(scopes: tuple[ContextVar[Any], ...]) -> bool:
+    """Return whether a scope of this context has a span that is sampled, or it is not known which scopes there are."""
+    for variable in scopes:
+        scope = variable.get()
+        if scope is not None and scope._span is not None and scope._span.sampled:
+            return True
+    return not scopes
+
+
+def is_unheard(signal: Any, sender: object) -> bool:
+    """Return whether nobody listens to a sender, and the signal's cache says so, which Django's ``send`` asks first."""
+    if no_receivers is None or not getattr(signal, "use_caching", False):
+        return False
+    try:
+        # As the cache's get(), which is a function in Python: it is a WeakKeyDictionary.
+        is_noted = signal.sender_receivers_cache.data.get(ref(sender)) is no_receivers
+    except Exception:   # Django refuses such a sender
+        return False
+    return is_noted and has_no_route(signal, sender)
+
+
+def has_no_route(signal: Any, sender: object) -> bool:
+    """Return whether a signal's list has no entry for a sender."""
+    table = getattr(signal, "_csignals_table", None)
+    if table is None or table.snapshot != signal.receivers:
+        live_receivers(signal, sender)
+        table = getattr(signal, "_csignals_table", None)
+        if table is None:
+            return False    # csignals does not dispatch it any more
+    sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
+    return not sync_route and not async_route
+
+
+def note_unheard(signal: Any, sender: object) -> None:
+    """Have a signal's cache say that nobody listens to a sender, if that is so, as Django's ``_live_receivers`` does.
+
+    It is noted under the lock, so that it is right after ``uninstall()``, too. Nothing is noted while another thread
+    holds the lock, or for a sender that Django refuses.
+    """
+    if no_receivers is None or not getattr(signal, "use_caching", False):
+        return
+    try:
+        entries = list(signal.receivers)
+        if has_no_route(signal, sender):
+            under_lock(signal, False, note_unheard_locked, signal, sender, entries)
+    except Exception:
+        return
+
+
+def note_unheard_locked(signal: Any, sender: object, entries: Iterable[Entry]) -> None:
+    if [*map(id, signal.receivers)] == [*map(id, entries)]:
+        signal.sender_receivers_cache[sender] = no_receivers
+
+
 def has_listeners(self: Any, sender: object = None) -> bool:
     """Return whether a send from `sender` would reach a receiver.
 
@@ -290,18 +388,24 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         return steered.responses    # type: ignore[no-any-return]
     if not self.receivers:
         return []
-    live = self._live_receivers(sender)
-    sync, async_ = both_kinds(self, live) if _live_lists else live
+    method = type(self)._live_receivers
+    if method in own_methods or (id(method) == unknown_id and not self.use_caching):
+        live, recorder = self._live_receivers(sender), None
+        sync, async_ = both_kinds(self, live) if _live_lists else live
+    else:
+        sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
     responses: list[Response] = []
-    if type(sync) is list and len(sync) == 1 and not async_:    # so common that it is worth being quicker
+    if recorder is None and type(sync) is list and len(sync) == 1 and not async_:   # so common that it is worth it
         for receiver in sync:
             responses.append((receiver, receiver(signal=self, sender=sender, **named)))
         return responses
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     for receiver in sync:
-        responses.append((receiver, receiver(**arguments)))
+        caller = None if recorder is None else recorder()
+        response = receiver(**arguments) if caller is None else caller(receiver, **arguments)
+        responses.append((receiver, response))
     if async_:
         responses += hooks_of(self).await_receivers(self, async_, sender, named, False, None)
     return responses
@@ -329,15 +433,20 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
         return steered.responses    # type: ignore[no-any-return]
     if not self.receivers:
         return []
-    live = self._live_receivers(sender)
-    sync, async_ = both_kinds(self, live) if _live_lists else live
+    method = type(self)._live_receivers
+    if method in own_methods or (id(method) == unknown_id and not self.use_caching):
+        live, recorder = self._live_receivers(sender), None
+        sync, async_ = both_kinds(self, live) if _live_lists else live
+    else:
+        sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     responses = []
     for receiver in sync:
         try:
-            response = receiver(**arguments)
+            caller = None if recorder is None else recorder()
+            response = receiver(**arguments) if caller is None else caller(receiver, **arguments)
         except Exception as error:
             hooks_of(self).log_failure(self, receiver, error)
             response = error
@@ -377,6 +486,8 @@ class Hooks:
         has_live_list: bool = False,
         keep_frames: tuple[Any, ...] = (),
         is_in_force: Callable[[], bool] = lambda: True,
+        wrapper: KnownWrapper | None = None,
+        no_receivers: object = None,
     ) -> None:
         self.await_receivers = await_receivers
         self.log_failure = log_failure
@@ -386,10 +497,32 @@ class Hooks:
         self.keep_frames = keep_frames
         #: Whether csignals dispatches these signals: not those of Django while it is uninstalled.
         self.is_in_force = is_in_force
+        #: What csignals knows of a wrapper that others put around ``_live_receivers``.
+        self.wrapper = wrapper
+        #: What the cache of one of these signals has for a sender to which nobody listens, or None.
+        self.no_receivers = no_receivers
+
+
+class KnownWrapper(Protocol):
+    """A wrapper of ``_live_receivers`` whose work sends do themselves, so that they need not ask it."""
+
+    #: The context variables with the scopes in which it may be recording. If none, `caller` is asked on every send.
+    scopes: tuple[ContextVar[Any], ...]
+
+    def is_known(self, method: object) -> bool:
+        """Return whether a function is this wrapper, around nothing but csignals' or Django's own method."""
+
+    def caller(self, signal: Any) -> Callable[..., Any] | None:
+        """Return what calls a receiver as ``caller(receiver, **named)``, or None if this send is not recorded."""
 
 
 _hooks: dict[type, Hooks] = {}
 _live_lists = False     # whether any of them has one
+#: The functions that are csignals' ``_live_receivers`` on some class.
+own_methods: set[Any] = {live_receivers, live_list}
+no_receivers: object = None     # that of Django's caches
+wrapper: KnownWrapper | None = None
+unknown_id = 0      # of the last method that is not that wrapper
 
 
 def hooks_of(signal: Any) -> Hooks:
@@ -420,9 +553,11 @@ def python_send(hooks: Hooks, robust: bool) -> Callable[..., list[Response]]:
 
 def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
     """Return the methods with which this engine dispatches a class of signals."""
-    global _live_lists
+    global _live_lists, no_receivers, wrapper
     _hooks[cls] = hooks
     _live_lists = _live_lists or hooks.has_live_list
+    no_receivers = no_receivers or hooks.no_receivers
+    wrapper = hooks.wrapper or wrapper
     return {
         "_live_receivers": live_list if hooks.has_live_list else live_receivers,
         "has_listeners": has_listeners,

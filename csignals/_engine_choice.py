@@ -43,7 +43,7 @@ class Configuration:
 configured: Configuration | None = None
 inline: list[Configuration] = []    # of the tests' blocks that are open
 ENGINES = {"celery": "csignals.engines.celery.Engine", "django_tasks": "csignals.engines.django_tasks.Engine"}
-SETTINGS = "DEFERRED", "DEFERRED_ON_COMMIT"     # in Django's CSIGNALS
+SETTINGS = {"DEFERRED", "DEFERRED_ON_COMMIT", "SENTRY_WRAPPER"}     # in Django's CSIGNALS
 
 
 def current(own: Configuration | None) -> Configuration:
@@ -87,10 +87,16 @@ def configure_by_settings() -> None:
     from django.core.exceptions import ImproperlyConfigured
 
     chosen = getattr(settings, "CSIGNALS", {})
-    is_right = isinstance(chosen, dict) and chosen.keys() <= set(SETTINGS) and (not chosen or "DEFERRED" in chosen)
-    if not is_right:
-        raise ImproperlyConfigured(f"CSIGNALS is a dict with DEFERRED and maybe DEFERRED_ON_COMMIT, and not {chosen!r}")
-    if configured is not None or not chosen:
+    if (
+        not isinstance(chosen, dict)
+        or not chosen.keys() <= SETTINGS
+        or ("DEFERRED_ON_COMMIT" in chosen and "DEFERRED" not in chosen)
+    ):
+        raise ImproperlyConfigured(
+            "CSIGNALS must be a dict that may have DEFERRED, DEFERRED_ON_COMMIT (with DEFERRED) and SENTRY_WRAPPER, "
+            f"not {chosen!r}"
+        )
+    if configured is not None or "DEFERRED" not in chosen:
         return
     try:
         configure(chosen["DEFERRED"], on_commit=chosen.get("DEFERRED_ON_COMMIT", True))

@@ -11,7 +11,7 @@ import sys
 
 from csignals import _blocks
 from csignals._blocks import MUTES, TRACES, captures, here, mutes, references_to_open_ones, traces
-from csignals._dispatch import enter, leave
+from csignals._dispatch import enter, is_unheard, leave
 from csignals._dispatch_py import both_kinds, hooks_of
 from csignals._uncalled import is_awaited, note_called, uncalled
 from csignals.tracing import Call, Send
@@ -139,7 +139,7 @@ async def asend(
 
 
 def _receivers(signal: Any, sender: object) -> Live:
-    if not signal.receivers:
+    if not signal.receivers or is_unheard(signal, sender):
         return [], []
     live = both_kinds(signal, signal._live_receivers(sender))
     return audible(signal, sender, live)    # as not every signal's own _live_receivers asks

@@ -7,6 +7,7 @@ first needed, so that programs without async receivers never pay for them.
 from __future__ import annotations
 
 from csignals import _dispatch_py
+from csignals._dispatch import find_receivers
 from csignals._dispatch_py import hooks_of
 
 TYPE_CHECKING = False
@@ -57,8 +58,15 @@ for _method in asend, asend_robust:
 
 def _to_await(signal: Any, sender: object, named: dict[str, Any], robust: bool) -> Awaitable[list[Response]]:
     """Return what gives the responses when it is awaited. A plain function, as each level of those costs time."""
-    sync, async_ = signal._live_receivers(sender)
+    sync, async_ = live_of(signal, sender)
     return _await_both(signal, sync, async_, sender, named, robust)
+
+
+def live_of(signal: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
+    """Return the sync and the async receivers of an async send."""
+    sync, async_, recorder = find_receivers(signal, sender)
+    # The recorder is for sync sends: while a span is being recorded, the known wrapper makes it around each receiver.
+    return (sync, async_) if recorder is None or recorder() is None else signal._live_receivers(sender)
 
 
 def _await_both(

@@ -41,7 +41,8 @@ from weakref import WeakMethod
 
 from csignals import _dispatch_py, _names
 from csignals._dispatch_py import (
-    NONE_ID, Held, both_kinds, hooks_of, is_alive, keep, make_id, python_send, sweep, wait_and_sweep,
+    NONE_ID, Held, both_kinds, hooks_of, is_alive, keep, make_id, note_unheard_locked, python_send, sweep, under_lock,
+    wait_and_sweep,
 )
 from csignals._names import describe, describe_sender
 from csignals._tracing_py import describe_exception
@@ -63,6 +64,13 @@ cdef object DELETED = object()
 ctypedef int (*Log)(object, object, object) noexcept
 
 cdef PyTypeObject *signal_class     # csignals.Signal
+
+# What the hooks of all classes say, so that a send need not look for its own.
+cdef object wrapper = None          # a KnownWrapper
+cdef tuple scopes = ()              # those of the wrapper
+cdef object no_receivers = None
+cdef bint any_live_lists = False
+cdef tuple framed = ()              # the signals that keep their frames
 
 cdef PyMethodDef LIVE_RECEIVERS_DEF
 cdef PyMethodDef LIVE_LIST_DEF
@@ -113,21 +121,27 @@ cdef list new_live(RoutingTable table, uint32_t run, bint is_async):
         close_slots(&slots)
 
 
-cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+cdef RoutingTable current_table(self):
+    """Return the routing table for what the signal's `receivers` holds now, whoever chooses its receivers."""
     cdef View view
+    cdef RoutingTable table
+    if IS_FREE_THREADED:
+        return shared_table(self, True)
+    look(self, &view)
+    look_further(self, &view)
+    table = known_table(&view)
+    if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
+        table = new_table(self)
+    return table
+
+
+cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
     cdef RoutingTable table
     cdef Steering by
     cdef uint32_t run
     if find_sender(names, nargs) < 0 or (names != NULL and PyTuple_GET_SIZE(names) + nargs > 1):
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
-    if IS_FREE_THREADED:
-        table = shared_table(self, True)
-    else:
-        look(self, &view)
-        look_further(self, &view)
-        table = known_table(&view)
-        if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
-            table = new_table(self)
+    table = current_table(self)
     run = table.run_of(args[0])
     live = new_live(table, run, False), new_live(table, run, True) if table.has_async else []
     by = None if is_unsteered_now() else steering_now()
@@ -138,24 +152,100 @@ cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObje
     return fast_live_receivers(self, args, nargs, names)[0]
 
 
+cdef tuple live_of_table(self, sender):
+    cdef RoutingTable table = current_table(self)
+    cdef uint32_t run = table.run_of(<PyObject *>sender)
+    return new_live(table, run, False), new_live(table, run, True) if table.has_async else []
+
+
+def find_receivers(signal, sender):
+    cdef RoutingTable table = kept_table(signal)
+    cdef int chooser = look_up_chooser(signal, table)
+    if chooser == OWN:
+        return (*live_of_table(signal, sender), None)
+    if is_surely_unheard(signal, sender, None):
+        return (), (), None
+    if chooser == WRAPPER:
+        sync, async_ = live_of_table(signal, sender)
+        return sync, async_, Recorder(signal) if sync else None
+    sync, async_ = ask_live(signal, sender)
+    if not sync and not async_:
+        note_unheard(signal, sender)
+    return sync, async_, None
+
+
+def is_unheard(signal, sender):
+    return is_surely_unheard(signal, sender, None)
+
+
+cdef bint is_surely_unheard(signal, sender, RoutingTable table) except -1:
+    """The same, given the signal's routing table if that is known to be right."""
+    if no_receivers is None or not getattr(signal, "use_caching", False):
+        return False
+    if table is None:
+        table = current_table(signal)
+    if table.most(table.run_of(<PyObject *>sender)) != 0:
+        return False
+    try:
+        return signal.sender_receivers_cache.get(sender) is no_receivers
+    except Exception:
+        return False
+
+
+cdef int note_unheard(signal, sender) except -1:
+    cdef RoutingTable table
+    if no_receivers is None or not getattr(signal, "use_caching", False):
+        return 0
+    table = current_table(signal)
+    try:
+        if table.most(table.run_of(<PyObject *>sender)) == 0:
+            under_lock(signal, False, note_unheard_locked, signal, sender, table.snapshot)
+    except Exception:
+        pass
+    return 0
+
+
+cdef inline tuple ask_live(signal, sender):
+    """Return the sync and the async receivers that ``_live_receivers`` says."""
+    live = signal._live_receivers(sender)
+    if any_live_lists:
+        live = both_kinds(signal, live)
+    if type(live) is tuple and PyTuple_GET_SIZE(<PyObject *>live) == 2:
+        return <tuple>live
+    sync, async_ = live
+    return sync, async_
+
+
 cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
     cdef View view
     cdef RoutingTable table = None
     cdef uint32_t run
-    if is_unsteered_now() and nargs <= 1 and names == NULL:
-        if IS_FREE_THREADED:
-            table = shared_table(self, False)
-        else:
-            look(self, &view)
-            look_further(self, &view)
-            table = known_table(&view)
-            if is_overridden(self, &view, table):
-                table = None
-            elif not is_current(self, &view, table):
-                table = new_table(self)
-    if table is None:
+    cdef int chooser = NOT_LOOKED_UP
+    if not is_unsteered_now() or nargs > 1 or names != NULL:
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
-    run = table.run_of(args[0] if nargs else <PyObject *>None)
+    sender = <object>args[0] if nargs else None
+    if is_others_class(Py_TYPE(self)):
+        chooser = OTHERS
+    elif IS_FREE_THREADED:
+        table = shared_table(self, False)
+        if table is None:
+            chooser = look_up_chooser(self, None)
+    else:
+        look(self, &view)
+        look_further(self, &view)
+        table = known_table(&view)
+        chooser = chooser_of(self, &view, table)
+        if chooser == NOT_LOOKED_UP:
+            chooser = look_up_chooser(self, table)
+            table = None
+        elif chooser != OTHERS and not is_current(self, &view, table):
+            table = new_table(self)
+    if chooser == OTHERS:
+        sync, async_ = ask_live(self, sender)
+        return bool(sync) or bool(async_)
+    if table is None:
+        table = current_table(self)
+    run = table.run_of(<PyObject *>sender)
     if table.most(run) == 0:
         return False
     return bool(new_live(table, run, False)) or (table.has_async and bool(new_live(table, run, True)))
@@ -194,11 +284,13 @@ cdef inline object dispatch_recorded(
     cdef Py_ssize_t sender_at
     cdef View view
     cdef RoutingTable table
+    cdef int chooser
     if IS_FREE_THREADED:
         table = shared_table(self, False)
-        if table is not None:
-            return dispatch_by(table, self, args, nargs, names, robust, traces)
-        return dispatch_rare(self, args, nargs, names, robust, traces)
+        if table is None:
+            return dispatch_rare(self, args, nargs, names, robust, traces, None, NOT_LOOKED_UP)
+        chooser = chooser_of_class(Py_TYPE(self), table)
+        return dispatch_by(table, self, args, nargs, names, robust, traces, chooser)
     look(self, &view)
     if view.receivers != NULL and PyList_CheckExact(view.receivers):
         if PyList_GET_SIZE(view.receivers) == 0:
@@ -208,15 +300,20 @@ cdef inline object dispatch_recorded(
         else:
             look_further(self, &view)
             table = known_table(&view)
-            if not is_overridden(self, &view, table):
+            chooser = chooser_of(self, &view, table)
+            if chooser > WRAPPER:
                 if not is_current(self, &view, table):
-                    table = new_table(self)
-                return dispatch_by(table, self, args, nargs, names, robust, traces)
-    return dispatch_rare(self, args, nargs, names, robust, traces)
+                    table = None
+                return dispatch_rare(self, args, nargs, names, robust, traces, table, chooser)
+            if not is_current(self, &view, table):
+                table = new_table(self)
+            return dispatch_by(table, self, args, nargs, names, robust, traces, chooser)
+    return dispatch_rare(self, args, nargs, names, robust, traces, None, NOT_LOOKED_UP)
 
 
 cdef inline object dispatch_by(
-    RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces
+    RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces,
+    int chooser
 ):
     """Send to those that the signal's routing table has."""
     cdef Py_ssize_t sender_at
@@ -224,8 +321,8 @@ cdef inline object dispatch_by(
     cdef Py_ssize_t most
     cdef Slots slots
     names_out = table.outgoing_names(names, nargs, &sender_at)
-    if names_out is None or not table.is_direct:
-        return dispatch_rare(self, args, nargs, names, robust, traces)
+    if names_out is None or not table.is_direct or (chooser != OWN and traces != NULL):
+        return dispatch_rare(self, args, nargs, names, robust, traces, table, chooser)
     run = table.run_of(args[sender_at])
     most = table.most(run)
     if most == 0:
@@ -235,27 +332,48 @@ cdef inline object dispatch_by(
         table.resolve(run, False, &slots)
         if traces != NULL:
             return call_each_recorded(&slots, self, args, sender_at, names_out, robust, <tuple>traces)
-        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust, NULL)
+        if chooser != OWN:
+            return call_each_wrapped(&slots, self, args, sender_at, names_out, robust)
+        return call_each(&slots, self, args, sender_at, <PyObject *>names_out, robust, NULL, NULL)
     finally:
         close_slots(&slots)
 
 
 cdef object dispatch_rare(
-    self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces
+    self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces, RoutingTable table,
+    int chooser
 ):
     """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
-    cdef Py_ssize_t sender_at = find_sender(names, nargs)
+    cdef Py_ssize_t sender_at
     cdef Slots slots
     cdef PyObject *response
     cdef SendBase record = None
     cdef PyObject *recorded = NULL
-    names_out = outgoing_names(names, nargs, sender_at)
+    cdef Recorder recorder = None
+    if table is not None:
+        names_out = table.outgoing_names(names, nargs, &sender_at)
+    else:
+        sender_at = find_sender(names, nargs)
+        names_out = outgoing_names(names, nargs, sender_at)
     if names_out is None or keeps_frame(self):
         return call_python(python_send(hooks_of(self), robust), self, args, nargs, names)
     if not self.receivers:
         return []
     sender = <object>args[sender_at]
-    sync, async_ = both_kinds(self, self._live_receivers(sender))
+    if chooser == NOT_LOOKED_UP:
+        chooser = look_up_chooser(self, table)
+    if chooser == OTHERS or traces != NULL:
+        if is_surely_unheard(self, sender, table):
+            return []
+        sync, async_ = ask_live(self, sender)
+    else:
+        sync, async_ = live_of_table(self, sender)
+        if chooser == WRAPPER:
+            recorder = Recorder(self)
+    if type(sync) is list and PyList_GET_SIZE(<PyObject *>sync) == 0 and not async_:
+        if chooser == OTHERS:
+            note_unheard(self, sender)
+        return []
     responses = []
     if traces != NULL:
         record = new_send(self, sender, <tuple>traces)
@@ -264,7 +382,10 @@ cdef object dispatch_rare(
     try:
         lay_arguments(&slots, self, args, sender_at, <PyObject *>names_out)
         for receiver in sync:
-            response = new_response(&slots, self, <PyObject *>receiver, <PyObject *>names_out, robust, recorded)
+            response = new_response(
+                &slots, self, <PyObject *>receiver, <PyObject *>names_out, robust, recorded,
+                NULL if recorder is None else <PyObject *>recorder,
+            )
             Py_XINCREF(<PyObject *>receiver)
             responses.append(pair(<PyObject *>receiver, response))
         if async_:
@@ -291,20 +412,77 @@ cdef inline void lay_arguments(
 
 
 cdef inline PyObject *new_response(
-    Slots *slots, self, PyObject *receiver, PyObject *names, bint robust, PyObject *record
+    Slots *slots, self, PyObject *receiver, PyObject *names, bint robust, PyObject *record, PyObject *recorder
 ) except NULL:
     """Call a receiver, and return a new reference to its response."""
     cdef PyObject *response
     if record != NULL:
         return new_recorded_response(self, receiver, slots.arguments, names, robust, <SendBase>record)
+    if recorder != NULL:
+        return new_response_by_recorder(slots, self, receiver, names, robust, <Recorder>recorder)
     if not robust:
         return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     return response if response != NULL else logged_failure(self, <object>receiver)
 
 
+@cython.final
+@cython.freelist(8)
+cdef class Recorder:
+    cdef object signal
+    cdef object caller
+    cdef bint is_asked
+
+    def __cinit__(self, signal):
+        self.signal = signal
+
+    def __call__(self):
+        return self.caller_now()
+
+    cdef inline object caller_now(self):
+        if not is_recording():
+            return None
+        if not self.is_asked:
+            self.caller = wrapper.caller(self.signal)
+            self.is_asked = True
+        return self.caller
+
+
+cdef inline bint is_recording() except -1:
+    cdef PyObject *scope
+    cdef bint is_none
+    for i in range(PyTuple_GET_SIZE(<PyObject *>scopes)):
+        PyContextVar_Get(<object>PyTuple_GET_ITEM(<PyObject *>scopes, i), NULL, &scope)
+        is_none = scope == <PyObject *>None
+        if not is_none and is_recording_in(<object>scope):
+            Py_XDECREF(scope)
+            return True
+        Py_XDECREF(scope)
+    return PyTuple_GET_SIZE(<PyObject *>scopes) == 0
+
+
+cdef inline bint is_recording_in(scope) except -1:
+    span = scope._span
+    return span is not None and span.sampled
+
+
+cdef PyObject *new_response_by_recorder(
+    Slots *slots, self, PyObject *receiver, PyObject *names, bint robust, Recorder recorder
+) except NULL:
+    """Call a receiver in a span if one is being recorded, or else directly."""
+    cdef PyObject *response
+    caller = recorder.caller_now()
+    if caller is None:
+        response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    else:
+        (slots.arguments - 1)[0] = receiver
+        response = PyObject_Vectorcall(<PyObject *>caller, slots.arguments - 1, 1, names)
+    return response if response != NULL or not robust else logged_failure(self, <object>receiver)
+
+
 cdef inline list call_each(
-    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names, bint robust, PyObject *record
+    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names, bint robust, PyObject *record,
+    PyObject *recorder
 ):
     """Call the receivers in `slots`, and return the pairs (receiver, response)."""
     cdef PyObject **live = slots.live
@@ -315,7 +493,7 @@ cdef inline list call_each(
     lay_arguments(slots, self, args, sender_at, names)
     for i in range(size):
         receiver = live[i]
-        response = new_response(slots, self, receiver, names, robust, record)
+        response = new_response(slots, self, receiver, names, robust, record, recorder)
         live[i] = NULL
         live[i] = new_pair(receiver, response)
     responses = PyList_New(size)
@@ -326,13 +504,21 @@ cdef inline list call_each(
     return responses
 
 
+cdef list call_each_wrapped(
+    Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, tuple names, bint robust
+):
+    """Like call_each(), and do what the known wrapper of ``_live_receivers`` does around each call."""
+    recorder = Recorder(self)
+    return call_each(slots, self, args, sender_at, <PyObject *>names, robust, NULL, <PyObject *>recorder)
+
+
 cdef list call_each_recorded(
     Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, tuple names, bint robust, tuple traces
 ):
     """Like call_each(), and record it in these traces."""
     record = new_send(self, <object>args[sender_at], traces)
     try:
-        return call_each(slots, self, args, sender_at, <PyObject *>names, robust, <PyObject *>record)
+        return call_each(slots, self, args, sender_at, <PyObject *>names, robust, <PyObject *>record, NULL)
     finally:
         close_send(record)
 
@@ -401,11 +587,15 @@ define(&SEND_ROBUST_DEF, <void *>fast_send_robust, _dispatch_py.send_robust, "($
 
 def methods(type cls, hooks):
     """Return the methods with which this engine dispatches a class of signals."""
-    global signal_class
+    global signal_class, wrapper, no_receivers, any_live_lists, framed
     cdef PyMethodDef *live = &LIVE_LIST_DEF if hooks.has_live_list else &LIVE_RECEIVERS_DEF
     if issubclass(cls, SignalBase):
         signal_class = <PyTypeObject *>cls
     _dispatch_py.methods(cls, hooks)    # which keeps the hooks
+    wrapper = hooks.wrapper or wrapper
+    no_receivers = _dispatch_py.no_receivers
+    any_live_lists = any_live_lists or hooks.has_live_list
+    framed += hooks.keep_frames
     return {
         "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, live),
         "has_listeners": PyDescr_NewMethod(<PyTypeObject *>cls, &HAS_LISTENERS_DEF),

@@ -76,7 +76,8 @@ cdef class RoutingTable:
     cdef Py_ssize_t names_nargs
     cdef Py_ssize_t sender_at
     cdef tuple names_out
-    cdef unsigned int plain_class   # CPython's version tag of a class that is_plain() said yes of
+    cdef unsigned int own_class         # CPython's version tag of a class that chooses receivers by csignals' method
+    cdef unsigned int wrapped_class     # the same for one with a known wrapper
 
     def __cinit__(self, list receivers not None):
         cdef Py_ssize_t i

@@ -90,7 +90,7 @@ cdef RoutingTable new_table(self):
 
 
 cdef bint keeps_frame(self) except -1:
-    for signal in hooks_of(self).keep_frames:
+    for signal in framed:
         if signal is self:
             return True
     return False

@@ -3,6 +3,20 @@
 It decides whether the signal's routing table is there, is right, and is what counts.
 """
 
+cdef enum:
+    # What chooses the receivers of a send, as ``_live_receivers`` does.
+    OWN         # csignals' method, so that the routing table has them
+    WRAPPER     # a known wrapper of that: the table has them, and the wrapper's recorder is asked
+    OTHERS      # an override, or a wrapper that is not known: it has to be asked
+    NOT_LOOKED_UP   # what is not remembered: look_up_chooser() says
+
+cdef enum:
+    REMEMBERED = 64     # classes of which others choose the receivers: more than there are in a program
+
+#: The versions of such classes, each in the place of its last bits: a wrong one costs time, and nothing else.
+cdef unsigned int others_classes[REMEMBERED]
+
+
 cdef struct View:
     # All of these are the signal's own: they hold until anybody else's code may run. So with the GIL only.
     bint is_base            # whether it is a SignalBase
@@ -84,33 +98,77 @@ cdef inline RoutingTable known_table(View *view):
     return None
 
 
-cdef inline bint is_overridden(self, View *view, RoutingTable table) except -1:
-    """Return whether the receivers are those that another ``_live_receivers`` says: an override, or a patch."""
+cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
+    """Return what chooses the receivers of a send."""
+    if is_others_class(Py_TYPE(self)):
+        return OTHERS
     if view.attributes == NULL:
         if not view.is_base:
-            return True     # for all that is known
+            return OTHERS   # the signal's attributes are not to be had
     elif PyDict_GET_SIZE(view.attributes) != 0 and (
         has_key(view.attributes, <PyObject *>LIVE_RECEIVERS, view.receivers)
     ):
-        return True
-    return has_other_class(Py_TYPE(self), table)
+        return OTHERS
+    return chooser_of_class(Py_TYPE(self), table)
 
 
-cdef inline bint has_other_class(PyTypeObject *cls, RoutingTable table) noexcept:
-    """Return whether a signal's class overrides ``_live_receivers``. The table remembers the class that does not."""
+cdef inline bint is_others_class(PyTypeObject *cls) noexcept:
+    """Return whether it is remembered that others choose the receivers of a class's signals."""
     cdef unsigned int version = type_version(cls)
-    if table is not None and load(&table.plain_class) == version != 0:
-        return False
+    return version != 0 and load(&others_classes[version % REMEMBERED]) == version
+
+
+cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept:
+    """Return what chooses the receivers of a class's signals. Runs nobody's code.
+
+    CPython numbers the versions of all classes: no other class has a version's number, nor this one once it is changed.
+    """
+    cdef unsigned int version = type_version(cls)
+    if version != 0:
+        if table is not None and load(&table.own_class) == version:
+            return OWN
+        if table is not None and load(&table.wrapped_class) == version:
+            return WRAPPER
+    if is_others_class(cls):
+        return OTHERS
     if not is_plain(cls):
-        return True
-    # CPython numbers the versions of all classes: no other has this number, nor this one once it is changed.
+        return NOT_LOOKED_UP
     if table is not None and type_version(cls) == version:
-        store(&table.plain_class, version)
-    return False
+        store(&table.own_class, version)
+    return OWN
+
+
+cdef int look_up_chooser(self, RoutingTable table) except -1:
+    """Return what chooses the receivers of a send that chooser_of() knows nothing of, and remember it."""
+    global scopes
+    cdef PyTypeObject *cls = Py_TYPE(self)
+    cdef unsigned int version
+    cdef int chooser = chooser_of_class(cls, table)
+    if (not is_base(self) or has_dict(self)) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
+        return OTHERS
+    if chooser != NOT_LOOKED_UP:
+        return chooser
+    version = type_version(cls)
+    chooser = OTHERS
+    if wrapper is not None and reads_plainly(cls) and wrapper.is_known(getattr(<object>cls, LIVE_RECEIVERS, None)):
+        chooser = WRAPPER
+        scopes = wrapper.scopes
+    if type_version(cls) == version:
+        if chooser == OTHERS:
+            store(&others_classes[version % REMEMBERED], version)
+        elif table is not None:
+            store(&table.wrapped_class, version)
+    return chooser
+
+
+cdef RoutingTable kept_table(self):
+    """Return the routing table that a signal keeps, whether it is up to date or not, or None."""
+    table = self._csignals_table if is_base(self) else get(<dict>PyObject_GenericGetDict(self, NULL), TABLE)
+    return <RoutingTable>table if type(table) is RoutingTable else None
 
 
 cdef bint is_plain(PyTypeObject *cls) noexcept:
-    """Return whether a class has the engine's ``_live_receivers``, and reads ``receivers`` as the engine does."""
+    """Return whether a class has csignals' ``_live_receivers``, and reads ``receivers`` as csignals does."""
     cdef PyMethodDef *method = method_def(cls, <PyObject *>LIVE_RECEIVERS)
     return (method == &LIVE_RECEIVERS_DEF or method == &LIVE_LIST_DEF) and reads_plainly(cls)
 

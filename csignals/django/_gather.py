@@ -87,7 +87,7 @@ async def _asend(
         return await original(signal, sender, **named)
     if not signal.receivers:
         return []
-    sync, async_ = signal._live_receivers(sender)
+    sync, async_ = aio.live_of(signal, sender)
     if not (_together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync))):
         if is_for_django:
             return await original(signal, sender, **named)

@@ -12,12 +12,14 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
 
-from csignals import _dispatch, _watching
+from csignals import _dispatch, _dispatch_py, _watching
 from csignals import signal as standalone
 from csignals._together import await_each
 from csignals._uncalled import watch
 from csignals.aio import asend, asend_robust, make_await_receivers
 from csignals.django import _gather
+from csignals.django._settings import asks_sentry
+from csignals.django.integrations.sentry import SentryWrapper
 from csignals.listing import represent
 
 TABLE = "_csignals_table"
@@ -49,6 +51,7 @@ def install() -> None:
                 _theirs[name] = found
                 _replaced.add(name)
                 setattr(Signal, name, ours)
+        look_anew()
 
 
 def uninstall() -> None:
@@ -68,6 +71,7 @@ def uninstall() -> None:
                     setattr(Signal, name, _theirs[name])
             if vars(Signal).get(name) is _theirs[name]:
                 _replaced.remove(name)
+        look_anew()
         for each in gc.get_objects():
             if issubclass(type(each), Signal):      # isinstance() would wake up lazy objects
                 vars(each).pop(TABLE, None)
@@ -94,6 +98,22 @@ def was_missed(name: str) -> bool:
     return name not in _replaced and owner(name) not in ("csignals", "django")
 
 
+def _is_original(method: Any) -> bool:
+    """Return whether a known wrapper around this ``_live_receivers`` need not be asked."""
+    is_original = method is _ours["_live_receivers"] or _is_pristine(method, "_live_receivers")
+    return is_original and _is_in_force and not asks_sentry()
+
+
+sentry = SentryWrapper(_is_original)
+
+
+def look_anew() -> None:
+    """Have sends find out anew whether ``_live_receivers`` is a known wrapper, as what that depends on has changed."""
+    sentry.forget()
+    Signal._csignals_mark = None    # CPython gives the class another version, by which sends know it
+    del Signal._csignals_mark
+
+
 def _methods() -> dict[str, Any]:
     has_async = django.VERSION >= (5, 0)
     has_groups = django.VERSION >= (6, 1)
@@ -105,6 +125,8 @@ def _methods() -> dict[str, Any]:
         keep_frames=(setting_changed,),
         # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
         is_in_force=lambda: _is_in_force,
+        wrapper=sentry,
+        no_receivers=dispatcher.NO_RECEIVERS,
     )
     methods = {
         **_dispatch.methods(Signal, hooks),
@@ -118,7 +140,9 @@ def _methods() -> dict[str, Any]:
             methods |= {"asend": asend, "asend_robust": asend_robust}
         else:
             methods |= _gather.methods(_theirs.__getitem__)
-    return {name: _copy(ours, name) for name, ours in methods.items()}
+    copies = {name: _copy(ours, name) for name, ours in methods.items()}
+    _dispatch_py.own_methods.add(copies["_live_receivers"])
+    return copies
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:

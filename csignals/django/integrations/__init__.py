@@ -1,0 +1,1 @@
+"""Packages whose wrapper of ``Signal._live_receivers`` csignals knows, so that sends need not ask it."""
