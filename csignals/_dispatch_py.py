@@ -250,6 +250,8 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             receiver = get()
             if receiver is not None:
                 async_.append(receiver)
+    if not sync and not async_ and no_receivers is not None and type(self)._live_receivers not in own_methods:
+        note_unheard(self, sender, table)       # as a wrapper asks
     by = steering   # another thread may end it
     return (sync, async_) if by is None else by.audible(self, sender, (sync, async_))
 
@@ -267,7 +269,7 @@ def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | No
     """
     global unknown_id
     method = type(signal)._live_receivers
-    if method not in own_methods or "_live_receivers" in vars(signal):
+    if method not in own_methods:
         if is_unheard(signal, sender):
             return (), (), None
         if wrapper is not None and id(method) != unknown_id and "_live_receivers" not in vars(signal):
@@ -277,27 +279,33 @@ def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | No
             unknown_id = id(method)     # another method that gets this id is asked as well: no harm in that
     live = signal._live_receivers(sender)
     sync, async_ = both_kinds(signal, live) if _live_lists else live
-    if not sync and not async_:
-        note_unheard(signal, sender)
     return sync, async_, None
 
 
 class Recorder:
-    """What a send asks before it calls each sync receiver, where a known wrapper is in place."""
+    """What calls the sync receivers of a send where a known wrapper is in place."""
 
     def __init__(self, signal: Any, wrapper: KnownWrapper) -> None:
         self._signal = signal
         self._wrapper = wrapper
         self._is_asked = False
 
-    def __call__(self) -> Callable[..., Any] | None:
-        """Return what calls the receiver in a span, as ``caller(receiver, **named)``, or None to call it directly."""
+    def caller(self) -> Callable[..., Any] | None:
+        """Return what calls the next receiver in a span, as ``caller(receiver, **named)``, or None to call it directly.
+
+        The wrapper is asked once for all receivers of a send, when first a span is being recorded.
+        """
         if not is_recording(self._wrapper.scopes):
             return None
         if not self._is_asked:
             self._caller = self._wrapper.caller(self._signal)
             self._is_asked = True
         return self._caller
+
+    def call(self, receiver: Receiver, arguments: Any) -> Any:
+        """Call a receiver, and return its response."""
+        caller = self.caller()
+        return receiver(**arguments) if caller is None else caller(receiver, **arguments)
 
 
 def is_recording(scopes: tuple[ContextVar[Any], ...]) -> bool:
@@ -318,33 +326,27 @@ def is_unheard(signal: Any, sender: object) -> bool:
         is_noted = signal.sender_receivers_cache.data.get(ref(sender)) is no_receivers
     except Exception:   # Django refuses such a sender
         return False
-    return is_noted and has_no_route(signal, sender)
-
-
-def has_no_route(signal: Any, sender: object) -> bool:
-    """Return whether a signal's list has no entry for a sender."""
+    if not is_noted:
+        return False
     table = getattr(signal, "_csignals_table", None)
     if table is None or table.snapshot != signal.receivers:
-        live_receivers(signal, sender)
-        table = getattr(signal, "_csignals_table", None)
-        if table is None:
-            return False    # csignals does not dispatch it any more
-    sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
-    return not sync_route and not async_route
+        sync, async_ = live_receivers(signal, sender)
+    else:
+        sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
+    return not sync and not async_
 
 
-def note_unheard(signal: Any, sender: object) -> None:
-    """Have a signal's cache say that nobody listens to a sender, if that is so, as Django's ``_live_receivers`` does.
+def note_unheard(signal: Any, sender: object, table: Any) -> None:
+    """Note in a signal's cache that nobody listens to a sender, if its table says so, as Django's method does.
 
     It is noted under the lock, so that it is right after ``uninstall()``, too. Nothing is noted while another thread
     holds the lock, or for a sender that Django refuses.
     """
-    if no_receivers is None or not getattr(signal, "use_caching", False):
+    if not getattr(signal, "use_caching", False):
         return
     try:
-        entries = list(signal.receivers)
-        if has_no_route(signal, sender):
-            under_lock(signal, False, note_unheard_locked, signal, sender, entries)
+        if signal.sender_receivers_cache.get(sender) is not no_receivers:
+            under_lock(signal, False, note_unheard_locked, signal, sender, table.snapshot)
     except Exception:
         return
 
@@ -389,9 +391,11 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not self.receivers:
         return []
     method = type(self)._live_receivers
-    if method in own_methods or (id(method) == unknown_id and not self.use_caching):
-        live, recorder = self._live_receivers(sender), None
+    # The first question is for speed.
+    if method is own_method or method in own_methods or (id(method) == unknown_id and not self.use_caching):
+        live = self._live_receivers(sender)
         sync, async_ = both_kinds(self, live) if _live_lists else live
+        recorder = None
     else:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
@@ -403,8 +407,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         return responses
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     for receiver in sync:
-        caller = None if recorder is None else recorder()
-        response = receiver(**arguments) if caller is None else caller(receiver, **arguments)
+        response = receiver(**arguments) if recorder is None else recorder.call(receiver, arguments)
         responses.append((receiver, response))
     if async_:
         responses += hooks_of(self).await_receivers(self, async_, sender, named, False, None)
@@ -434,9 +437,11 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not self.receivers:
         return []
     method = type(self)._live_receivers
-    if method in own_methods or (id(method) == unknown_id and not self.use_caching):
-        live, recorder = self._live_receivers(sender), None
+    # The first question is for speed.
+    if method is own_method or method in own_methods or (id(method) == unknown_id and not self.use_caching):
+        live = self._live_receivers(sender)
         sync, async_ = both_kinds(self, live) if _live_lists else live
+        recorder = None
     else:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
@@ -445,8 +450,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     responses = []
     for receiver in sync:
         try:
-            caller = None if recorder is None else recorder()
-            response = receiver(**arguments) if caller is None else caller(receiver, **arguments)
+            response = receiver(**arguments) if recorder is None else recorder.call(receiver, arguments)
         except Exception as error:
             hooks_of(self).log_failure(self, receiver, error)
             response = error
@@ -518,8 +522,9 @@ class KnownWrapper(Protocol):
 
 _hooks: dict[type, Hooks] = {}
 _live_lists = False     # whether any of them has one
-#: The functions that are csignals' ``_live_receivers`` on some class.
+#: The functions that are csignals' ``_live_receivers`` on some class, and the last of them.
 own_methods: set[Any] = {live_receivers, live_list}
+own_method: Any = live_receivers
 no_receivers: object = None     # that of Django's caches
 wrapper: KnownWrapper | None = None
 unknown_id = 0      # of the last method that is not that wrapper
@@ -564,6 +569,13 @@ def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
         "send": python_send(hooks, robust=False),
         "send_robust": python_send(hooks, robust=True),
     }
+
+
+def own(method: Any) -> None:
+    """Have a function be known as csignals' ``_live_receivers``."""
+    global own_method
+    own_method = method
+    own_methods.add(method)
 
 
 for _method, _name in (

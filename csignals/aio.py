@@ -66,7 +66,7 @@ def live_of(signal: Any, sender: object) -> tuple[list[Receiver], list[Receiver]
     """Return the sync and the async receivers of an async send."""
     sync, async_, recorder = find_receivers(signal, sender)
     # The recorder is for sync sends: while a span is being recorded, the known wrapper makes it around each receiver.
-    return (sync, async_) if recorder is None or recorder() is None else signal._live_receivers(sender)
+    return (sync, async_) if recorder is None or recorder.caller() is None else signal._live_receivers(sender)
 
 
 def _await_both(

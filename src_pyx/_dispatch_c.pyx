@@ -143,6 +143,8 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
     table = current_table(self)
     run = table.run_of(args[0])
+    if table.most(run) == 0 and no_receivers is not None and look_up_chooser(self, table) != OWN:
+        note_unheard(self, <object>args[0], table)      # as a wrapper asks
     live = new_live(table, run, False), new_live(table, run, True) if table.has_async else []
     by = None if is_unsteered_now() else steering_now()
     return live if by is None else by.module.audible(self, <object>args[0], live)
@@ -169,8 +171,6 @@ def find_receivers(signal, sender):
         sync, async_ = live_of_table(signal, sender)
         return sync, async_, Recorder(signal) if sync else None
     sync, async_ = ask_live(signal, sender)
-    if not sync and not async_:
-        note_unheard(signal, sender)
     return sync, async_, None
 
 
@@ -192,13 +192,11 @@ cdef bint is_surely_unheard(signal, sender, RoutingTable table) except -1:
         return False
 
 
-cdef int note_unheard(signal, sender) except -1:
-    cdef RoutingTable table
-    if no_receivers is None or not getattr(signal, "use_caching", False):
+cdef int note_unheard(signal, sender, RoutingTable table) except -1:
+    if not getattr(signal, "use_caching", False):
         return 0
-    table = current_table(signal)
     try:
-        if table.most(table.run_of(<PyObject *>sender)) == 0:
+        if signal.sender_receivers_cache.get(sender) is not no_receivers:
             under_lock(signal, False, note_unheard_locked, signal, sender, table.snapshot)
     except Exception:
         pass
@@ -371,8 +369,6 @@ cdef object dispatch_rare(
         if chooser == WRAPPER:
             recorder = Recorder(self)
     if type(sync) is list and PyList_GET_SIZE(<PyObject *>sync) == 0 and not async_:
-        if chooser == OTHERS:
-            note_unheard(self, sender)
         return []
     responses = []
     if traces != NULL:
@@ -430,22 +426,19 @@ cdef inline PyObject *new_response(
 @cython.freelist(8)
 cdef class Recorder:
     cdef object signal
-    cdef object caller
+    cdef object caller_of_all
     cdef bint is_asked
 
     def __cinit__(self, signal):
         self.signal = signal
 
-    def __call__(self):
-        return self.caller_now()
-
-    cdef inline object caller_now(self):
+    cpdef object caller(self):
         if not is_recording():
             return None
         if not self.is_asked:
-            self.caller = wrapper.caller(self.signal)
+            self.caller_of_all = wrapper.caller(self.signal)
             self.is_asked = True
-        return self.caller
+        return self.caller_of_all
 
 
 cdef inline bint is_recording() except -1:
@@ -471,7 +464,7 @@ cdef PyObject *new_response_by_recorder(
 ) except NULL:
     """Call a receiver in a span if one is being recorded, or else directly."""
     cdef PyObject *response
-    caller = recorder.caller_now()
+    caller = recorder.caller()
     if caller is None:
         response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     else:

@@ -51,6 +51,7 @@ def test_status_tells_what_is_in_force(drop_in, implementation):
         django=django.get_version(),
         owners=dict.fromkeys(OWNED, "csignals"),
         missed=frozenset(),
+        asked=None,
     )
     drop_in.uninstall()
     status = drop_in.status()
@@ -81,13 +82,17 @@ def test_a_package_that_came_before_is_named(drop_in, status_of):
 def test_a_package_that_came_after_is_named(drop_in, status_of):
     with mock.patch.object(Signal, "send_robust"), mock.patch.object(Signal, "_live_receivers"):
         status = drop_in.status()
-        assert status.owners["send_robust"] == status.owners["_live_receivers"] == "unittest.mock"
+        assert status.owners["send_robust"] == status.owners["_live_receivers"] == status.asked == "unittest.mock"
         assert status.missed == set()
         assert texts(status_of) == [
             (
                 "csignals.I001",
                 "Signal.send_robust was replaced by unittest.mock: csignals dispatches what that passes on.",
-            )
+            ),
+            (
+                "csignals.I004",
+                "Signal._live_receivers was replaced by unittest.mock: each send asks it, which costs speed.",
+            ),
         ]
     assert texts(status_of) == []
 

@@ -95,7 +95,17 @@ def owner(name: str) -> str:
 
 def was_missed(name: str) -> bool:
     """Return whether somebody has replaced a method before csignals could, so that it has no part in it."""
+    if name == "_live_receivers" and sentry.is_known(vars(Signal).get(name)):
+        return False
     return name not in _replaced and owner(name) not in ("csignals", "django")
+
+
+def asked() -> str | None:
+    """Return whose ``_live_receivers`` each send has to ask, or None if csignals chooses the receivers by itself."""
+    whose = owner("_live_receivers")
+    if whose == "csignals" or not is_installed() or sentry.is_known(vars(Signal)["_live_receivers"]):
+        return None
+    return whose
 
 
 def _is_original(method: Any) -> bool:
@@ -110,6 +120,7 @@ sentry = SentryWrapper(_is_original)
 def look_anew() -> None:
     """Have sends find out anew whether ``_live_receivers`` is a known wrapper, as what that depends on has changed."""
     sentry.forget()
+    _dispatch_py.unknown_id = 0
     Signal._csignals_mark = None    # CPython gives the class another version, by which sends know it
     del Signal._csignals_mark
 
@@ -141,7 +152,7 @@ def _methods() -> dict[str, Any]:
         else:
             methods |= _gather.methods(_theirs.__getitem__)
     copies = {name: _copy(ours, name) for name, ours in methods.items()}
-    _dispatch_py.own_methods.add(copies["_live_receivers"])
+    _dispatch_py.own(copies["_live_receivers"])
     return copies
 
 

@@ -13,6 +13,8 @@ from django.core import checks
 
 from csignals import _dispatch
 from csignals.django import _patch
+from csignals.django._settings import SENTRY_WRAPPER, asks_sentry
+from csignals.django.integrations import sentry
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class Status:
     owners: Mapping[str, str]
     #: Those of them that were replaced before csignals came, so that it has no part in them.
     missed: frozenset[str]
+    #: Whose ``_live_receivers`` each send asks, which costs speed; None if csignals chooses the receivers by itself, as
+    #: it also does behind Sentry's.
+    asked: str | None
 
 
 def status() -> Status:
@@ -45,6 +50,7 @@ def status() -> Status:
         django=django.get_version(),
         owners=MappingProxyType({name: _patch.owner(name) for name in _patch.DISPATCHING}),
         missed=frozenset(filter(_patch.was_missed, _patch.DISPATCHING)),
+        asked=_patch.asked(),
     )
 
 
@@ -77,6 +83,9 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
                     id="csignals.I001",
                 )
             )
+    owner = now.owners["_live_receivers"]
+    if owner not in ("csignals", "django") and now.is_installed:
+        messages.append(_about_live_receivers(owner, now.asked))
     if now.fallback_reason is not None and "csignals" in sending.values():
         messages.append(
             checks.Info(
@@ -85,3 +94,20 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
             )
         )
     return messages
+
+
+def _about_live_receivers(owner: str, asked: str | None) -> checks.CheckMessage:
+    """Return whose ``_live_receivers`` it is, and whether that costs speed."""
+    replaced = f"Signal._live_receivers was replaced by {owner}"
+    if asked is None:
+        return checks.Info(
+            f"{replaced}: csignals does its work in each send, at no cost while no span is being recorded.",
+            id="csignals.I003",
+        )
+    if asks_sentry():
+        hint = f'CSIGNALS["{SENTRY_WRAPPER}"] is set.'
+    elif owner == sentry.MODULE:
+        hint = "csignals does not know what this version of sentry-sdk does there. A newer csignals may."
+    else:
+        hint = "A send that reaches nobody by Django's own cache does not ask it."
+    return checks.Info(f"{replaced}: each send asks it, which costs speed.", hint=hint, id="csignals.I004")

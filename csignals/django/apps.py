@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core import checks
 
 from csignals.django import install
+from csignals.django._patch import look_anew
 from csignals.django._status import check
 
 install()
@@ -21,3 +22,4 @@ class CsignalsConfig(AppConfig):
             from csignals._engine_choice import configure_by_settings
 
             configure_by_settings()     # so that a worker knows the engine's task
+            look_anew()

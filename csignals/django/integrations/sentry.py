@@ -58,11 +58,11 @@ class SentryWrapper:
         if type(method) is not FunctionType:
             return False
         times, inner = 0, method
-        while is_sentrys(inner):
-            times, innermost, inner = times + 1, inner, variable(inner, "old_live_receivers")
-        answer = bool(times) and has_known_code(innermost) and self._is_original(inner)
+        while is_sentrys(inner) and has_known_code(inner):
+            times, inner = times + 1, variable(inner, "old_live_receivers")
+        answer = bool(times) and self._is_original(inner)
         if answer:
-            self._spans = Spans(innermost, times)
+            self._spans = Spans(method, times)
             self.scopes = self._spans.scopes
         self._last = ref(method), answer
         return answer
@@ -88,6 +88,7 @@ class Spans:
         self._name_of: Callable[[Any], str] = sdk["_get_receiver_name"]
         self._is_streaming: Callable[[Any], bool] = sdk.get("has_span_streaming_enabled", lambda options: False)
         self._current_scope, self._isolation_scope = scope._current_scope, scope._isolation_scope
+        self._get_current_scope: Callable[[], Any] = scope.Scope.get_current_scope
         self._name = "description" if "description" in keywords else "name"
         self._arguments = {"op": sdk["OP"].EVENT_DJANGO}
         if "origin" in call.co_names:
@@ -120,7 +121,7 @@ class Spans:
         if parent is None or not parent.sampled or parent.containing_transaction is None:
             return receiver(**named)    # only spans of a sampled transaction are sent
         name = self._name_of(receiver)
-        scope = self._sdk.get_current_scope()
+        scope = self._get_current_scope()
         # As the SDK's start_span() does it, which also makes a scope that nobody sees.
         with parent.start_child(scope=scope, **{self._name: name}, **self._arguments) as span:
             span.set_data("signal", name)
