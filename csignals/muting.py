@@ -38,8 +38,8 @@ class mute:  # noqa: N801  # used like a function
     ``patch.TEST_PREFIX``, and not ``setUp``. Other classes and generator functions raise TypeError.
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those, and
-    ValueError for a string that cannot be the name of a model. Entering it raises LookupError where there is no model of
-    that name.
+    ValueError for a string that cannot be the name of a model. Entering it raises LookupError for the name of a model
+    that is not there.
     """
 
     def __init__(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:

@@ -104,8 +104,9 @@ class capture:  # noqa: N801  # used like a function
 
     The sends of `signals`, or of all signals if there are none; by `sender`, or by anybody if it is None. A sender is
     told by identity, as ``connect`` does; those of Django's model signals may be named ("app.Model"), also where all
-    signals are captured: the model is looked for when the capture is entered. Sends count, sync and async, also those that are muted or have no receivers. Each is recorded
-    when it begins, so that its receivers may look. After the block, nothing is added.
+    signals are captured: the model is looked for when the capture is entered. Sends count, sync and async, also those
+    that are muted or have no receivers. Each is recorded when it begins, so that its receivers may look. Nothing is
+    added after the block.
 
     Receivers are called nevertheless. With ``deliver=False`` nobody is: those sends are muted, too, so that they
     return ``[]``, and ``has_listeners`` says False. Otherwise that says what it would without the capture: where
@@ -118,7 +119,7 @@ class capture:  # noqa: N801  # used like a function
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those;
     ValueError for another scope, and for a string that cannot be the name of a model. Entering it raises LookupError
-    where there is no model of that name, and RuntimeError while it is open.
+    for the name of a model that is not there, and RuntimeError while it is open.
     """
 
     def __init__(self, *signals: Any, sender: object = None, scope: str = CONTEXT, deliver: bool = True) -> None:

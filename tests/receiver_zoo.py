@@ -9,6 +9,7 @@ function's spec, which ``connect`` cannot ask whether they are async: neither ca
 
 import functools
 import importlib.util
+import os
 import subprocess
 import sys
 import sysconfig
@@ -17,10 +18,10 @@ import types
 from pathlib import Path
 from unittest import mock
 
-import pytest
 import wrapt
 from asgiref.sync import async_to_sync
 
+COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}    # and the packages that they are in
 TO_BE_COMPILED = Path(__file__).with_name("compiled_receivers.py")
 
 
@@ -208,6 +209,12 @@ ZOO = {
 }
 
 
+def available():
+    """Return those of them that can be made here."""
+    lacking = [tool for tool in COMPILERS if not can_compile(tool)]
+    return {name: make for name, make in ZOO.items() if not any(tool in name for tool in lacking)}
+
+
 def is_same(make_stock_signal, get):
     """Return whether Django disconnects a receiver that is written down once more."""
     signal = make_stock_signal()
@@ -215,22 +222,23 @@ def is_same(make_stock_signal, get):
     return signal.disconnect(get())
 
 
+def can_compile(tool):
+    return sys.implementation.name == "cpython" and importlib.util.find_spec(COMPILERS[tool]) is not None
+
+
 @functools.cache
 def compiled(tool):
     """Return compiled_receivers.py, compiled once in a process, as a module."""
     name = f"compiled_by_{tool.lower()}"
-    if importlib.util.find_spec(tool if tool == "Cython" else "nuitka") is None:
-        pytest.skip(f"{tool} is not installed, with which receivers would be compiled")
-    if sys.implementation.name != "cpython":
-        pytest.skip("on PyPy, nobody compiles Python")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, f"{name}.py")
         source.write_text(TO_BE_COMPILED.read_text())
         if tool == "Cython":
             command = ["-m", "Cython.Build.Cythonize", "--inplace", "-3", source.name]
         else:
-            command = ["-m", "nuitka", "--module", "--remove-output", "--no-pyi-file", "--quiet", source.name]
-        subprocess.run([sys.executable, *command], cwd=folder, check=True, capture_output=True, timeout=500)
+            command = ["-m", "nuitka", "--mode=module", "--lto=no", "--no-pyi-file", "--quiet", source.name]
+        quick = {**os.environ, "CFLAGS": "-O0", "CCFLAGS": "-O0"}
+        subprocess.run([sys.executable, *command], cwd=folder, env=quick, check=True, capture_output=True, timeout=500)
         path = Path(folder, name + sysconfig.get_config_var("EXT_SUFFIX"))
         spec = importlib.util.spec_from_file_location(name, path)
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
