@@ -157,7 +157,7 @@ def dotted_name(target: Any) -> str | None:
     else:
         module, name = attribute(target, "__module__"), attribute(target, "__qualname__")
         if module is None and type(target) is BuiltinFunctionType:      # a method written in C, of an object or a class
-            owner = target.__self__
+            owner: Any = target.__self__
             module = module_of_class(owner if issubclass(type(owner), type) else type(owner))
     if type(name) is not str:
         return None

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Coroutine
-from types import FunctionType
 
 from csignals._blocks import check_sender, check_signals, find_sender, identities, identity, mutes
 from csignals._dispatch_py import make_id
-from csignals._names import in_class
+from csignals._names import in_class, is_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class mute:  # noqa: N801  # used like a function
             return type(method)(self(method.__func__))  # type: ignore[no-any-return]
         # An object is called by a method of its class.
         called = in_class(type(function), "__call__")
-        functions = [function, called] if type(called) is FunctionType else [function]
+        functions = [function, called] if is_function(called) else [function]
         if (
             not callable(function)
             or any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in functions)

@@ -20,6 +20,7 @@ from unittest import mock
 
 import wrapt
 from asgiref.sync import async_to_sync
+from implementations import without_gil
 
 COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}    # and the packages that they are in
 TO_BE_COMPILED = Path(__file__).with_name("compiled_receivers.py")
@@ -223,7 +224,11 @@ def is_same(make_stock_signal, get):
 
 
 def can_compile(tool):
-    return sys.implementation.name == "cpython" and importlib.util.find_spec(COMPILERS[tool]) is not None
+    return (
+        sys.implementation.name == "cpython"
+        and not (tool == "Nuitka" and without_gil)
+        and importlib.util.find_spec(COMPILERS[tool]) is not None
+    )
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import sysconfig
 
 import pytest
 from conftest import StockSignal
-from implementations import load
+from implementations import in_place, load
 from receiver_zoo import COMPILERS, TO_BE_COMPILED, can_compile, compiled
 
 LINES = TO_BE_COMPILED.read_text().splitlines()
@@ -98,7 +98,7 @@ def test_compiled_functions_may_be_deferred(csignals, make, implementation, modu
     deferred, testing = load(implementation, "csignals.deferred"), load(implementation, "csignals.testing")
     module.signal = signal = make()
     signal.connect(deferred.deferred(module.names), weak=False)
-    with testing.inline_deferred():
+    with in_place(implementation), testing.inline_deferred():
         assert [response for _, response in signal.send(None, x=1, y=object())] == [None]
         assert module.heard.pop() == 1
     for receiver in module.outer(), module.Listener().hear, module.Listener(), module.Listener.hear_all:
