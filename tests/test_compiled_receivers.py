@@ -48,6 +48,8 @@ def receivers(module):
 
 def test_compiled_receivers_have_their_names_and_places(csignals, make, list_receivers, module):
     for name, (receiver, lines) in receivers(module).items():
+        if name == "awaited" and not hasattr(make(), "asend"):
+            continue    # which Django 4.2 does not await
         for weak in True, False:
             signal = make()
             signal.connect(receiver, weak=weak)

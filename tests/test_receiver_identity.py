@@ -312,6 +312,18 @@ def test_a_receiver_that_connect_cannot_identify_is_refused_likewise(csignals, l
     assert info.receiver == f"{__name__}.Overseer.oversee"
 
 
+def test_a_weak_receiver_that_cannot_be_made_anew_fails_the_sends_that_would_reach_it(make):
+    # As in Django: weakref.WeakMethod calls wrapt's class with a function and an object.
+    index = Index()
+    for each in StockSignal(), make():
+        each.connect(index.decorated, sender=Sender)
+        each.connect(stranger)
+        with pytest.raises(TypeError, match="wrapper"):
+            each.send(Sender)
+        assert each.send(None) == [(stranger, "stranger")]
+        assert each.disconnect(index.decorated, sender=Sender)
+
+
 def test_a_mute_of_one_object_s_methods_leaves_another_s(csignals, make):
     first, second = Index(), Index()
     names = "update", "decorated_above", "wrapped", "cached"
