@@ -174,7 +174,8 @@ def attribute(target: Any, name: str) -> Any:
     if in_class(type(target), name) is not None:
         return getattr(target, name, None)
     try:
-        return object.__getattribute__(target, "__dict__").get(name)
+        # Not its __dict__, which may be a property of its class: that of an object of wrapt's is another object's.
+        return object.__getattribute__(target, name)
     except AttributeError:
         return None
 
