@@ -35,7 +35,10 @@ QUICK = [
 ]  # fmt: skip
 
 #: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
-UNSANITIZED = ["bench", "build", "compare", "django_suite", "instructions", "packages", "servers"]
+UNSANITIZED = [
+    "bench", "build", "compare", "compiled_receivers", "django_suite", "instructions", "packages", "receiver_identity",
+    "servers",
+]  # fmt: skip
 
 
 @nox.session(python=False)

@@ -13,8 +13,7 @@ from types import MethodType
 from weakref import ref
 
 from csignals import _dispatch
-from csignals._dispatch_py import hooks_of
-from csignals._names import attribute
+from csignals._dispatch_py import hooks_of, make_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,37 +138,64 @@ def is_dispatched(signal: Any) -> bool:
         return False
 
 
-def identity(target: Any) -> Any:
-    """Return what make_id() does, without asking: a lazy object stays so."""
-    return (id(target.__self__), id(target.__func__)) if type(target) is MethodType else id(target)
+def identity(sender: Any) -> Any:
+    """Return what make_id() does, without asking the sender: a lazy object stays so."""
+    return (id(sender.__self__), id(sender.__func__)) if issubclass(type(sender), MethodType) else id(sender)
+
+
+def receiver_identity(receiver: Any) -> Any:
+    """Return what connect() and disconnect() know a receiver by."""
+    try:
+        return make_id(receiver)
+    except Exception:   # of its __getattr__: such a receiver can be connected under a dispatch_uid only
+        return id(receiver)
 
 
 def identities(receiver: Any) -> list[Any]:
-    """Return what a receiver is known by: its own identity, as make_id() has it, then those of what it wraps.
+    """Return the identity of a receiver, then those of what it wraps.
 
     Some put an object of their own in a receiver's place, as Sentry does, which has that as its ``__wrapped__``.
     """
     found: list[Any] = []
     while receiver is not None and len(found) < MOST_WRAPPERS:
-        instance, function = attribute(receiver, "__self__"), attribute(receiver, "__func__")
-        is_method = instance is not None and function is not None
-        found.append((id(instance), id(function)) if is_method else id(receiver))
-        receiver = attribute(receiver, "__wrapped__")
+        found.append(receiver_identity(receiver))
+        try:
+            receiver = getattr(receiver, "__wrapped__", None)
+        except Exception:
+            break
     return found
 
 
-def known_sender(signals: tuple[Any, ...], sender: Any) -> Any:
-    """Return a sender, given for these signals: a model by its name ("app.Model") too, as ``ModelSignal.connect`` does.
+def check_sender(signals: tuple[Any, ...], sender: Any) -> Any:
+    """Return a sender, given for these signals. Raises ValueError for a string that cannot be the name of a model.
 
-    Without signals, which is all of them, only a string that looks like such a name is one: others may be senders.
-
-    Raises LookupError where there is no such model, and ValueError for a string that is no such name.
+    That is known before the models are loaded; find_sender() looks for the model.
     """
-    models = sys.modules.get("django.db.models.signals")
-    if type(sender) is not str or models is None:
+    if _is_string(sender) and _is_any_of_models(signals) and str.count(sender, ".") != 1:
+        raise ValueError(f"a model is named as 'app_label.ModelName', not {str.__repr__(sender)}")
+    return sender
+
+
+def find_sender(signals: tuple[Any, ...], sender: Any) -> Any:
+    """Return a sender, given for these signals: the model, where it is given by its name ("app.Model").
+
+    ``ModelSignal.connect`` takes such names too. Without signals, which is all of them, only a string that looks like a
+    model's name is one: others may be senders. Raises LookupError where there is no such model.
+    """
+    if not _is_string(sender):
         return sender
-    if signals:
-        is_name = any(isinstance(each, models.ModelSignal) for each in signals)
-    else:
-        is_name = is_dispatched(models.post_save) and sender.count(".") == 1
-    return sys.modules["django.apps"].apps.get_model(sender) if is_name else sender
+    models = sys.modules.get("django.db.models.signals")
+    is_name = _is_any_of_models(signals) or (
+        not signals and models is not None and is_dispatched(models.post_save) and str.count(sender, ".") == 1
+    )
+    # Not get_model(), which refuses to look as long as any app is being loaded.
+    return sys.modules["django.apps"].apps.get_registered_model(*str.split(sender, ".")) if is_name else sender
+
+
+def _is_string(sender: object) -> bool:
+    return issubclass(type(sender), str)
+
+
+def _is_any_of_models(signals: tuple[Any, ...]) -> bool:
+    models = sys.modules.get("django.db.models.signals")
+    return models is not None and any(isinstance(each, models.ModelSignal) for each in signals)

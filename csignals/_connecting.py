@@ -6,8 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType
 
+from csignals._blocks import receiver_identity
 from csignals._dispatch import make_key
-from csignals._dispatch_py import make_id
 from csignals._expecting import shown
 from csignals._names import describe
 
@@ -96,7 +96,7 @@ class connected:  # noqa: N801  # used like a function
 
     def _check(self, entry: Entry) -> None:
         receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
-        if make_id(receiver) != make_id(self._receiver):
+        if receiver_identity(receiver) != receiver_identity(self._receiver):
             uid = shown(self._dispatch_uid)
             raise ValueError(f"another receiver has the dispatch_uid {uid}: {describe(receiver).name}")
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import sys
 from types import MethodType
-from weakref import ReferenceType, WeakMethod, ref
+from weakref import ReferenceType, ref
 
 TYPE_CHECKING = False   # that of typing, which takes longer to import than all of csignals
 if TYPE_CHECKING:
@@ -122,10 +122,13 @@ def is_alive(entry: Entry) -> bool:
 
 
 def is_equal_to_itself_only(entry: Entry) -> bool:
-    receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
+    receiver = entry[1]
+    if issubclass(type(receiver), ReferenceType):
+        # Of a WeakMethod this is the object: to make the method of it anew may fail, as it does for wrapt's.
+        receiver = ReferenceType.__call__(receiver)
     if receiver is None:
         return True
-    if type(receiver) is MethodType or isinstance(entry[1], WeakMethod):
+    if type(receiver) is MethodType:
         receiver = receiver.__self__    # what the equality of its references depends on
     equals: object = type(receiver).__eq__
     return equals is object.__eq__

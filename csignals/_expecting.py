@@ -9,7 +9,7 @@ import reprlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from csignals._blocks import check_signals, known_sender
+from csignals._blocks import check_sender, check_signals, find_sender
 from csignals._signal_names import labels_of
 
 if TYPE_CHECKING:
@@ -39,9 +39,10 @@ class Expected:
     """Sends of a signal: by a sender and with named arguments, as far as those are given."""
 
     def __init__(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
-        (self.signal,) = check_signals((signal,))
+        signals = (self.signal,) = check_signals((signal,))
         # A sender is an argument like any other, and no other can have its name.
-        self.arguments = named if sender is ANY_SENDER else {"sender": known_sender((signal,), sender), **named}
+        sender = find_sender(signals, check_sender(signals, sender))
+        self.arguments = named if sender is ANY_SENDER else {"sender": sender, **named}
 
     def found_in(self, sends: Iterable[Send]) -> tuple[list[Send], int]:
         """Return those sends that are expected, and how many others may be, as it cannot be told."""

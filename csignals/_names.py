@@ -7,12 +7,12 @@ Nothing here runs anybody's ``__repr__`` or ``__str__``: a model instance's may 
 from __future__ import annotations
 
 import functools
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CodeType, GetSetDescriptorType, MethodType, ModuleType
 from weakref import ref
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 
@@ -67,7 +67,7 @@ class_names = Memo()        # what classes and their instances are called: two s
 def describe(receiver: Any) -> Description:
     """Return what a receiver is called and where it is written. Raises nothing."""
     target = receiver
-    while type(target) is MethodType:
+    while issubclass(type(target), MethodType):     # as Nuitka's are
         target = target.__func__
     description: Description | None = descriptions.get(target)
     if description is None:
@@ -83,30 +83,40 @@ def _new_description(target: Any) -> Description:
     except Exception:
         name = object_name(target)
     try:
-        code = attribute(_function_of(target), "__code__")
+        *_, function = layers(target)
+        code = attribute(function, "__code__")
     except Exception:
         code = None
     is_known = type(code) is CodeType
     return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
 
 
-def _function_of(target: Any) -> Any:
-    """Return the function that somebody wrote, below its decorators, partials, and methods."""
+def layers(target: Any) -> Iterator[Any]:
+    """Yield a receiver, then what is below its decorators, partials, and methods, down to what somebody wrote."""
     for _ in range(100):    # as it may go round in a circle
+        yield target
         kind = type(target)
         if issubclass(kind, functools.partial):
             target = target.func
-        elif kind is MethodType:
+        elif issubclass(kind, MethodType):
             target = target.__func__
         elif issubclass(kind, type):
             target = type.__getattribute__(target, "__init__")
         elif (wrapped := attribute(target, "__wrapped__")) is not None:
             target = wrapped
-        elif kind is not FunctionType and type(call := in_class(kind, "__call__")) is FunctionType:  # it is, in PyPy
+        elif not is_function(target) and is_function(call := in_class(kind, "__call__")):
             target = call
         else:
             break
-    return target
+
+
+def is_function(target: Any) -> bool:
+    """Return whether this is a function written in Python, one that Cython or Nuitka compiled too."""
+    return _is_function_class(type(target))
+
+
+def _is_function_class(cls: type) -> bool:
+    return type(in_class(cls, "__code__")) is GetSetDescriptorType
 
 
 def _name_of_receiver(target: Any) -> str:
@@ -125,15 +135,19 @@ def describe_sender(sender: Any) -> str | None:
         return None
     if issubclass(kind, str):
         return str.__str__(sender)
-    if kind in (FunctionType, BuiltinFunctionType, MethodType):
-        return describe(sender).name
     cls = sender if issubclass(kind, type) else kind
     names: tuple[str, str] | None = class_names.get(cls)
     if names is None:
+        if _names_its_instances(kind):
+            return describe(sender).name
         names = dotted_name(cls) or object_name(cls), f"{dotted_name(cls)} object"
-        if not issubclass(cls, (str, FunctionType, BuiltinFunctionType, MethodType)):   # instances have other names
+        if not issubclass(cls, str) and not _names_its_instances(cls):
             class_names.keep(cls, names)
     return names[cls is not sender]
+
+
+def _names_its_instances(cls: type) -> bool:
+    return issubclass(cls, (BuiltinFunctionType, MethodType)) or _is_function_class(cls)
 
 
 def dotted_name(target: Any) -> str | None:
@@ -142,6 +156,9 @@ def dotted_name(target: Any) -> str | None:
         module, name = module_of_class(target), _qualname_of_class(target)
     else:
         module, name = attribute(target, "__module__"), attribute(target, "__qualname__")
+        if module is None and type(target) is BuiltinFunctionType:      # a method written in C, of an object or a class
+            owner: Any = target.__self__
+            module = module_of_class(owner if issubclass(type(owner), type) else type(owner))
     if type(name) is not str:
         return None
     return f"{module}.{name}" if type(module) is str and module != "builtins" else name
@@ -157,7 +174,8 @@ def attribute(target: Any, name: str) -> Any:
     if in_class(type(target), name) is not None:
         return getattr(target, name, None)
     try:
-        return object.__getattribute__(target, "__dict__").get(name)
+        # Not its __dict__, which may be a property of its class: that of an object of wrapt's is another object's.
+        return object.__getattribute__(target, name)
     except AttributeError:
         return None
 

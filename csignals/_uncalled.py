@@ -10,8 +10,8 @@ import sys
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _blocks
-from csignals._blocks import identities, identity
-from csignals._dispatch_py import NONE_ID, make_id
+from csignals._blocks import identities, identity, receiver_identity
+from csignals._dispatch_py import NONE_ID
 from csignals._names import Memo, describe, describe_sender
 
 TYPE_CHECKING = False
@@ -67,9 +67,8 @@ class Watch:
     def __init__(self, signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
         self.signal = ref(signal)
         self.key = entry[0]
-        self.receiver_id = identities(receiver)[0]
+        self.receiver_id = own_uid = receiver_identity(receiver)
         uid, self.sender_id = self.key
-        own_uid = make_id(receiver)
         self.dispatch_uid = None if type(uid) is type(own_uid) and uid == own_uid else uid
         self.is_async = len(entry) > 2 and bool(entry[-1])
         self.sender = describe_sender(sender)
@@ -158,7 +157,7 @@ def _are_connected(signal: Any, known_as: list[list[Any]]) -> bool:
     for entry in signal.receivers[:] if isinstance(signal.receivers, list) else ():
         if type(entry) is tuple and len(entry) > 1:
             receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
-            connected.update(identities(receiver)[:1])
+            connected.add(receiver_identity(receiver))
     return all(not connected.isdisjoint(numbers) for numbers in known_as)
 
 

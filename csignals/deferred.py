@@ -13,14 +13,13 @@ import json
 import logging
 import sys
 from datetime import timedelta
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
 from csignals._engine_choice import Configuration, Engine, Options, configure, current, has_settings, own_configuration
 from csignals._import_names import is_signal, written_name
-from csignals._names import Memo, describe, dotted_name
+from csignals._names import Memo, describe, dotted_name, is_function
 from csignals._references import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
 from csignals.listing import RUNS
 from csignals.signal import is_async_receiver, parameters_of
@@ -176,7 +175,7 @@ class _Deferred:
     def __init__(
         self, function: Any, options: Options, missing: str, on_commit: bool | None, engine: Engine | str | None
     ) -> None:
-        if type(function) is not FunctionType:
+        if not is_function(function):
             raise TypeError(f"deferred() takes a function of a module, not {describe(function).name}")
         if missing not in ("drop", "raise"):
             raise ValueError(f"missing is 'drop' or 'raise', not {missing!r}")

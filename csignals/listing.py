@@ -9,12 +9,13 @@ from __future__ import annotations
 import gc
 import sys
 from dataclasses import dataclass
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, ModuleType
 from weakref import ReferenceType
 
+from csignals._blocks import receiver_identity
 from csignals._dispatch import SignalBase
-from csignals._dispatch_py import NONE_ID, make_id
-from csignals._names import attribute, describe, describe_sender, dotted_name, module_of_class
+from csignals._dispatch_py import NONE_ID
+from csignals._names import attribute, describe, describe_sender, dotted_name, layers, module_of_class
 from csignals._signal_names import name_of
 from csignals._uncalled import NeverCalled, never_called
 
@@ -150,18 +151,23 @@ class _Connection:
             is_weak=self.is_weak,
             is_async=self.is_async,
             dispatch_uid=None if self._is_own_uid() else self.uid,
-            runs=attribute(self.receiver.__func__ if type(self.receiver) is MethodType else self.receiver, RUNS),
+            runs=_runs(self.receiver),
         )
 
     def _is_own_uid(self) -> bool:
-        try:
-            own = make_id(self.receiver)
-        except Exception:   # of its __getattr__
-            own = id(self.receiver)
+        own = receiver_identity(self.receiver)
         try:
             return type(own) is type(self.uid) and bool(own == self.uid)
         except Exception:   # of an item's __eq__
             return False
+
+
+def _runs(receiver: Any) -> str | None:
+    """Return what a decorator of csignals.deferred has left on a receiver, or on what is below other decorators."""
+    try:
+        return next((runs for layer in layers(receiver) if type(runs := attribute(layer, RUNS)) is str), None)
+    except Exception:   # of somebody's property
+        return None
 
 
 def _live_connections(signal: Any) -> list[_Connection]:

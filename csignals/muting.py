@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Coroutine
-from types import FunctionType
 
-from csignals._blocks import check_signals, identities, identity, known_sender, mutes
-from csignals._names import in_class
+from csignals._blocks import check_sender, check_signals, find_sender, identities, identity, mutes
+from csignals._dispatch_py import make_id
+from csignals._names import in_class, is_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, TypeVar
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -22,9 +22,10 @@ class mute:  # noqa: N801  # used like a function
 
     Without arguments all signals are muted. A muted send calls nobody and returns ``[]``, and ``has_listeners``
     says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out, and what wraps them
-    (as ``functools.wraps`` has it): be it what was connected, or what others call in their place, as Sentry does. With
-    `senders`, likewise, only sends by those are muted. Senders of Django's model signals may be named ("app.Model"),
-    also where all signals are muted.
+    (as ``functools.wraps`` has it): be it what was connected, or what others call in their place, as Sentry does. They
+    are told apart as ``disconnect`` does. With `senders`, likewise, only sends by those are muted. Senders of Django's
+    model signals may be named ("app.Model"), also where all signals are muted; the models are looked for when the mute
+    is entered, so that it may be made before they are loaded.
 
     It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
     starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
@@ -32,23 +33,26 @@ class mute:  # noqa: N801  # used like a function
     is in use in several contexts at once must be left where it was entered.
 
     It decorates whatever can be called, and class and static methods; where a call makes a coroutine, it holds while
-    that runs. Not classes and generator functions: those raise TypeError.
+    that runs. A test class it decorates as ``unittest.mock.patch`` does: each of the methods whose names start with
+    ``patch.TEST_PREFIX``, and not ``setUp``. Other classes and generator functions raise TypeError.
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those, and
-    LookupError for the name of a model that is not there.
+    ValueError for a string that cannot be the name of a model. Entering it raises LookupError for the name of a model
+    that is not there.
     """
 
     def __init__(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:
         self._signals = check_signals(signals)
         self._receivers = None if receivers is None else _several(receivers)
-        self._senders = None if senders is None else tuple([known_sender(signals, each) for each in _several(senders)])
+        self._senders = None if senders is None else tuple([check_sender(signals, each) for each in _several(senders)])
         for receiver in self._receivers or ():
             if not callable(receiver):
                 raise TypeError(f"mute() takes receivers, which can be called, not {receiver!r}")
         self._blocks: list[_Block] = []
 
     def __enter__(self) -> mute:
-        block = _Block(self, self._signals, self._receivers, self._senders)
+        senders = None if self._senders is None else [find_sender(self._signals, each) for each in self._senders]
+        block = _Block(self, self._signals, self._receivers, senders)
         mutes.open(block)
         self._blocks.append(block)
         return self
@@ -70,17 +74,19 @@ class mute:  # noqa: N801  # used like a function
         import inspect
 
         method: Any = function
+        if isinstance(method, type):
+            self._decorate_tests_of(method)
+            return function
         if type(method) in (classmethod, staticmethod):
             return type(method)(self(method.__func__))  # type: ignore[no-any-return]
         # An object is called by a method of its class.
         called = in_class(type(function), "__call__")
-        functions = [function, called] if type(called) is FunctionType else [function]
+        functions = [function, called] if is_function(called) else [function]
         if (
             not callable(function)
-            or isinstance(function, type)
             or any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in functions)
         ):
-            raise TypeError("mute() decorates functions; in a class or a generator, use it in a with statement")
+            raise TypeError(MISUSED)
         if any(map(inspect.iscoroutinefunction, functions)):
 
             @functools.wraps(function)
@@ -99,9 +105,36 @@ class mute:  # noqa: N801  # used like a function
 
         return muted  # type: ignore[return-value]
 
+    def _decorate_tests_of(self, cls: type) -> None:
+        tests = list(self._decorated_tests_of(cls))     # before the class is changed
+        if not tests:
+            raise TypeError(MISUSED)
+        for owner, name, test in tests:
+            setattr(owner, name, test)
+
+    def _decorated_tests_of(self, cls: type) -> Iterator[tuple[type, str, Any]]:
+        """Yield those of the tests that ``unittest.mock.patch`` would decorate, with the class and the name of each."""
+        from unittest.mock import patch
+
+        for name in dir(cls):
+            if not name.startswith(patch.TEST_PREFIX) or not callable(test := getattr(cls, name)):
+                continue
+            written = in_class(cls, name)
+            if isinstance(test, type):
+                yield from self._decorated_tests_of(test)
+            elif type(written) in (classmethod, staticmethod):
+                yield cls, name, self(written)
+            else:
+                # A callable object is not given the instance, and its wrapper shall not be either.
+                is_method = hasattr(type(written), "__get__")
+                yield cls, name, self(test) if is_method else staticmethod(self(test))
+
     async def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         with self:
             return await coroutine
+
+
+MISUSED = "mute() decorates functions and test classes; in another class or a generator, use it in a with statement"
 
 
 class _Block:
@@ -110,11 +143,12 @@ class _Block:
     is_open = False
 
     def __init__(
-        self, owner: mute, signals: tuple[Any, ...], receivers: tuple[Any, ...] | None, senders: tuple[Any, ...] | None
+        self, owner: mute, signals: tuple[Any, ...], receivers: tuple[Any, ...] | None, senders: list[Any] | None
     ) -> None:
-        self.owner = owner      # which keeps alive what the ids are of
+        self.owner = owner      # which keeps alive what the ids are of, all but the models
+        self.senders = senders
         self.signal_ids = frozenset(map(id, signals))
-        self.receiver_ids = None if receivers is None else frozenset([identities(each)[0] for each in receivers])
+        self.receiver_ids = None if receivers is None else frozenset(map(make_id, receivers))
         self.sender_ids = None if senders is None else frozenset(map(identity, senders))
 
     def covers(self, signal: Any, sender: object) -> bool:

@@ -10,7 +10,7 @@ import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from csignals._blocks import CONTEXT, captures, check_scope, check_signals, identity, known_sender, mutes
+from csignals._blocks import CONTEXT, captures, check_scope, check_sender, check_signals, find_sender, identity, mutes
 from csignals._connecting import connected
 from csignals._expecting import ANY_SENDER, Expected, show, times
 from csignals._signal_names import label_of
@@ -104,8 +104,9 @@ class capture:  # noqa: N801  # used like a function
 
     The sends of `signals`, or of all signals if there are none; by `sender`, or by anybody if it is None. A sender is
     told by identity, as ``connect`` does; those of Django's model signals may be named ("app.Model"), also where all
-    signals are captured. Sends count, sync and async, also those that are muted or have no receivers. Each is recorded
-    when it begins, so that its receivers may look. After the block, nothing is added.
+    signals are captured: the model is looked for when the capture is entered. Sends count, sync and async, also those
+    that are muted or have no receivers. Each is recorded when it begins, so that its receivers may look. Nothing is
+    added after the block.
 
     Receivers are called nevertheless. With ``deliver=False`` nobody is: those sends are muted, too, so that they
     return ``[]``, and ``has_listeners`` says False. Otherwise that says what it would without the capture: where
@@ -117,13 +118,13 @@ class capture:  # noqa: N801  # used like a function
     each sees everything. May be used again, once it is closed.
 
     Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those;
-    ValueError for another scope; LookupError for the name of a model that is not there; RuntimeError if it is
-    entered while it is open.
+    ValueError for another scope, and for a string that cannot be the name of a model. Entering it raises LookupError
+    for the name of a model that is not there, and RuntimeError while it is open.
     """
 
     def __init__(self, *signals: Any, sender: object = None, scope: str = CONTEXT, deliver: bool = True) -> None:
         self._signals = check_signals(signals)
-        self._sender = known_sender(signals, sender)
+        self._sender = check_sender(signals, sender)
         self._scope = check_scope(scope)
         self._deliver = deliver
         self._capture: _Block | None = None
@@ -131,8 +132,9 @@ class capture:  # noqa: N801  # used like a function
     def __enter__(self) -> Sends:
         if self._capture is not None:
             raise RuntimeError("this capture is open already")
-        self._capture = _Block(self._signals, self._sender)
-        self._mute = _Block(self._signals, self._sender)
+        sender = find_sender(self._signals, self._sender)
+        self._capture = _Block(self._signals, sender)
+        self._mute = _Block(self._signals, sender)
         captures.open(self._capture, self._scope)
         if not self._deliver:
             mutes.open(self._mute, self._scope)
@@ -186,25 +188,27 @@ def assert_sent(
     They are captured in this context, and delivered. An exception that ends the block propagates, and nothing is
     checked. Without ``with`` nothing is either, and a RuntimeWarning says so.
     """
-    return _AssertionBlock(Expected(signal, sender, named), times)
+    return _AssertionBlock(signal, sender, named, times)
 
 
 def assert_not_sent(signal: Any, /, *, sender: object = ANY_SENDER, **named: Any) -> _AssertionBlock:
     """Fail at the end of a ``with`` or ``async with`` block if `signal` was sent in it: else as `assert_sent`."""
-    return _AssertionBlock(Expected(signal, sender, named), 0)
+    return _AssertionBlock(signal, sender, named, 0)
 
 
 class _AssertionBlock:
     _was_entered = True     # as long as there is nothing to be entered
 
-    def __init__(self, expected: Expected, wanted: int | None) -> None:
-        self._expected = expected
+    def __init__(self, signal: Any, sender: object, named: dict[str, Any], wanted: int | None) -> None:
+        check_sender(check_signals((signal,)), sender)
+        self._arguments = signal, sender, named
         self._wanted = wanted
         self._capture = capture()
         self._was_entered = False
 
     def __enter__(self) -> Sends:
         self._was_entered = True
+        self._expected = Expected(*self._arguments)
         self._sends = self._capture.__enter__()
         return self._sends
 

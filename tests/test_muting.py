@@ -102,7 +102,7 @@ with csignals.mute(own_signal, senders="auth.User"):
     print(len(post_save.send(User)), len(own_signal.send("auth.User")))
 for signals, wrong in ([post_save], "auth.Nobody"), ([post_save], "User"), ([], "auth.Nobody"):
     try:
-        csignals.mute(*signals, senders=wrong)
+        csignals.mute(*signals, senders=wrong).__enter__()
     except Exception as error:
         print(type(error).__name__)
 csignals.django.uninstall()

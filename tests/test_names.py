@@ -43,6 +43,15 @@ def function(**named):
     pass
 
 
+class Proxy:
+    """As wrapt's in Python: its ``__dict__`` is that of another object."""
+
+    __dict__ = property(lambda self: {})
+
+    def __init__(self):
+        object.__setattr__(self, "__wrapped__", function)
+
+
 def decorate(function):
     @functools.wraps(function)
     def wrapper(**named):
@@ -101,6 +110,7 @@ WEIRD = {
     "worse": (Worse(), "Worse object", None),
     "hostile class": (Worse, "Worse", None),
     "misleading": (Misleading(), "Misleading object", None),
+    "with the __dict__ of another": (Proxy(), "Proxy object", function),
     "wound": (wound, "Listener object", None),
 }
 

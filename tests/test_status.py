@@ -6,6 +6,7 @@ from unittest import mock
 
 import django
 import pytest
+import wrapt
 from django.core import checks
 from django.dispatch import Signal
 from implementations import environment, load
@@ -132,3 +133,49 @@ def run(arguments, variables):
         text=True,
         timeout=60,
     )
+
+
+def passing(wrapped, instance, args, kwargs):
+    return wrapped(*args, **kwargs)
+
+
+class Passing:
+    def __call__(self, wrapped, instance, args, kwargs):
+        return wrapped(*args, **kwargs)
+
+    def passing(self, *args):
+        return self(*args)
+
+
+@pytest.mark.parametrize("wrapper", [passing, Passing(), Passing().passing], ids=["function", "object", "method"])
+@pytest.mark.parametrize("names", [["send"], ["_live_receivers"], ["send", "has_listeners"], sorted(OWNED)], ids=str)
+@pytest.mark.parametrize("first", ["theirs", "ours"])
+def test_behind_wrapt_s_wrappers_status_says_one_thing(drop_in, first, names, wrapper):
+    # As APMs patch, which have wrapt or a copy of it: its object shows what it wraps, and not who wrote the wrapper.
+    def hear(**named):
+        return "heard"
+
+    if first == "theirs":
+        drop_in.uninstall()
+    originals = {name: vars(Signal)[name] for name in names}
+    for name in names:
+        wrapt.wrap_function_wrapper("django.dispatch", f"Signal.{name}", wrapper)
+    try:
+        drop_in.install()
+        status = drop_in.status()
+        assert status.owners == {name: __name__ if name in names else "csignals" for name in OWNED}
+        assert status.missed == (set(names) if first == "theirs" else set())
+        assert status.is_installed == ("csignals" in status.owners.values())
+        signal = Signal()
+        signal.connect(hear)
+        assert signal.send(None) == signal.send_robust(None) == [(hear, "heard")]
+        assert signal.has_listeners(None)
+        drop_in.uninstall()
+        status = drop_in.status()
+        assert status.owners == {name: __name__ if name in names else "django" for name in OWNED}
+        assert not status.is_installed
+    finally:
+        for name, original in originals.items():
+            setattr(Signal, name, original)
+        drop_in.uninstall()
+    assert drop_in.status().owners == dict.fromkeys(OWNED, "django")

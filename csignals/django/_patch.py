@@ -14,6 +14,7 @@ from django.dispatch import Signal, dispatcher
 
 from csignals import _dispatch, _dispatch_py, _watching
 from csignals import signal as standalone
+from csignals._names import attribute
 from csignals._together import await_each
 from csignals._uncalled import watch
 from csignals.aio import asend, asend_robust, make_await_receivers
@@ -89,8 +90,11 @@ def owner(name: str) -> str:
         return "csignals"
     if _is_pristine(method, name):
         return "django"
+    # Through an object of wrapt's one sees the method that it wraps; but its wrapper is what somebody wrote.
+    wrapper = attribute(method, "_self_wrapper") or method
     # Not __module__: functools.wraps() makes that Django's.
-    return str(getattr(method, "__globals__", {}).get("__name__") or type(method).__module__)
+    namespace = attribute(attribute(wrapper, "__func__") or wrapper, "__globals__") or {}
+    return str(namespace.get("__name__") or type(wrapper).__module__)
 
 
 def was_missed(name: str) -> bool:
