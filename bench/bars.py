@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import imports, memory
+from bench import imports, memory, wrapped
 from bench.results import Place, Results, Spread
 
 MET, MISSED, NOT_MEASURED = "met", "missed", "not measured"
@@ -120,6 +120,29 @@ def inside_django() -> Iterator[Bar]:
         yield ratio("load 10,000 rows of 2 columns", case, "Django", "csignals in Django", "≥", least)
 
 
+def behind_wrappers() -> Iterator[Bar]:
+    def bar(title: str, case: str, least: float, whose: str = "Sentry") -> Bar:
+        return ratio(title, case, f"Django with {whose}", f"csignals with {whose}", "≥", least)
+
+    for wrapper, one, ten in [
+        (wrapped.OFF, 4, 3),
+        (wrapped.NO_TRANSACTION, 20, 40),
+        (wrapped.UNSAMPLED, 20, 40),
+        (wrapped.SAMPLED, 1.05, 1.05),
+    ]:
+        for case, least in zip(wrapped.SENDS, (one, ten, 2.5), strict=True):
+            yield bar(f"send behind Sentry, {wrapper}", case, least)
+        yield bar(f"load 10,000 rows behind Sentry, {wrapper}", wrapped.LOADS[1], 1.1)
+    yield bar(f"load 10,000 rows behind Sentry, {wrapped.NO_TRANSACTION}", wrapped.LOADS[0], 4)
+    for case, least in zip(wrapped.REQUESTS, (1.35, 1.15), strict=True):
+        yield bar(f"a WSGI request behind Sentry, {wrapped.A_TENTH}", case, least)
+    for title, cases in [
+        ("send", wrapped.SENDS), ("load 10,000 rows", wrapped.LOADS), ("a WSGI request", wrapped.REQUESTS)
+    ]:  # fmt: skip
+        for case in cases:
+            yield bar(f"{title} behind {wrapped.UNKNOWN}", case, 1, "a wrapper")
+
+
 def of_async() -> Iterator[Bar]:
     for name in "csignals", "csignals in Django":
         for case, least in ("1 async", 8), ("3 async", 5), ("10 async", 4):
@@ -152,6 +175,6 @@ def of_weight() -> Iterator[Bar]:
 
 
 BARS = [
-    *of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *of_async(), *of_steering(), *of_threads(),
+    *of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *behind_wrappers(), *of_async(), *of_steering(), *of_threads(),
     *of_weight(),
 ]  # fmt: skip

@@ -1,0 +1,61 @@
+"""What csignals saves behind Sentry, and behind a wrapper that it does not know: sends, rows and requests.
+
+Each contestant is a process of its own (``wrapped.py``), as the SDK changes much for good.
+"""
+
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from bench.cases import Case, Table, Work, over
+from bench.contestants import InDjango, present
+from bench.wrapped import A_TENTH, LOADS, NO_TRANSACTION, REQUESTS, SENDS, SENTRY, UNKNOWN, child
+
+pytest.importorskip("sentry_sdk", reason="what is behind Sentry is measured where that is installed")
+
+BATCHES = dict(zip((*SENDS, *LOADS, *REQUESTS), (100, 30, 300, 1, 1, 20, 20), strict=True))
+ENGINES = {"Django": "none", **{each.name.split()[0]: each.engine for each in present() if isinstance(each, InDjango)}}
+KINDS = {SENDS: ("send", "ns"), LOADS: ("load 10,000 rows", "ms"), REQUESTS: ("a WSGI request", "µs")}
+
+
+def prepare(wrapper, engine, action):
+    """Return the work of doing something in that process."""
+    process = child(wrapper, engine)
+
+    @contextmanager
+    def around():
+        process.ask(f"prepare {action}")
+        yield
+
+    return Work(
+        lambda times: process.ask(f"run {times}"),
+        before=lambda: process.ask("before"),
+        after=lambda times: process.ask("after"),
+        around=around,
+    )
+
+
+def case_of(wrapper, actions, action):
+    title, unit = KINDS[actions]
+    behind, whose = (UNKNOWN, "a wrapper") if wrapper == UNKNOWN else (f"Sentry, {wrapper}", "Sentry")
+    contestants = {
+        f"{name} with {whose}": partial(prepare, wrapper, engine, action) for name, engine in ENGINES.items()
+    }
+    is_quick = actions is SENDS and wrapper in (NO_TRANSACTION, UNKNOWN)
+    return Case(Table(f"{title} behind {behind}", unit), action, BATCHES[action], contestants, is_quick)
+
+
+CASES = [
+    case_of(wrapper, actions, action)
+    for actions, wrappers in {
+        SENDS: (*SENTRY, UNKNOWN), LOADS: (*SENTRY, UNKNOWN), REQUESTS: (A_TENTH, UNKNOWN)
+    }.items()
+    for wrapper in wrappers
+    for action in actions
+]  # fmt: skip
+
+
+@over(CASES)
+def test_behind_a_wrapper(measure):
+    measure()

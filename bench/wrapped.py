@@ -1,0 +1,239 @@
+"""A Django project behind a wrapper of ``Signal._live_receivers``, in a process of its own: what ``test_wrapped.py`` times.
+
+    python -m bench.wrapped WRAPPER ENGINE      ENGINE is "cython", "python", or "none": Django alone
+
+The wrapper comes first, as where a settings module calls ``sentry_sdk.init()``. Then this takes commands, and answers
+each when it is done: `prepare ACTION`, `before`, `run TIMES`, `after`.
+"""
+
+import atexit
+import itertools
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+UNKNOWN = "an unknown wrapper"
+OFF, NO_TRANSACTION, UNSAMPLED, SAMPLED = SENTRY = "spans off", "no transaction", "unsampled", "sampled"
+A_TENTH = "10 % sampled"
+
+ROWS = 10_000
+SENDS = "1 receiver", "10 receivers", "none for this sender"
+LOADS = "with a receiver", "with one for another model"
+REQUESTS = "empty view", "view that reads 20 rows"
+
+
+class Child:
+    """That process, as its parent sees it."""
+
+    def __init__(self, wrapper, engine):
+        choice = {"cython": "0", "python": "1", "none": ""}[engine]
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "bench.wrapped", wrapper, engine],
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, "CSIGNALS_PURE_PYTHON": choice},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        atexit.register(self.end)
+        self.ask("start")
+
+    def ask(self, command):
+        """Have a command carried out."""
+        self._process.stdin.write(f"{command}\n")
+        self._process.stdin.flush()
+        if not self._process.stdout.readline():
+            raise RuntimeError(f"the process that was to do {command!r} has ended")
+
+    def end(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+@cache
+def child(wrapper, engine):
+    """Return the process with this wrapper and engine, which ends with this one."""
+    return Child(wrapper, engine)
+
+
+def wrap_unknown():
+    from django.dispatch import Signal
+
+    original = Signal._live_receivers
+
+    def passing(self, sender):
+        return original(self, sender)
+
+    Signal._live_receivers = passing
+
+
+def init_sentry(wrapper):
+    import sentry_sdk
+    from sentry_sdk.integrations.django import DjangoIntegration
+    from sentry_sdk.transport import Transport
+
+    class Dropping(Transport):
+        def capture_envelope(self, envelope):
+            pass
+
+    options = {"integrations": [DjangoIntegration(signals_spans=False)]} if wrapper == OFF else {}
+    if wrapper == A_TENTH:      # just a tenth, so that all batches have as many
+        counter = itertools.count()
+        options["traces_sampler"] = lambda context: float(next(counter) % 10 == 0)
+    else:
+        options["traces_sample_rate"] = float(wrapper == SAMPLED)
+    sentry_sdk.init(dsn="http://key@sentry.invalid/1", transport=Dropping, **options)
+
+
+def configure(engine):
+    import django
+    from django.conf import settings
+
+    settings.configure(
+        ALLOWED_HOSTS=["testserver"],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        INSTALLED_APPS=[
+            *([] if engine == "none" else ["csignals.django"]),
+            "django.contrib.contenttypes",
+            "django.contrib.auth",
+        ],
+        ROOT_URLCONF=__name__,
+        SECRET_KEY="protects nothing",
+    )
+    django.setup()
+    if engine != "none":
+        import csignals.django
+
+        status = csignals.django.status()
+        if (status.implementation, status.is_installed) != (engine, True):
+            raise RuntimeError(f"csignals is not what was asked for: {status}")
+
+
+def make_actions():
+    """Return what there is to do: for each action what connects its receivers, and what does it so many times."""
+    from django.contrib.auth.models import Group, Permission
+    from django.core.handlers.wsgi import WSGIHandler
+    from django.core.management import call_command
+    from django.db.models.signals import post_init
+    from django.dispatch import Signal
+    from django.http import HttpResponse
+    from django.test import RequestFactory
+    from django.urls import path
+
+    def receive(sender, **kwargs):
+        reached.add(sender)
+
+    def receiver():
+        return lambda sender, **kwargs: None
+
+    def send(count):
+        signal = Signal()
+        for _ in range(count):
+            signal.connect(receiver(), weak=False)
+        if [response for _, response in signal.send(Group)] != [None] * count:
+            raise RuntimeError("the receivers are not reached")
+
+        def run(times):
+            for _ in range(times):
+                signal.send(sender=Group)
+
+        return run
+
+    def send_to_nobody(times):
+        for _ in range(times):
+            post_init.send(sender=Group, instance=None)
+
+    def load(times):
+        for _ in range(times):
+            rows[:] = Group.objects.all()
+
+    def request(url):
+        environ = RequestFactory().get(url).environ
+
+        def run(times):
+            for _ in range(times):
+                handler(environ, lambda status, headers: None).close()
+
+        return run
+
+    def connected(model, run):
+        """Return an action with a receiver of `post_init` for a model, which is only there meanwhile."""
+
+        def prepare():
+            post_init.disconnect(dispatch_uid="bench", sender=Group)
+            post_init.disconnect(dispatch_uid="bench", sender=Permission)
+            if model is not None:
+                post_init.connect(receive, sender=model, dispatch_uid="bench")
+            reached.clear()
+            run(2)
+            if reached != ({Group} if model is Group else set()):
+                raise RuntimeError(f"the receiver was reached by {reached}")
+            return run
+
+        return prepare
+
+    reached, rows = set(), []
+    call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
+    Group.objects.bulk_create(Group(name=f"group {number}") for number in range(ROWS))
+    urlpatterns.append(path("empty/", lambda request: HttpResponse()))
+    urlpatterns.append(path("rows/", lambda request: HttpResponse(str(len(Group.objects.all()[:20])))))
+    handler = WSGIHandler()
+    return {
+        SENDS[0]: connected(None, send(1)),
+        SENDS[1]: connected(None, send(10)),
+        SENDS[2]: connected(Permission, send_to_nobody),
+        LOADS[0]: connected(Group, load),
+        LOADS[1]: connected(Permission, load),
+        REQUESTS[0]: connected(None, request("/empty/")),
+        REQUESTS[1]: connected(None, request("/rows/")),
+    }
+
+
+urlpatterns = []
+
+
+def transaction_of(wrapper):
+    """Return a transaction around a batch of sends: no more spans of one than a thousand are kept."""
+    from contextlib import nullcontext
+
+    if wrapper not in (UNSAMPLED, SAMPLED):
+        return nullcontext()
+    import sentry_sdk
+
+    return sentry_sdk.start_transaction(name="bench")
+
+
+def serve(wrapper, engine):
+    """Take commands, and carry them out."""
+    import gc
+
+    answers, sys.stdout = sys.stdout, sys.stderr
+    if wrapper == UNKNOWN:
+        wrap_unknown()
+    else:
+        init_sentry(wrapper)
+    configure(engine)
+    actions = make_actions()
+    gc.disable()    # a collection hits whom it will
+    for line in sys.stdin:
+        command, _, argument = line.strip().partition(" ")
+        if command == "prepare":
+            run = actions[argument]()
+        elif command == "before":
+            transaction = transaction_of(wrapper)
+            transaction.__enter__()
+        elif command == "run":
+            run(int(argument))
+        elif command == "after":
+            transaction.__exit__(None, None, None)
+            gc.collect(0)
+        print("done", file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    import bench.wrapped
+
+    bench.wrapped.serve(*sys.argv[1:])      # not as __main__: it is the URLconf
