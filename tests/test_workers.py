@@ -165,12 +165,13 @@ def broker(request):
 
 @pytest.fixture
 def on_broker(project, broker):
-    """Return what makes the project on a broker that has no messages."""
+    """Return what makes the project on a broker that has no messages. It takes more options for Redis."""
     broker.empty()
 
-    def make(environment=None, **options):
-        options = json.dumps(OPTIONS[type(broker)] | options)
-        return project(ENGINE="celery", BROKER=broker.url, TRANSPORT_OPTIONS=options, **(environment or {}))
+    def make(environment=None, **for_redis):
+        options = OPTIONS[type(broker)] | (for_redis if isinstance(broker, Redis) else {})
+        environment = {"TRANSPORT_OPTIONS": json.dumps(options), **(environment or {})}
+        return project(ENGINE="celery", BROKER=broker.url, **environment)
 
     return make
 
@@ -191,13 +192,13 @@ def wait_for_the_end(project, broker, sent, workers):
 
 
 def test_a_killed_worker_loses_one_message_at_most(on_broker, broker):
-    """Redis loses no more, and RabbitMQ none, of 500 messages of which two workers have run some: twice."""
+    """Redis loses no more, and RabbitMQ none, of 300 messages of which two workers have run some: twice."""
     project = on_broker()
-    for sent in range(500), range(500, 1000):
+    for sent in range(300), range(300, 600):
         with project.sender() as send:
             assert send(sent[0], sent[-1] + 1) == {}
         killed, living = celery_workers(project, 2)
-        wait_for(lambda sent=sent: len(project.lost(sent)) < 450, "the workers should run some")
+        wait_for(lambda sent=sent: len(project.lost(sent)) < 270, "the workers should run some")
         kill(killed)
         wait_for_the_end(project, broker, sent, workers=1)
         assert len(project.lost(sent)) <= LOST_WHILE_TAKEN[type(broker)]
@@ -209,21 +210,21 @@ def test_a_broker_that_stops_loses_nothing_else(on_broker, broker):
     """Messages wait for a broker that is started again, and its workers come back. RabbitMQ may stop at any moment."""
     project = on_broker()
     with project.sender() as send:
-        assert send(0, 500) == {}
+        assert send(0, 300) == {}
         broker.stop()
-        failed = send(500, 503)
+        failed = send(300, 303)
         broker.start()
         workers = celery_workers(project, 2)
-        sent = set(range(500))
+        sent = set(range(300))
         if isinstance(broker, Redis):
             wait_for_the_end(project, broker, sent, workers=2)
         broker.stop()
         broker.start()
-        assert send(503, 1000) == {}
-    sent |= set(range(503, 1000))
+        assert send(303, 600) == {}
+    sent |= set(range(303, 600))
     wait_for_the_end(project, broker, sent, workers=2)
     assert {number: why[0] for number, why in failed.items()} == dict.fromkeys(
-        range(500, 503), "kombu.exceptions.OperationalError"
+        range(300, 303), "kombu.exceptions.OperationalError"
     )
     assert project.lost(sent) == set()
     assert set(project.written()) <= sent
@@ -249,13 +250,13 @@ def test_a_send_fails_if_rabbitmq_has_not_got_it(on_broker, broker):
 
 @pytest.fixture
 def taking(on_broker, broker):
-    """Have a worker be just taking a message, of ten that are sent: give the project, the worker and another's start.
+    """Return the project, and a worker that is stopped (SIGSTOP) while it takes the first of ten messages.
 
-    It takes several at a time where it can.
+    The worker takes several at a time if the transport lets it.
     """
-    # It waits longer for a message than the test does, so that it has always asked for one; and sends no events, as it
-    # would try to send one, and read nothing, until its broker is there again.
-    project = on_broker(**({"polling_interval": 60} if isinstance(broker, Redis) else {}))
+    # The worker has always asked for a message, as it waits for one longer than the test lasts. It sends no events: to
+    # send one, it would wait for a broker that is gone, and read nothing.
+    project = on_broker(polling_interval=60)
     worker = celery_worker(project, "--concurrency=2", "--prefetch-multiplier=4", "--without-heartbeat")
     with project.sender() as send:
         send(100, 101)
@@ -298,7 +299,7 @@ def test_a_worker_that_is_told_to_stop_loses_nothing(taking, broker):
 # --- and a worker that has one
 
 def test_a_receiver_whose_process_is_killed_is_called_again(on_broker):
-    project = on_broker()
+    project = on_broker(visibility_timeout=600)     # as the worker itself gives the message back
     celery_worker(project)
     with project.sender() as send:
         assert send(0, 1, "fatal") == {}
@@ -318,15 +319,15 @@ def test_a_receiver_whose_worker_is_killed_is_called_again(on_broker, broker):
 
 DIES_WITH_THE_LOCK = """
 import os, signal
-from kombu.transport.redis import Mutex
+from kombu.transport.redis import Mutex, MutexHeld
 from store.celery import app
 with app.connection() as connection, connection.channel() as channel, channel.conn_or_acquire() as client:
     while True:
         try:
             with Mutex(client, channel.unacked_mutex_key, channel.unacked_mutex_expire):
                 os.kill(os.getpid(), signal.SIGKILL)
-        except Exception:
-            pass        # another one has it
+        except MutexHeld:
+            pass
 """
 
 
