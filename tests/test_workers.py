@@ -164,10 +164,17 @@ def broker(request):
     return request.getfixturevalue(request.param)
 
 
+def empty(broker):
+    """Take all messages off a broker. One that a test has stopped is started again."""
+    if broker.process.poll() is not None:
+        broker.start()
+    broker.empty()
+
+
 @pytest.fixture
 def on_broker(project, broker):
     """Return what makes the project on a broker that has no messages. It takes more options for Redis."""
-    broker.empty()
+    empty(broker)
 
     def make(environment=None, **for_redis):
         options = OPTIONS[type(broker)] | (for_redis if isinstance(broker, Redis) else {})
@@ -179,7 +186,7 @@ def on_broker(project, broker):
 
 @pytest.fixture
 def on_redis(project, redis):
-    redis.empty()
+    empty(redis)
     return project(ENGINE="celery", BROKER=redis.url)
 
 
@@ -236,13 +243,14 @@ def test_a_send_fails_if_rabbitmq_has_not_got_it(on_broker, broker):
     with project.sender() as send, ThreadPoolExecutor(1) as thread:
         assert send(0, 1) == {}
         os.killpg(broker.process.pid, signal.SIGSTOP)
-        sending = thread.submit(send, 1, 2)
-        with pytest.raises(TimeoutError):
-            sending.result(timeout=1)
-        os.killpg(broker.process.pid, signal.SIGKILL)
+        try:
+            sending = thread.submit(send, 1, 2)
+            with pytest.raises(TimeoutError):
+                sending.result(timeout=1)
+        finally:
+            os.killpg(broker.process.pid, signal.SIGKILL)
+            broker.process.wait()
         assert sending.result(timeout=60)[1][0] == "kombu.exceptions.OperationalError"
-    broker.stop()
-    broker.start()
 
 
 # --- and a worker that is just taking a message
