@@ -124,11 +124,14 @@ def deferred(
     Under Django, what is sent in a transaction is handed over once that commits: that of the database that the send
     names as ``using``, or of the default one. With ``on_commit=False`` it is at once, also within a transaction.
 
-    It is called at least once, as far as the engine promises that, and maybe more often; in what order, is not
-    promised. `queue`, `priority`, `delay` and `expires` (seconds, or a timedelta) and `retries` (after any exception
-    of the receiver's) are the engine's. Where a row is gone when the worker looks for it, the call is dropped, which
-    the logger ``csignals.deferred`` says; with ``missing="raise"`` the task fails. The engine is the one given here,
-    or else the one of `configure`, or of Django's setting ``CSIGNALS["DEFERRED"]``.
+    It is called at least once, and maybe more often, in no promised order, if the task backend loses no message: Celery
+    with RabbitMQ and ``django-tasks-db`` lose none. With Celery on Redis, a worker that is killed can lose the one
+    message that it is just taking, and Redis itself can lose messages when it stops or crashes.
+
+    `queue`, `priority`, `delay` and `expires` (seconds, or a timedelta) and `retries` (after any exception of the
+    receiver's) are the engine's. Where a row is gone when the worker looks for it, the call is dropped, which the
+    logger ``csignals.deferred`` says; with ``missing="raise"`` the task fails. The engine is the one given here, or
+    else the one of `configure`, or of Django's setting ``CSIGNALS["DEFERRED"]``.
 
     Raises TypeError for what a worker could not find by its name: a lambda, a local function, a bound method, or
     anything that is no function; for one that takes no ``**kwargs``; and for what is no engine. Raises ValueError for

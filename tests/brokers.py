@@ -94,6 +94,22 @@ class Redis(Server):
     def url(self):
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def client(self):
+        from redis import Redis as Client
+
+        return Client(port=self.port)
+
+    def empty(self):
+        with self.client() as client:
+            client.flushall()
+
+    def is_idle(self, workers):
+        """Whether no message is left, in the queue or in a worker's hands, and so many workers wait for one."""
+        with self.client() as client, client.pipeline() as at_once:
+            at_once.llen("celery").hlen("unacked").zcard("unacked_index").info("clients")
+            *messages, clients = at_once.execute()
+        return not any(messages) and clients["blocked_clients"] == workers
+
 
 class RabbitMQ(Server):
     def prepare(self):
@@ -130,6 +146,12 @@ class RabbitMQ(Server):
     @property
     def url(self):
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+
+    def empty(self):
+        from kombu import Connection
+
+        with Connection(self.url) as connection:
+            connection.default_channel.queue_delete("celery")
 
 
 class PostgreSQL(Server):

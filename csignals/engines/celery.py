@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from celery import Task
 
 
-# Acknowledged once it is done: a worker that dies meanwhile leaves the message to another.
+# Acknowledged once it is done: a worker that is killed meanwhile leaves the message to another.
 @shared_task(
     name="csignals.run", bind=True, serializer="json", ignore_result=True, acks_late=True, reject_on_worker_lost=True
 )
@@ -33,6 +33,9 @@ class Engine:
     """The engine ``"celery"``: the task ``csignals.run`` of the app that is current, or of the one that is given.
 
     It is tried again after its ``default_retry_delay`` (seconds), which Celery's ``task_annotations`` can set.
+
+    With RabbitMQ, a killed worker loses no message. With Redis, it can lose the one that it is just taking: kombu takes
+    a message off Redis before it notes which worker has it. Redis itself can lose messages when it stops or crashes.
 
     Raises what Celery raises, as ``kombu.exceptions.OperationalError`` while the broker is not to be reached.
     """

@@ -40,7 +40,8 @@ def run_receiver(message: str) -> None:
 class Engine:
     """The engine ``"django_tasks"``: the backend ``"default"`` of the setting ``TASKS``, or another by its alias.
 
-    Raises what the backend raises; where it keeps tasks in the database, they are rows of the same transaction.
+    Raises what the backend raises; where it keeps tasks in the database, they are rows of the same transaction. With
+    ``django-tasks-db``, a killed worker loses no task: the one that it was running stays there, as ``RUNNING``.
     """
 
     def __init__(self, backend: str = BACKEND) -> None:

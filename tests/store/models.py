@@ -1,4 +1,5 @@
 import os
+import signal
 import time
 import uuid
 
@@ -80,17 +81,44 @@ def write_down(number, **kwargs):
         out.write(f"{number}\n")
 
 
+fatal = Signal()
+
+
+@receiver(fatal)
+@deferred
+def die_at_first(number, **kwargs):
+    """Kill the process or, if the environment says so, the whole worker, the first time that it is called."""
+    write_down.__wrapped__(number)
+    if times_written(number) == 1:
+        if os.environ.get("KILLS") == "worker":
+            os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def times_written(number):
+    with open(os.environ["OUT"]) as out:
+        return out.read().split().count(str(number))
+
+
+timed = Signal()
+
+
+@receiver(timed)
+@deferred(delay=1)
+def write_down_the_time(number, **kwargs):
+    write_down.__wrapped__(time.time_ns())
+
+
 tried = Signal()
 
 
 @receiver(tried)
-@deferred(queue="mail", delay=0.5, retries=2 if os.environ.get("ENGINE") == "celery" else None)
+@deferred(queue="mail", retries=2 if os.environ.get("ENGINE") == "celery" else None)
 def try_again(number, **kwargs):
     """Fail the first two times that it is called."""
     write_down.__wrapped__(number)
-    with open(os.environ["OUT"]) as out:
-        if out.read().split().count(str(number)) <= 2:
-            raise ConnectionError("try again")
+    if times_written(number) <= 2:
+        raise ConnectionError("try again")
 
 
 stale = Signal()

@@ -1,5 +1,6 @@
 """A project whose receivers run after the commit and in workers: where, the environment says."""
 
+import json
 import os
 
 SECRET_KEY = "for tests"
@@ -28,9 +29,7 @@ else:
 
 CSIGNALS = {"DEFERRED": os.environ["ENGINE"]} if "ENGINE" in os.environ else {}
 CELERY_BROKER_URL = os.environ.get("BROKER")
-CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"visibility_timeout": 5} if "redis" in (CELERY_BROKER_URL or "") else {"confirm_publish": True}
-)
+CELERY_BROKER_TRANSPORT_OPTIONS = json.loads(os.environ.get("TRANSPORT_OPTIONS", "{}"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_ANNOTATIONS = {"csignals.run": {"default_retry_delay": 0.1}}
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
