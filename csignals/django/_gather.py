@@ -93,6 +93,8 @@ async def _asend(
             return await original(signal, sender, **named)
         return await await_both(signal, sync, async_, sender, named, robust, None)
     _together.check_loop()
+    if asyncio.get_running_loop().get_task_factory() is not None:
+        return await await_both(signal, sync, async_, sender, named, robust, None)
     tasks = _together.start_eagerly(_together.start_each(signal, async_, sender, named, robust, None))
     # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
     try:
