@@ -214,6 +214,7 @@ class SignalBase:
     """What a signal keeps for the engine."""
 
     receivers: list[Entry]
+    _dead_receivers: bool = False
     _csignals_table: RoutingTable | None = None
     _csignals_callback: ReferenceType[Callable[[object], None]] | None = None
 

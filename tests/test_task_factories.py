@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import sys
 
 import django
@@ -264,7 +265,7 @@ def test_the_tasks_of_receivers_are_those_of_the_factory(csignals, loop, factori
 
         return who
 
-    def noting(loop, coroutine, **options):
+    def noting(factory, loop, coroutine, **options):
         made.append(factory(loop, coroutine, **options))
         return made[-1]
 
@@ -273,7 +274,7 @@ def test_the_tasks_of_receivers_are_those_of_the_factory(csignals, loop, factori
         signal.connect(make_receiver(), weak=False)
     for factory in factories[1:]:
         made = []
-        loop.set_task_factory(noting)
+        loop.set_task_factory(functools.partial(noting, factory))
         found = [task for _, task in in_a_callback(loop, signal.asend(None))]
         assert found == [getattr(task, "_task", task) for task in made]
         assert len(set(found)) == 2
