@@ -144,7 +144,7 @@ def test_what_was_sent_to_nobody_is_captured_with_its_error(csignals, implementa
 
 def test_a_list_alone_is_enough_to_send(csignals):
     """The list is the truth. What the lock is for needs the lock."""
-    
+
     class OwnList(csignals.Signal):
         def __init__(self):
             self.receivers = [((1, csignals._dispatch_py.NONE_ID), receive, None, False)]
