@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import MethodType
 from weakref import ref
@@ -15,13 +16,9 @@ from weakref import ref
 from csignals import _dispatch
 from csignals._dispatch_py import hooks_of
 from csignals._names import attribute
+from csignals._typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
-
-    Reference: TypeAlias = ref[Any]
+Reference = ref[Any]
 
 CONTEXT, PROCESS = SCOPES = "context", "process"
 MOST_WRAPPERS = 100     # one around the other: some may go round in a circle

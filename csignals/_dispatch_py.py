@@ -17,20 +17,17 @@ to it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from types import MethodType
 from weakref import ReferenceType, WeakMethod
 
-TYPE_CHECKING = False   # that of typing, which takes longer to import than all of csignals
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
+from csignals._typing import Any
 
-    Receiver: TypeAlias = Callable[..., Any]
-    Response: TypeAlias = tuple[Receiver, Any]
-    Arguments: TypeAlias = "dict[str, Any] | Ambiguous"
-    Entry: TypeAlias = tuple[Any, ...]
-    Getter: TypeAlias = Callable[[], Receiver | None]
-    Route: TypeAlias = tuple[list[Getter], list[Getter]]
+Receiver = Callable[..., Any]
+Response = tuple[Receiver, Any]
+Entry = tuple[Any, ...]
+Getter = Callable[[], Receiver | None]
+Route = tuple[list[Getter], list[Getter]]
 
 
 def make_id(target: Any) -> int | tuple[int, int]:
@@ -213,10 +210,10 @@ def steer(by: Any) -> None:
 class SignalBase:
     """What a signal keeps for the engine."""
 
-    receivers: list[Entry]
-    _dead_receivers: bool = False
-    _csignals_table: RoutingTable | None = None
-    _csignals_callback: ReferenceType[Callable[[object], None]] | None = None
+    # Compiled, the class has no annotations; nor here, as they would be those of a user's subclass.
+    _dead_receivers = False
+    _csignals_table = None      # type: RoutingTable | None
+    _csignals_callback = None   # type: ReferenceType[Callable[[object], None]] | None
 
 
 def put_receivers(signal: Any, receivers: list[Entry]) -> None:
@@ -366,6 +363,9 @@ class Ambiguous:
 
     def __getitem__(self, name: str) -> Any:
         return self._named.get(name)
+
+
+Arguments = dict[str, Any] | Ambiguous
 
 
 class Hooks:

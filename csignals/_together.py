@@ -12,15 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from functools import partial
 from types import coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from csignals._dispatch import call_all
+from csignals._dispatch_py import Receiver, Response
+from csignals.tracing import Send
 
-if TYPE_CHECKING:
-    from csignals._dispatch_py import Receiver, Response
-    from csignals.tracing import Send
-
-    Call = tuple[Receiver, Awaitable[Any]]
+Call = tuple[Receiver, Awaitable[Any]]
 
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup

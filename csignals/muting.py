@@ -8,13 +8,7 @@ from types import FunctionType
 
 from csignals._blocks import check_signals, identities, identity, known_sender, mutes
 from csignals._names import in_class
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, TypeVar
-
-    F = TypeVar("F", bound=Callable[..., Any])
+from csignals._typing import Any, F
 
 
 class mute:  # noqa: N801  # used like a function

@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from csignals import _dispatch_py, _together, aio
-
-if TYPE_CHECKING:
-    from csignals._dispatch_py import Receiver, Response
-    from csignals.tracing import Send
+from csignals._dispatch_py import Receiver, Response
+from csignals.tracing import Send
 
 
 async def await_each(
