@@ -16,9 +16,12 @@ from weakref import ref
 from csignals import _dispatch
 from csignals._dispatch_py import hooks_of
 from csignals._names import attribute
+from csignals._once import refuse_twice
 from csignals._typing import Any
 
 Reference = ref[Any]
+
+refuse_twice(__name__)
 
 CONTEXT, PROCESS = SCOPES = "context", "process"
 MOST_WRAPPERS = 100     # one around the other: some may go round in a circle

@@ -21,7 +21,10 @@ from collections.abc import Callable, Iterable
 from types import MethodType
 from weakref import ReferenceType, WeakMethod
 
+from csignals._once import refuse_others
 from csignals._typing import Any
+
+refuse_others(__name__)
 
 Receiver = Callable[..., Any]
 Response = tuple[Receiver, Any]
