@@ -1,6 +1,6 @@
 """Builds the compiled engine, or a truly pure package without it. Everything else is in pyproject.toml.
 
-By default the extension is tried, and left out with a warning where it cannot be built (no C compiler).
+By default the extension is tried, and left out with a warning where it cannot be built (no C compiler, no Cython).
 CSIGNALS_NO_EXTENSIONS=1 leaves it out, CSIGNALS_REQUIRE_EXTENSIONS=1 lets the failure be one.
 
 With SOURCE_DATE_EPOCH (seconds since 1970, what all files are dated), the same sources and tools give the same bytes of
@@ -9,6 +9,7 @@ a wheel or a source distribution, wherever and whenever they are built.
 
 import gzip
 import os
+import re
 import sys
 import tarfile
 from pathlib import Path
@@ -22,6 +23,8 @@ NO_EXTENSIONS = os.environ.get("CSIGNALS_NO_EXTENSIONS") == "1"
 REQUIRE_EXTENSIONS = os.environ.get("CSIGNALS_REQUIRE_EXTENSIONS") == "1"
 if NO_EXTENSIONS and REQUIRE_EXTENSIONS:
     sys.exit("CSIGNALS_NO_EXTENSIONS=1 and CSIGNALS_REQUIRE_EXTENSIONS=1 contradict each other: set one of them.")
+
+CYTHON = 3, 3, 1    # the oldest that will do, as in pyproject.toml, which a build without isolation does not ask
 
 
 class BuildError(Exception):
@@ -88,9 +91,12 @@ class SDist(sdist):
 
 
 def extensions():
-    from Cython.Build import cythonize
-
     try:
+        import Cython
+        from Cython.Build import cythonize
+
+        if tuple(map(int, re.findall(r"\d+", Cython.__version__)[:3])) < CYTHON:
+            raise ImportError(f"Cython {Cython.__version__} is too old, {'.'.join(map(str, CYTHON))} is needed")
         return cythonize(
             [Extension("csignals._dispatch_c", ["src_pyx/_dispatch_c.pyx"])],
             build_dir="build/cython",

@@ -175,6 +175,6 @@ def of_weight() -> Iterator[Bar]:
 
 
 BARS = [
-    *of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *behind_wrappers(), *of_async(), *of_steering(), *of_threads(),
-    *of_weight(),
+    *of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *behind_wrappers(), *of_async(), *of_steering(),
+    *of_threads(), *of_weight(),
 ]  # fmt: skip

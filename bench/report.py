@@ -7,7 +7,8 @@ from bench.bars import BARS, MISSED, NOT_MEASURED
 from bench.contestants import CONTESTANTS
 from bench.results import Place
 
-REFERENCES = "csignals", "csignals in Django"       # of the ratios in a table: the first one that is there
+#: Of the ratios in a table: the first one that is there.
+REFERENCES = "csignals", "csignals in Django", "csignals with Sentry", "csignals with a wrapper"
 INTRODUCTION = (
     "Each contestant of a case had its turn in every lap, in one process, and was seen to call its receivers before. "
     "A cell holds the median of the laps; below it, where csignals is in the table, stands how many times as much that "
@@ -30,7 +31,7 @@ def tables(results):
 
 def rank(name):
     """Return where a contestant stands in tables; a variant of one comes after it."""
-    base = name.partition(", ")[0]
+    base = name.partition(", ")[0].partition(" with ")[0]
     return ORDER.index(base), name
 
 

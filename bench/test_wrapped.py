@@ -9,13 +9,13 @@ from functools import partial
 import pytest
 
 from bench.cases import Case, Table, Work, over
-from bench.contestants import InDjango, present
+from bench.contestants import Standalone, present
 from bench.wrapped import A_TENTH, LOADS, NO_TRANSACTION, REQUESTS, SENDS, SENTRY, UNKNOWN, child
 
 pytest.importorskip("sentry_sdk", reason="what is behind Sentry is measured where that is installed")
 
 BATCHES = dict(zip((*SENDS, *LOADS, *REQUESTS), (100, 30, 300, 1, 1, 20, 20), strict=True))
-ENGINES = {"Django": "none", **{each.name.split()[0]: each.engine for each in present() if isinstance(each, InDjango)}}
+ENGINES = {"Django": "none", **{each.name: each.engine for each in present() if type(each) is Standalone}}
 KINDS = {SENDS: ("send", "ns"), LOADS: ("load 10,000 rows", "ms"), REQUESTS: ("a WSGI request", "µs")}
 
 

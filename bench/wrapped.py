@@ -1,4 +1,4 @@
-"""A Django project behind a wrapper of ``Signal._live_receivers``, in a process of its own: what ``test_wrapped.py`` times.
+"""A Django project behind a wrapper of ``Signal._live_receivers``, in a process of its own, for ``test_wrapped.py``.
 
     python -m bench.wrapped WRAPPER ENGINE      ENGINE is "cython", "python", or "none": Django alone
 

@@ -1,7 +1,11 @@
 """Django's signals, dispatched in C."""
 
+import sys
+
+from csignals import _dispatch  # isort: skip  # before the others, as it knows whether this is the first import
 from csignals import _steering  # noqa: F401  # what sends ask while anybody mutes or traces
 from csignals._dispatch import IMPLEMENTATION
+from csignals._once import settle
 from csignals._watching import WeakReceiverWarning
 from csignals.aio import nonblocking
 from csignals.muting import mute
@@ -21,6 +25,7 @@ __all__ = [
     "trace",
 ]
 __version__ = "0.1.0"
+settle(_dispatch.imported, sys.modules[__name__])
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import MethodType
 from weakref import ref
 
 from csignals import _dispatch
 from csignals._dispatch_py import hooks_of, make_id
+from csignals._once import refuse_twice
+from csignals._typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
+Reference = ref[Any]
 
-    Reference: TypeAlias = ref[Any]
+refuse_twice(__name__)
 
 CONTEXT, PROCESS = SCOPES = "context", "process"
 MOST_WRAPPERS = 100     # one around the other: some may go round in a circle

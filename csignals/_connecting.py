@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 from weakref import ReferenceType
 
 from csignals._blocks import receiver_identity
 from csignals._dispatch import make_key
+from csignals._dispatch_py import Entry, Receiver
 from csignals._expecting import shown
 from csignals._names import describe
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from csignals._dispatch_py import Entry, Receiver
-
-_open: list[connected] = []
+_open = []  # type: list[connected]
 
 
 class connected:  # noqa: N801  # used like a function

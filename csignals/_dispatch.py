@@ -5,8 +5,12 @@ one, and an ImportError if it is not there.
 """
 
 import os
+from types import ModuleType
 
 from csignals._dispatch_py import Hooks
+from csignals._once import refuse_others, settle
+
+refuse_others(__name__)
 
 _choice = os.environ.get("CSIGNALS_PURE_PYTHON", "")
 if _choice not in ("", "0", "1"):
@@ -15,6 +19,7 @@ if _choice not in ("", "0", "1"):
 try:
     if _choice == "1":
         raise ImportError
+    from csignals import _dispatch_c
     from csignals._dispatch_c import (
         CallBase,
         SendBase,
@@ -35,6 +40,8 @@ try:
     )
 
     IMPLEMENTATION = "cython"
+    # Kept where it outlives this module: in a module of C, which is there once in a process.
+    imported: list[ModuleType] = vars(_dispatch_c).setdefault("imported", [])
     FALLBACK_REASON = None      # why the compiled engine is not the one, in words for the user
 except ImportError as error:
     if _choice == "0":
@@ -56,6 +63,9 @@ except ImportError as error:
     from csignals._tracing_py import CallBase, SendBase, TraceBase, enter, leave
 
     IMPLEMENTATION = "python"
+    imported = []
+
+settle(imported)
 
 __all__ = [
     "FALLBACK_REASON",

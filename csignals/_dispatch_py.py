@@ -17,23 +17,21 @@ to it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from types import MethodType
 from weakref import ReferenceType, ref
 
-TYPE_CHECKING = False   # that of typing, which takes longer to import than all of csignals
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextvars import ContextVar
-    from typing import Any, Protocol, TypeAlias
+from csignals._once import refuse_others
+from csignals._typing import Any
 
-    Receiver: TypeAlias = Callable[..., Any]
-    Response: TypeAlias = tuple[Receiver, Any]
-    Arguments: TypeAlias = "dict[str, Any] | Ambiguous"
-    Entry: TypeAlias = tuple[Any, ...]
-    Getter: TypeAlias = Callable[[], Receiver | None]
-    Route: TypeAlias = tuple[list[Getter], list[Getter]]
-else:
-    Protocol = object
+refuse_others(__name__)
+
+Receiver = Callable[..., Any]
+Response = tuple[Receiver, Any]
+Entry = tuple[Any, ...]
+Getter = Callable[[], Receiver | None]
+Route = tuple[list[Getter], list[Getter]]
 
 
 def make_id(target: Any) -> int | tuple[int, int]:
@@ -219,9 +217,10 @@ def steer(by: Any) -> None:
 class SignalBase:
     """What a signal keeps for the engine."""
 
-    receivers: list[Entry]
-    _csignals_table: RoutingTable | None = None
-    _csignals_callback: ReferenceType[Callable[[object], None]] | None = None
+    # Compiled, the class has no annotations; nor here, as they would be those of a user's subclass.
+    _dead_receivers = False
+    _csignals_table = None      # type: RoutingTable | None
+    _csignals_callback = None   # type: ReferenceType[Callable[[object], None]] | None
 
 
 def put_receivers(signal: Any, receivers: list[Entry]) -> None:
@@ -483,6 +482,9 @@ class Ambiguous:
         return self._named.get(name)
 
 
+Arguments = dict[str, Any] | Ambiguous
+
+
 class Hooks:
     """What is not the same for every class of signals: csignals' own, and those of each version of Django."""
 
@@ -510,17 +512,19 @@ class Hooks:
         self.no_receivers = no_receivers
 
 
-class KnownWrapper(Protocol):
+class KnownWrapper:
     """A wrapper of ``_live_receivers`` whose work sends do themselves, so that they need not ask it."""
 
     #: The context variables with the scopes in which it may be recording. If none, `caller` is asked on every send.
-    scopes: tuple[ContextVar[Any], ...]
+    scopes: tuple[ContextVar[Any], ...] = ()
 
-    def is_known(self, method: object) -> bool:
+    def is_known(self, method: Any) -> bool:
         """Return whether a function is this wrapper, around nothing but csignals' or Django's own method."""
+        raise NotImplementedError
 
     def caller(self, signal: Any) -> Callable[..., Any] | None:
         """Return what calls a receiver as ``caller(receiver, **named)``, or None if this send is not recorded."""
+        raise NotImplementedError
 
 
 _hooks: dict[type, Hooks] = {}

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from csignals._blocks import check_sender, check_signals, find_sender
+from csignals._once import refuse_reload
 from csignals._signal_names import labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from csignals.testing import Send
+else:
+    Send = object   # testing.py imports this
+
+refuse_reload(__name__, globals())      # others compare with ANY_SENDER
 
 # Of at most 20 lines: one says what is wrong, and two how much is left out.
 MOST_SENDS = 10

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
+from typing import Any
 
 from csignals._names import (
     Memo,
@@ -20,10 +21,6 @@ from csignals._names import (
 )
 from csignals._signal_names import label_of, place_of
 from csignals.listing import signal_classes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _known = Memo()
 

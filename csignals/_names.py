@@ -7,13 +7,11 @@ Nothing here runs anybody's ``__repr__`` or ``__str__``: a model instance's may 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, CodeType, GetSetDescriptorType, MethodType, ModuleType
 from weakref import ref
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+from csignals._typing import Any
 
 
 class Description:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 
-from csignals._dispatch import enter, leave
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
-    from typing import Any
-
-    from csignals._dispatch import CallBase
+from csignals._dispatch import CallBase, enter, leave
+from csignals._typing import Any
 
 
 class RecordedCoroutine(Coroutine):  # type: ignore[type-arg]

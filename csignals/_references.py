@@ -11,18 +11,15 @@ import datetime
 import math
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from csignals._import_names import import_name, is_signal, look_up
 from csignals._names import Memo, dotted_name, object_name
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
 
 #: What JSON has for itself. No subclasses: an Enum's member or a SafeString would come back as something else.
 PLAIN = frozenset((str, int, bool, type(None)))

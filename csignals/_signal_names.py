@@ -7,16 +7,13 @@ itself, when it is asked for a name is not asked.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType, ModuleType
 
 from csignals._names import Memo, attribute, module_of_class, namespace_of, namespace_of_module
+from csignals._typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
-
-    Path = tuple[str, ...]      # of names, from a module's global down
+Path = tuple[str, ...]      # of names, from a module's global down
 
 _places = Memo()    # those that were found: the dotted name, the module's, and the path in it
 

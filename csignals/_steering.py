@@ -8,22 +8,17 @@ What a block is for, muting.py, testing.py and tracing.py say.
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 
 from csignals import _blocks
 from csignals._blocks import MUTES, TRACES, captures, here, mutes, references_to_open_ones, traces
 from csignals._dispatch import enter, is_unheard, leave
-from csignals._dispatch_py import both_kinds, hooks_of
+from csignals._dispatch_py import Receiver, Response, both_kinds, hooks_of
+from csignals._typing import Any
 from csignals._uncalled import is_awaited, note_called, uncalled
 from csignals.tracing import Call, Send
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import Any
-
-    from csignals._dispatch_py import Receiver, Response
-
-    Live = tuple[list[Receiver], list[Receiver]]
+Live = tuple[list[Receiver], list[Receiver]]
 
 __all__ = [
     "Call", "Send", "Steered", "asend", "audible", "captures", "here", "is_covered", "is_in_force", "traces",

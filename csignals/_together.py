@@ -8,25 +8,21 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import CancelledError, Task, current_task, get_running_loop
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from types import coroutine
+from typing import Any
 
 from csignals._dispatch import call_all
+from csignals._dispatch_py import Receiver, Response
+from csignals.tracing import Send
 
-if TYPE_CHECKING:
-    from csignals._dispatch_py import Receiver, Response
-    from csignals.tracing import Send
+Call = tuple[Receiver, Awaitable[Any]]
 
-    Call = tuple[Receiver, Awaitable[Any]]
-
-if sys.version_info >= (3, 11):
-    from asyncio import TaskGroup
-else:
+if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
-    from taskgroup import TaskGroup
 
-AWAITS_ONE = sys.version_info >= (3, 11)        # whether a task can tell by whom it is cancelled
 STARTS_EAGERLY = sys.version_info >= (3, 12)    # whether a task can run up to its first suspension when it is made
 
 eager_task: Callable[..., Task[Any]] = Task     # to be called as from Python 3.12 on
@@ -66,20 +62,22 @@ async def await_each(
         loop = get_running_loop()
     except RuntimeError:
         raise no_loop() from None
-    if len(receivers) == 1 and AWAITS_ONE:
-        return [(receivers[0], await _await_one(signal, receivers[0], sender, named, robust, record))]
+    if len(receivers) == 1 and (caller := counting_task(loop)) is not None:
+        return [(receivers[0], await _await_one(caller, signal, receivers[0], sender, named, robust, record))]
     calls = start_each(signal, receivers, sender, named, robust, record)
     context = copy_context()
     try:
-        if not STARTS_EAGERLY:
-            return await _run_in_group(calls, context)
-        start = eager_task if loop.get_task_factory() is None else factory_of(loop)
+        is_plain = STARTS_EAGERLY and loop.get_task_factory() is None
         tasks, responses, group = [], [], None
         for receiver, awaitable in calls:
-            try:
-                task = start(awaitable, loop=loop, context=context, eager_start=True)
-            except TypeError:
-                task = start(as_coroutine(awaitable), loop=loop, context=context, eager_start=True)
+            if not is_plain:
+                # Without `context`, which not every factory takes, nor every Python.
+                task = loop.create_task(run_in(context, as_coroutine(awaitable)))
+            else:
+                try:
+                    task = eager_task(awaitable, loop=loop, context=context, eager_start=True)
+                except TypeError:
+                    task = eager_task(as_coroutine(awaitable), loop=loop, context=context, eager_start=True)
             tasks.append(task)
             try:
                 responses.append((receiver, task.result()))
@@ -97,15 +95,29 @@ async def await_each(
                     variable.set(value)
 
 
+def counting_task(loop: asyncio.AbstractEventLoop) -> Any:
+    """Return the current task if it counts its cancellations, as those of asyncio do from Python 3.11 on; or None.
+
+    There is no current task in a coroutine that a loop's callback drives.
+    """
+    task = current_task(loop)
+    return task if hasattr(task, "cancelling") else None
+
+
 async def _await_one(
-    signal: Any, receiver: Receiver, sender: object, named: dict[str, Any], robust: bool, record: Send | None
+    task: Any,
+    signal: Any,
+    receiver: Receiver,
+    sender: object,
+    named: dict[str, Any],
+    robust: bool,
+    record: Send | None,
 ) -> Any:
     """Return the response of a receiver that is awaited in the caller's own task, as if it had one of its own.
 
     A cancellation of the caller reaches the receiver, which may swallow it; but not for the caller. One that the
     receiver raises itself is its own affair.
     """
-    task: Any = current_task()
     cancellations = task.cancelling()
     try:
         if robust:
@@ -157,28 +169,30 @@ async def await_robust(
         return error
 
 
-async def _run_in_group(calls: list[Call], context: Context) -> list[Response]:
-    try:
-        async with TaskGroup() as group:
-            tasks = [group.create_task(as_coroutine(awaitable), context=context) for _, awaitable in calls]
-    except BaseExceptionGroup as errors:
-        if len(errors.exceptions) == 1:
-            raise errors.exceptions[0]  # noqa: B904  # with the group as its context, as in Django
-        raise
-    return responses_of(calls, tasks)
+async def run_in(context: Context, inner: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in a context that others share, in a task that has a context of its own."""
+    return await _steps_in(context, inner)
 
 
-def factory_of(loop: asyncio.AbstractEventLoop) -> Callable[..., Task[Any]]:
-    """Return what makes a loop's own kind of tasks, eager or not, called as Task is here."""
-    return lambda coroutine, loop, context, eager_start: loop.create_task(coroutine, context=context)
+@coroutine
+def _steps_in(context: Context, inner: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    step: Callable[[], Any] = partial(inner.send, None)
+    while True:
+        try:
+            awaited = context.run(step)
+        except StopIteration as end:
+            return end.value
+        try:
+            step = partial(inner.send, (yield awaited))
+        except BaseException as error:
+            step = partial(inner.throw, error)
 
 
 def start_eagerly(calls: list[Call]) -> list[Task[Any]]:
     """Return a task for each call, with a context of its own, that has run up to where it first has to wait."""
     loop = get_running_loop()
-    start = eager_task if loop.get_task_factory() is None else factory_of(loop)
     return [
-        start(as_coroutine(awaitable), loop=loop, context=copy_context(), eager_start=True)
+        eager_task(as_coroutine(awaitable), loop=loop, context=copy_context(), eager_start=True)
         for _, awaitable in calls
     ]
 
@@ -212,7 +226,8 @@ class _Group:
     def watch(self, task: Task[Any]) -> None:
         """Take a task in. What has failed already counts when the loop comes to it, as in a TaskGroup."""
         self.unfinished.add(task)
-        task.add_done_callback(self.note)
+        # Not the task that the callback is given: a factory's may be made of another.
+        task.add_done_callback(lambda _: self.note(task))
 
     def note(self, task: Task[Any]) -> None:
         self.unfinished.discard(task)
@@ -245,8 +260,8 @@ class _Group:
                 if isinstance(each, (KeyboardInterrupt, SystemExit)):
                     raise each
             if self.errors:
-                task: Any = current_task()
-                if task.cancelling():
+                task = counting_task(loop)
+                if task is not None and task.cancelling():
                     cancel_again(task)
                 if len(self.errors) == 1:
                     raise self.errors[0]

@@ -11,20 +11,15 @@ import heapq
 import json
 import os
 import threading
+from typing import Any
 
 from csignals._signal_names import label_of
-from csignals._trace_reading import Reading, SendRead
+from csignals._trace_reading import CallRead, Reading, SendRead
 from csignals._trace_report import summary_of
+from csignals._uncalled import NeverCalled
+from csignals.tracing import File, Trace
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from csignals._trace_reading import CallRead
-    from csignals._uncalled import NeverCalled
-    from csignals.tracing import File, Trace
-
-    Item = SendRead | CallRead
+Item = SendRead | CallRead
 
 VERSION = 1     # of the JSON
 

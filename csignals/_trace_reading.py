@@ -9,10 +9,7 @@ from __future__ import annotations
 import time
 
 from csignals._signal_names import labels_of
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from csignals.tracing import Call, Send, Trace
+from csignals.tracing import Call, Send, Trace
 
 
 class SendRead:

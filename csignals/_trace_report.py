@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from csignals._names import Description
 from csignals._signal_names import labels_of
-from csignals._trace_reading import Reading, SendRead
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from csignals._names import Description
-    from csignals._trace_reading import CallRead
-    from csignals.tracing import Trace
+from csignals._trace_reading import CallRead, Reading, SendRead
+from csignals.tracing import Trace
 
 TREE_LINES = 100        # of a trace that is printed
 SUMMARY_ROWS = 20       # likewise, of each table

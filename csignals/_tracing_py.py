@@ -11,17 +11,12 @@ from contextvars import ContextVar
 from threading import get_ident
 from time import perf_counter_ns
 from types import MethodType
+from weakref import ref
 
-from csignals._names import describe, describe_sender, descriptions
+from csignals._names import Description, describe, describe_sender, descriptions
+from csignals._typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-    from weakref import ref
-
-    from csignals._names import Description
-
-_current_call: ContextVar[CallBase | None] = ContextVar("csignals_current_call", default=None)
+_current_call = ContextVar("csignals_current_call", default=None)     # type: ContextVar[CallBase | None]
 
 
 def enter(call: CallBase) -> Any:

@@ -7,19 +7,14 @@ for its sender, and if so takes off whom it reaches. Sends that csignals has no 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _blocks
 from csignals._blocks import identities, identity, receiver_identity
-from csignals._dispatch_py import NONE_ID
+from csignals._dispatch_py import NONE_ID, Entry, Receiver
 from csignals._names import Memo, describe, describe_sender
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
-
-    from csignals._dispatch_py import Entry, Receiver
+from csignals._typing import Any
 
 
 def stop_asking(is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:

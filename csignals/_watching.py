@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterable
 from types import (
     AsyncGeneratorType,
     CellType,
@@ -20,11 +21,7 @@ from types import (
 )
 
 from csignals._names import describe
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+from csignals._typing import Any
 
 IS_DEV_MODE = sys.flags.dev_mode
 modules = sys.modules

@@ -6,20 +6,20 @@ first needed, so that programs without async receivers never pay for them.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from csignals import _dispatch_py
 from csignals._dispatch import find_receivers
-from csignals._dispatch_py import hooks_of
+from csignals._dispatch_py import Receiver, Response, hooks_of
+from csignals._typing import Any, F
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import Any, TypeVar
-
-    from csignals._dispatch_py import Receiver, Response
     from csignals.tracing import Send
+else:
+    Send = object   # aio.py needs no tracing.py
 
-    F = TypeVar("F", bound=Receiver)
-    AwaitEach = Callable[[Any, list[Receiver], object, dict[str, Any], bool, Send | None], Awaitable[list[Response]]]
+AwaitEach = Callable[[Any, list[Receiver], object, dict[str, Any], bool, Send | None], Awaitable[list[Response]]]
 
 
 async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:

@@ -12,8 +12,9 @@ import inspect
 import json
 import logging
 import sys
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from csignals import _references
 from csignals._blocks import TRACES, here, references_to_open_ones, traces
@@ -25,16 +26,13 @@ from csignals.listing import RUNS
 from csignals.signal import is_async_receiver, parameters_of
 from csignals.tracing import Send
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    F = TypeVar("F", bound=Callable[..., Any])
-
 __all__ = ["Engine", "Options", "Refused", "configure", "deferred", "on_commit", "reference", "run"]
 
 logger = logging.getLogger("csignals.deferred")
 
 VERSION = 1     # of messages
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Refused(ValueError):  # noqa: N818  # it says what happened to a message

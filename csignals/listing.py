@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
+from typing import Any
 from weakref import ReferenceType
 
 from csignals._blocks import receiver_identity
@@ -18,11 +20,6 @@ from csignals._dispatch_py import NONE_ID
 from csignals._names import attribute, describe, describe_sender, dotted_name, layers, module_of_class
 from csignals._signal_names import name_of
 from csignals._uncalled import NeverCalled, never_called
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
 
 SHOWN = 3   # receivers in a repr()
 RUNS = "_csignals_runs"     # what the decorators of csignals.deferred leave on a receiver

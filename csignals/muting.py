@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 
 from csignals._blocks import check_sender, check_signals, find_sender, identities, identity, mutes
 from csignals._dispatch_py import make_id
 from csignals._names import in_class, is_function
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any, TypeVar
-
-    F = TypeVar("F", bound=Callable[..., Any])
+from csignals._typing import Any, F
 
 
 class mute:  # noqa: N801  # used like a function

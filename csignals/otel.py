@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import csignals
-from csignals._trace_reading import Reading
+from csignals._trace_reading import CallRead, Reading
+from csignals.tracing import Trace
 
 try:
     from opentelemetry import trace as otel
-    from opentelemetry.context import get_current
+    from opentelemetry.context import Context, get_current
+    from opentelemetry.trace import Tracer
 except ModuleNotFoundError as error:
     raise ImportError('csignals.otel needs OpenTelemetry\'s API: pip install "csignals[otel]"') from error
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from opentelemetry.context import Context
-    from opentelemetry.trace import Tracer
-
-    from csignals._trace_reading import CallRead
-    from csignals.tracing import Trace
 
 __all__ = ["export"]
 

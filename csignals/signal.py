@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _dispatch, _watching, aio
 from csignals._dispatch import add_entry, code_flags, make_key, put_receivers, remove_entry
-from csignals._dispatch_py import Held, is_alive
+from csignals._dispatch_py import Entry, Held, Receiver, is_alive
 from csignals._signal_names import name_of
+from csignals._typing import Any, F
 from csignals._uncalled import watch
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from inspect import Parameter
-    from typing import Any, TypeVar
-
-    from csignals._dispatch_py import Entry, Receiver
-
-    F = TypeVar("F", bound=Receiver)
-
 
 # As in `inspect`, which takes long to import.
 CO_VARKEYWORDS = 0x08
@@ -48,6 +39,8 @@ class Signal(_dispatch.SignalBase):
         if _dispatch.IMPLEMENTATION == "cython"
         else ()
     )
+
+    receivers: list[Entry]
 
     def __init__(self, use_caching: bool = False, *, name: str | None = None) -> None:
         put_receivers(self, [])
@@ -226,7 +219,7 @@ def _accepts_kwargs(receiver: Receiver) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-def parameters_of(function: Callable[..., Any]) -> Mapping[str, Parameter]:
+def parameters_of(function: Callable[..., Any]) -> Mapping[str, Any]:
     """Return a function's parameters; its annotations may name what is not there yet."""
     import inspect
 

@@ -7,21 +7,22 @@ How a failure is put into words, _expecting.py knows; how a receiver is connecte
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from csignals._blocks import CONTEXT, captures, check_scope, check_sender, check_signals, find_sender, identity, mutes
 from csignals._connecting import connected
+from csignals._dispatch_py import Receiver, Response
 from csignals._expecting import ANY_SENDER, Expected, show, times
 from csignals._signal_names import label_of
 from csignals.muting import mute
 from csignals.tracing import Trace, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from csignals._dispatch_py import Receiver, Response
     from csignals.deferred import Options
+else:
+    Options = object    # csignals.deferred is imported when it is needed
 
 __all__ = ["Send", "Sends", "Signals", "assert_not_sent", "assert_sent", "capture", "connected", "inline_deferred"]
 

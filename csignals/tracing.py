@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import operator
+import os
 import sys
 import threading
 import time
+from collections.abc import Awaitable
 
 from csignals import _dispatch
 from csignals._blocks import CONTEXT, check_scope, traces
 from csignals._dispatch import enter, leave
+from csignals._dispatch_py import Receiver
 from csignals._recording import RecordedCoroutine
 from csignals._signal_names import label_of
+from csignals._typing import Any
+from csignals._uncalled import NeverCalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Awaitable
-    from typing import Any, Protocol
+    from typing import Protocol
 
-    from csignals._dispatch_py import Receiver
     from csignals._trace_report import Summary, Totals
-    from csignals._uncalled import NeverCalled
 
     class TextFile(Protocol):
         def write(self, text: str, /) -> object: ...
+else:
+    Summary = Totals = TextFile = object    # of modules that are imported when they are needed
 
-    File = str | os.PathLike[str] | TextFile | None
+File = str | os.PathLike[str] | TextFile | None
 
 
 class Send(_dispatch.SendBase):

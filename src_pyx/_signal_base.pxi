@@ -16,6 +16,7 @@ cdef class SignalBase:
     cdef object callback
 
     def __cinit__(self):
+        self.entries = DELETED      # until __init__() is called, which a subclass may forget
         # Where CPython's LOAD_ATTR is quick with a method if the instance has no __dict__ yet, it starts without.
         if PREFERS_NO_DICT:
             clear(base_dict(self))

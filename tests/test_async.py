@@ -3,7 +3,6 @@
 import asyncio
 import contextvars
 import gc
-import sys
 import threading
 
 import django
@@ -291,7 +290,6 @@ def run_without_a_loop(coroutine):
         return end.value
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="the backport of TaskGroup asks no factory")
 def test_a_loop_with_a_task_factory_makes_its_own_tasks(csignals):
     made = []
 

@@ -194,7 +194,8 @@ class World:
             for receiver, response in found
         ]
 
-    async def live(self, method, interrupt):
+    async def live(self, method, interrupt, factory):
+        asyncio.get_running_loop().set_task_factory(factory)
         variable.set("by the sender")
         sending = asyncio.ensure_future(self.send(method))
         if interrupt:
@@ -253,13 +254,13 @@ def compare(recwarn):
     """Return a function that lives the same lives with Django's signal and with another, and compares."""
     logging.getLogger("asyncio").addHandler(handler := Recorder())
 
-    def compare(make_signal, seed, interrupt):
+    def compare(make_signal, seed, interrupt, factory=None):
         names = behaviours(seed, interrupt)
         for method in "asend", "asend_robust":
             seen = []
             for make in (StockSignal, make_signal):
                 world = World(make(), names)
-                outcome = asyncio.run(world.live(method, interrupt))
+                outcome = asyncio.run(world.live(method, interrupt, factory))
                 gc.collect(1)
                 seen.append((outcome, world.lives(), handler.take(), [str(each.message) for each in recwarn]))
                 recwarn.clear()
@@ -295,3 +296,12 @@ def test_standalone_async_sends_are_those_of_django(csignals, compare, seed, int
 @pytest.mark.parametrize("seed", range(60))
 def test_async_sends_inside_django_are_djangos(drop_in, compare, seed, interrupt):
     compare(django.dispatch.Signal, seed, interrupt)
+
+
+@pytest.mark.parametrize("interrupt", [False, True], ids=["undisturbed", "cancelled"])
+@pytest.mark.parametrize("seed", range(60, 80))
+def test_with_a_task_factory_they_are_djangos_too(drop_in, compare, seed, interrupt):
+    def factory(loop, coroutine, **options):
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    compare(django.dispatch.Signal, seed, interrupt, factory)

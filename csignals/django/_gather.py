@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from csignals import _dispatch_py, _together, aio
-
-if TYPE_CHECKING:
-    from csignals._dispatch_py import Receiver, Response
-    from csignals.tracing import Send
+from csignals._dispatch_py import Receiver, Response
+from csignals.tracing import Send
 
 
 async def await_each(
@@ -93,6 +91,8 @@ async def _asend(
             return await original(signal, sender, **named)
         return await await_both(signal, sync, async_, sender, named, robust, None)
     _together.check_loop()
+    if asyncio.get_running_loop().get_task_factory() is not None:
+        return await await_both(signal, sync, async_, sender, named, robust, None)
     tasks = _together.start_eagerly(_together.start_each(signal, async_, sender, named, robust, None))
     # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
     try:

@@ -15,6 +15,7 @@ from django.dispatch import Signal, dispatcher
 from csignals import _dispatch, _dispatch_py, _watching
 from csignals import signal as standalone
 from csignals._names import attribute
+from csignals._once import refuse_reload
 from csignals._together import await_each
 from csignals._uncalled import watch
 from csignals.aio import asend, asend_robust, make_await_receivers
@@ -22,6 +23,8 @@ from csignals.django import _gather
 from csignals.django._settings import asks_sentry
 from csignals.django.integrations.sentry import SentryWrapper
 from csignals.listing import represent
+
+refuse_reload(__name__, globals())      # which would forget what is on the class
 
 TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
@@ -46,6 +49,7 @@ def install() -> None:
         _is_in_force = True
         if not _ours:
             _ours.update(_methods())
+        take_over()
         for name, ours in _ours.items():
             found = vars(Signal).get(name)
             if _is_pristine(found, name):
@@ -53,6 +57,13 @@ def install() -> None:
                 _replaced.add(name)
                 setattr(Signal, name, ours)
         look_anew()
+
+
+def take_over() -> None:
+    """Have another import of this very module, whose methods are on the class, uninstall them."""
+    namespace = getattr(vars(Signal).get("connect"), "__globals__", {})
+    if namespace.get("__name__") == __name__ and namespace is not globals():
+        namespace["uninstall"]()
 
 
 def uninstall() -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.exceptions import TaskPredicate
 
 from csignals.deferred import Options, Refused, run
-
-if TYPE_CHECKING:
-    from celery import Task
 
 
 # Acknowledged once it is done: a worker that is killed meanwhile leaves the message to another.

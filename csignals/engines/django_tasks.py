@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 if find_spec("django.tasks"):
     from django.tasks import DEFAULT_TASK_BACKEND_ALIAS, DEFAULT_TASK_QUEUE_NAME, task, task_backends
@@ -13,10 +13,7 @@ else:
 
 from django.utils import timezone
 
-from csignals.deferred import run
-
-if TYPE_CHECKING:
-    from csignals.deferred import Options
+from csignals.deferred import Options, run
 
 
 def _one_of(names: Any, default: str) -> str:

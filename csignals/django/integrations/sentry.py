@@ -11,10 +11,11 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 from weakref import ref
+
+from csignals._dispatch_py import KnownWrapper
 
 Caller: TypeAlias = Callable[..., Any]      # called as caller(receiver, **named)
 
@@ -39,8 +40,8 @@ CALLS = (
 )
 
 
-class SentryWrapper:
-    """The wrapper that ``sentry_sdk.init`` puts on the class, once or several times. A `KnownWrapper`. Thread-safe.
+class SentryWrapper(KnownWrapper):
+    """The wrapper that ``sentry_sdk.init`` puts on the class, once or several times. Thread-safe.
 
     `is_original` says whether a function is the ``_live_receivers`` of csignals or Django.
     """
@@ -49,7 +50,6 @@ class SentryWrapper:
         self._is_original = is_original
         self._last: tuple[ref[Any], bool] | None = None     # the method that was asked for last, and the answer
         self._spans: Spans | None = None
-        self.scopes: tuple[ContextVar[Any], ...] = ()
 
     def is_known(self, method: Any) -> bool:
         last = self._last

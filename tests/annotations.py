@@ -1,0 +1,67 @@
+"""Prints, as JSON, what ``typing.get_type_hints`` gives for all that users of csignals come by. To be run by itself."""
+
+import importlib
+import json
+import pkgutil
+import sys
+import typing
+from types import FunctionType, ModuleType
+
+from django.conf import settings
+
+import csignals
+
+#: Programs, and what they are made of. Users import nothing from there.
+PROGRAMS = "csignals.__main__", "csignals.compare", "csignals.django.management"
+EXTRAS = "celery", "django_tasks"
+
+
+def public_modules():
+    """Return the modules whose names say that they are for everybody, as far as the extras that they need are there."""
+    yield csignals
+    for name in [each.name for each in pkgutil.walk_packages(csignals.__path__, "csignals.")]:
+        if not name.startswith(PROGRAMS) and "._" not in name:
+            try:
+                yield importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name not in EXTRAS:
+                    raise
+
+
+def is_ours(value):
+    return str(getattr(value, "__module__", None)).startswith("csignals")
+
+
+def public_objects():
+    """Return the functions and classes that the modules have, and the methods of those, by their names."""
+    found = {}
+    for module in public_modules():
+        for name in {*vars(module), *getattr(module, "__all__", ())}:
+            value = getattr(module, name)
+            if not name.startswith("_") and is_ours(value) and not isinstance(value, ModuleType):
+                found[f"{module.__name__}.{name}"] = value
+    for name, value in list(found.items()):
+        for cls in getattr(value, "__mro__", ()):
+            if is_ours(cls):
+                found.update({f"{name}.{key}": method for key, method in methods(cls)})
+    return {name: found[name] for name in sorted(found) if isinstance(found[name], (type, FunctionType))}
+
+
+def methods(cls):
+    for name, value in vars(cls).items():
+        if isinstance(value, property):
+            yield f"{name} (property)", value.fget
+        else:
+            yield name, value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+
+
+def hints(value):
+    try:
+        return {name: repr(hint) for name, hint in typing.get_type_hints(value, include_extras=True).items()}
+    except Exception as error:
+        return repr(error)
+
+
+if __name__ == "__main__":
+    settings.configure(TASKS={"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}})
+    json.dump({name: hints(value) for name, value in public_objects().items()}, sys.stdout)
