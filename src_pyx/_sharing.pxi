@@ -17,6 +17,7 @@ cdef RoutingTable shared_table(self, bint for_all):
     cdef RoutingTable table = None
     cdef bint has_dead = True
     cdef bint is_same = False
+    cdef bint is_given_out = True
     receivers = None
     if not is_base(self):
         attributes = <dict>PyObject_GenericGetDict(self, NULL)
@@ -31,9 +32,9 @@ cdef RoutingTable shared_table(self, bint for_all):
         with cython.critical_section(self):
             table = (<SignalBase>self).table
             has_dead = (<SignalBase>self).has_dead
-            if not (<SignalBase>self).is_given_out and table is not None:
-                is_same = table.same(<PyObject *>(<SignalBase>self).entries)
+            is_same = (<SignalBase>self).is_settled
             if not is_same:
+                is_given_out = (<SignalBase>self).is_given_out
                 receivers = (<SignalBase>self).entries
         if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
@@ -44,11 +45,23 @@ cdef RoutingTable shared_table(self, bint for_all):
     if table is None or has_dead or (for_all and not reads_plainly(Py_TYPE(self))):
         return new_table(self)
     if not is_same and PyList_CheckExact(<PyObject *>receivers):
-        with cython.critical_section(receivers):
-            is_same = table.same(<PyObject *>receivers)
-        if is_same and is_base(self):
-            is_same = not has_old_keys(<SignalBase>self)    # a new table lets go of them
+        if is_given_out:
+            with cython.critical_section(receivers):
+                is_same = table.same(<PyObject *>receivers)
+        else:
+            is_same = has_settled(<SignalBase>self, table, receivers)
+        if is_same and is_base(self) and has_old_keys(<SignalBase>self):
+            return new_table(self)      # which lets go of them
     return table if is_same else new_table(self)
+
+
+cdef inline bint has_settled(SignalBase signal, RoutingTable table, receivers) noexcept:
+    """Return whether this is the table of a list that nobody else has, and have the next send know if it still is."""
+    with cython.critical_section(signal, receivers):
+        if not table.same(<PyObject *>receivers):
+            return False
+        signal.is_settled = not signal.is_given_out and signal.entries is receivers and signal.table is table
+        return True
 
 
 def put_receivers(signal, receivers):
