@@ -8,7 +8,6 @@ import contextlib
 import contextvars
 import copy
 import gc
-import importlib
 import itertools
 import random
 import threading
@@ -171,10 +170,8 @@ def mute(field):
 
 @act
 def capture_the_process(field):
-    capture = importlib.import_module(f"{field.csignals.__name__}.testing").capture
-
     def do():
-        with capture(field.signal, scope="process", deliver=False):
+        with field.csignals.testing.capture(field.signal, scope="process", deliver=False):
             field.signal.send(field.sender)
 
     yield do
@@ -273,13 +270,16 @@ def collect(field):
     yield gc.collect
 
 
-def pairs():
-    return list(itertools.combinations_with_replacement(ACTS, 2))
+def collide_all(csignals, make, seconds, beside=()):
+    """Do every pair of acts for so long, or those with the acts of these names, and return how many that were.
 
-
-def collide_all(csignals, make, seconds):
-    """Do every pair of acts for so long, each with signals of their own, and return how many pairs those are."""
-    for pair in pairs():
+    Each pair has signals of its own: one whose list nobody else has, and one whose list somebody has.
+    """
+    pairs = [
+        pair for pair in itertools.combinations_with_replacement(ACTS, 2)
+        if not beside or any(each.__name__ in beside for each in pair)
+    ]  # fmt: skip
+    for pair in pairs:
         for is_given_out in False, True:
             Field(csignals, make, is_given_out).collide(pair, seconds / 2)
-    return len(pairs())
+    return len(pairs)
