@@ -4,53 +4,54 @@ The table names everything that several threads can reach, and what protects it.
 allow is a defect. "Section" is short for critical section; "CPython" means that a call of CPython's C API locks by
 itself, for one operation.
 
-what                                            read and written by             protected by
-----------------------------------------------  ------------------------------  ----------------------------------------
-SignalBase: entries, table, keys, callback,     sends; connect, disconnect,     the signal's section
-  is_settled, is_given_out, has_dead            sweeps; weak references' deaths
-the pointer to a signal's __dict__              sends; CPython                  atomic
-the items of __dict__; Django's signals have    sends; anybody                  CPython; get() takes a reference
+what                                          read and written by             protected by
+--------------------------------------------  ------------------------------  -----------------------------------------
+SignalBase: entries, table, keys, callback,   sends; connect, disconnect,     the signal's section
+  is_settled, is_given_out, has_dead          sweeps; weak references' deaths
+the pointer to a signal's __dict__            sends; CPython                  atomic
+the items of __dict__; Django's signals have  sends; anybody                  CPython; get() takes a reference
   their list, their table and flags there
-the items of a signal's list                    sends; connect, disconnect;     the list's section, which list() and
-                                                anybody, once it is given out   append() enter by themselves
-the signal's lock                               connect, disconnect, sweeps     a lock of threading; taken before sections,
-                                                                                never waited for by a send
-Keys: entries (the reference), is_usable        connect, disconnect, sends      not changed once made
-Keys: the items of entries                      connect, disconnect; same(),    written under the signal's lock and in the
-                                                which sends call too            list's section, read under either of them
-Keys: hashes, room                              connect, disconnect             the signal's lock
-RoutingTable: plain_class                       sends                           atomic
-RoutingTable: names_in, names_nargs,            sends                           the GIL; without it they are not used
+the items of a signal's list                  sends; connect, disconnect;     the list's section, which list() and
+                                              anybody, once it is given out   append() enter by themselves
+the signal's lock                             connect, disconnect, sweeps     an RLock: taken before sections, and not
+                                                                              waited for by a send
+Keys: entries (the reference), is_usable      connect, disconnect, sends      not changed once made
+Keys: the items of entries                    connect, disconnect; same(),    written under the signal's lock and in the
+                                              which sends call too            list's section, read under either of them
+Keys: hashes, room                            connect, disconnect             the signal's lock
+RoutingTable: plain_class                     sends                           atomic
+RoutingTable: names_in, names_nargs,          sends                           the GIL; without it they are not used
   sender_at, names_out
-RoutingTable: all else                          sends                           not changed once a signal has the table
-what weak references refer to                   sends; CPython                  CPython; new_referent() takes a reference
-View, Slots, Chain; a send's own references     one send                        no other thread has them
+RoutingTable: all else                        sends                           not changed once a signal has the table
+what weak references refer to                 sends; CPython                  CPython; new_referent() takes a reference
+View, Slots, Chain; a send's own references   one send                        no other thread has them
 
-is_unsteered                                    sends; steer()                  atomic
-steering                                        sends; steer()                  the section of STEERING
-Steering: all of it                             sends                           not changed once it is in `steering`
-send_class, call_class                          sends that record; steer()      written once, in the section of STEERING,
-                                                                                before the first Steering is there
-descriptions, class_names, Steering.uncalled    sends that record; Python       CPython; get() takes a reference
-signal_class, the PyMethodDefs, TEXTS           sends; methods(), define()      written while csignals is imported
-Hooks by class, in _dispatch_py.py              sends; install()                CPython; a Hooks is not changed
+is_unsteered                                  sends; steer()                  atomic
+steering                                      sends; steer()                  the section of STEERING
+Steering: all of it                           sends                           not changed once it is in `steering`
+send_class, call_class                        sends that record; steer()      written once, in the section of STEERING,
+                                                                              before the first Steering is there
+descriptions, class_names, Steering.uncalled  sends that record; Python       CPython; get() takes a reference
+signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
+Hooks by class, in _dispatch_py.py            sends; install()                CPython; a Hooks is not changed
 
-context variables                               sends; who opens a block        CPython; a thread has its context alone
-Frame: call                                     sends in the context, and in    the frame's section
-                                                copies of it in other threads
-Frame: context                                  the same                        written before the context can be copied
-SendBase: frame, before                         the sending thread              no other thread asks for them
-SendBase, CallBase: what is set by open() and   sends; readers of the trace     written before a trace has the call
-  begin() alone
-SendBase, CallBase: all else                    sends; readers of the trace     the record's section
-TraceBase: has_opened                           sends; who opens and closes it  atomic
-TraceBase: the items of calls                   sends; fold(); readers          CPython
-TraceBase: calls (the reference), max_records   the same                        not changed once made
+context variables                             sends; who opens a block        CPython; a thread has its context alone
+Frame: call                                   sends in the context, and in    the frame's section
+                                              copies of it in other threads
+Frame: context                                the same                        written before the context can be copied
+SendBase: frame, before                       the sending thread              no other thread asks for them
+SendBase, CallBase: what open() and begin()   sends; readers of the trace     written before a trace has the call
+  set alone
+SendBase, CallBase: all else                  sends; readers of the trace     the record's section
+TraceBase: has_opened                         sends; who opens and closes it  atomic
+TraceBase: the items of calls                 sends; fold(); readers          CPython
+TraceBase: calls (the reference),             the same                        not changed once made
+  max_records
 
-a class's version                               sends; CPython                  atomic
-a class's attributes                            sends; anybody                  CPython; compared, not used
-a class's tp_getattro; a function's __code__    sends; connect; anybody         nothing: as in CPython 3.13 itself
-the dict of a function's attributes             connect; anybody                the function's section
+a class's version                             sends; CPython                  atomic
+a class's attributes                          sends; anybody                  CPython; compared, not used
+a class's tp_getattro; a function's __code__  sends; connect; anybody         nothing: as in CPython 3.13 itself
+the dict of a function's attributes           connect; anybody                the function's section
 
 A thread that waits for a section leaves those that it is in. So nothing counts on a section after it has entered
 another one, or called what may; where two are wanted, they are entered together. What was replaced in a section is let
