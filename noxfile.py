@@ -119,7 +119,7 @@ def threads(session):
 def thread_sanitizer(session):
     """The same under ThreadSanitizer, which the interpreter has been built for as well."""
     if not session.python:
-        session.error("This needs two interpreters that `nox -s interpreters -- 3.13t 3.13t-tsan` builds, in some minutes.")
+        session.error("two interpreters are missing: `nox -s interpreters -- 3.13t 3.13t-tsan` builds them in minutes")
     checkout = built(session, "-fsanitize=thread -g -O1 -DCSIGNALS_CHECK_LOCKS")
     packages = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
     suppressed = ROOT / "tests" / "thread_sanitizer.txt"
