@@ -123,8 +123,8 @@ def thread_sanitizer(session):
     checkout = built(session, "-fsanitize=thread -g -O1 -DCSIGNALS_CHECK_LOCKS")
     packages = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
     suppressed = ROOT / "tests" / "thread_sanitizer.txt"
-    # So long a history that a report has both its stacks: by one alone it cannot be told whose it is.
-    options = f"exitcode=66 history_size=50 suppressions={suppressed}"
+    # The longest history, so that a report has both its stacks: from one alone it cannot be told whose it is.
+    options = f"exitcode=66 history_size=7 suppressions={suppressed}"
     env = {"PYTHONPATH": packages.strip(), "TSAN_OPTIONS": options}
     with session.chdir(checkout):
         session.run("python3.13t-tsan", "-m", "tests.stress", *session.posargs, env=env, external=True)
