@@ -72,9 +72,19 @@ cdef extern from *:
         return value ? value : Py_NewRef(Py_None);
     }
 
+    /* The items of a list that threads share. The caller is in its critical section: CSIGNALS_CHECK_LOCKS makes sure
+       that somebody is, with one thread as with many, so that the place is found without any luck. */
+    static inline PyObject **csignals_shared_items(PyObject *list) {
+    #if defined(Py_GIL_DISABLED) && defined(CSIGNALS_CHECK_LOCKS)
+        if (!(_Py_atomic_load_uint8(&list->ob_mutex._bits) & 1))
+            Py_FatalError("csignals looks into a list outside of its critical section");
+    #endif
+        return ((PyListObject *)list)->ob_item;
+    }
+
     /* Take an item off a list, whose critical section the caller is in. Returns its reference. */
     static inline PyObject *csignals_take_item(PyObject *list, Py_ssize_t i) {
-        PyObject **items = ((PyListObject *)list)->ob_item;
+        PyObject **items = csignals_shared_items(list);
         Py_ssize_t size = PyList_GET_SIZE(list) - 1;
         PyObject *item = items[i];
     #ifdef Py_GIL_DISABLED
@@ -113,7 +123,7 @@ cdef extern from *:
     /* Numbers and pointers that threads read and write at the same time, without the GIL. */
     #ifdef Py_GIL_DISABLED
     #define CSIGNALS_FREE_THREADED 1
-    #define csignals_load(number) _Py_atomic_load_uint_relaxed(number)
+    #define csignals_load(number) _Py_atomic_load_uint(number)  /* what is read after it, is read later */
     #define csignals_store(number, value) _Py_atomic_store_uint_relaxed((number), (value))
     #define csignals_has_dict(o) (_Py_atomic_load_ptr_relaxed(csignals_base_dict(o)) != NULL)
     #else
@@ -246,6 +256,7 @@ cdef extern from *:
     PyObject **base_dict "csignals_base_dict"(object o) noexcept
     void clear "csignals_clear"(PyObject **o) noexcept
     PyObject **list_items "csignals_list_items"(PyObject *o) noexcept
+    PyObject **shared_items "csignals_shared_items"(PyObject *o) noexcept
     PyObject **tuple_items "csignals_tuple_items"(PyObject *o) noexcept
 
     bint PyErr_ExceptionMatches(object cls) noexcept

@@ -32,7 +32,7 @@ from _capi cimport (
     PyWeakref_CheckRefExact, Py_False, base_dict, call, called, clear, co_flags, current_context, get, handle,
     has_attributes, has_dict, has_key, is_generic_getattr, is_interned, is_set, is_unshared, item_at, list_items,
     load, lookup, method_def, new_instance, new_pair, new_referent, pair, perf_counter_ns, set_raised, set_value,
-    store, take_item, tuple_items, type_version,
+    shared_items, store, take_item, tuple_items, type_version,
 )
 
 from contextvars import ContextVar

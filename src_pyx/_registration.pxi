@@ -59,7 +59,7 @@ cdef inline Py_ssize_t find_hash(uint32_t *hashes, uint32_t wanted, Py_ssize_t i
 @cython.auto_pickle(False)
 @cython.final
 cdef class Keys:
-    """The hashes of the keys of a list. To be looked into under the signal's lock."""
+    """The hashes of the keys of a list. Who shares them, and under what, the table in _sharing.pxi says."""
 
     cdef list entries       # what was in the list
     cdef uint32_t *hashes   # as many
@@ -92,13 +92,14 @@ cdef class Keys:
     cdef inline bint same(self, receivers) noexcept:
         if not PyList_CheckExact(<PyObject *>receivers):
             return False
-        with cython.critical_section(receivers):
+        # A send that comes here has not the signal's lock, under which these entries change: but they are a list, too.
+        with cython.critical_section(receivers, self.entries):
             return self.same_locked(receivers)
 
     cdef inline bint same_locked(self, receivers) noexcept:
         cdef Py_ssize_t size = PyList_GET_SIZE(<PyObject *>receivers)
         return size == PyList_GET_SIZE(<PyObject *>self.entries) and same_items(
-            list_items(<PyObject *>receivers), list_items(<PyObject *>self.entries), size
+            shared_items(<PyObject *>receivers), shared_items(<PyObject *>self.entries), size
         )
 
     cdef Py_ssize_t index(self, tuple key) except -2:
@@ -161,9 +162,10 @@ cdef int forget_old_keys(SignalBase signal) except -1:
 
 
 cdef int append_to(SignalBase signal, list receivers, tuple entry) except -1:
+    # Not both in the signal's critical section: to wait for that of the list, a thread leaves the one that it is in.
+    receivers.append(entry)
     with cython.critical_section(signal):
         signal.is_settled = False
-        receivers.append(entry)
     return 0
 
 
@@ -171,12 +173,13 @@ cdef bint is_taken(SignalBase signal, receivers, Keys keys, Py_ssize_t index) no
     """Take an entry, which the caller holds, off a list, if these are its keys, and return whether they are."""
     if not PyList_CheckExact(<PyObject *>receivers):
         return False
-    with cython.critical_section(signal, receivers):
+    with cython.critical_section(receivers, keys.entries):
         if not keys.same_locked(receivers):
             return False
-        signal.is_settled = False
         Py_XDECREF(take_item(<PyObject *>receivers, index))
-        return True
+    with cython.critical_section(signal):
+        signal.is_settled = False
+    return True
 
 
 def add_entry(SignalBase signal not None, tuple entry not None):

@@ -213,7 +213,7 @@ cdef class RoutingTable:
     cdef inline bint same(self, PyObject *receivers) noexcept:
         """Return whether a list holds the very entries of the snapshot."""
         cdef Py_ssize_t size = PyList_GET_SIZE(receivers)
-        return size == self.size and same_items(list_items(receivers), tuple_items(<PyObject *>self.snapshot), size)
+        return size == self.size and same_items(shared_items(receivers), tuple_items(<PyObject *>self.snapshot), size)
 
     cdef inline uint32_t run_of(self, PyObject *sender) except 0:
         cdef uint32_t run

@@ -1,11 +1,66 @@
-"""How a signal is read while other threads change it, without the GIL: a part of _dispatch_c.pyx, which includes it.
+"""How threads share what the compiled code keeps, without the GIL: a part of _dispatch_c.pyx, which includes it.
 
-What a signal keeps in C slots is read and replaced in the signal's own critical section, and its list changed there.
-Whatever is found is held by a reference of one's own, which is let go of outside, as that may run anything. A routing
-table is never changed, so it needs no more than that; the keys are used under the signal's lock. Where somebody else
-has had the list, and so may change it at any time, it is compared in its own critical section; as each thread that
-would enter waits there for the one that is in, sends go without that as long as they can.
-With the GIL, critical sections are nothing, and a send borrows what it sees (_view.pxi).
+The table names everything that several threads can reach, and what protects it. An access that the table does not
+allow is a defect. "Section" is short for critical section; "CPython" means that a call of CPython's C API locks by
+itself, for one operation.
+
+what                                          read and written by             protected by
+--------------------------------------------  ------------------------------  -----------------------------------------
+SignalBase: entries, table, keys, callback,   sends; connect, disconnect,     the signal's section
+  is_settled, is_given_out, has_dead          sweeps; weak references' deaths
+the pointer to a signal's __dict__            sends; CPython                  atomic
+the items of __dict__; Django's signals have  sends; anybody                  CPython; get() takes a reference
+  their list, their table and flags there
+the items of a signal's list                  sends; connect, disconnect;     the list's section, which list() and
+                                              anybody, once it is given out   append() enter by themselves
+the signal's lock                             connect, disconnect, sweeps     an RLock: taken before sections, and not
+                                                                              waited for by a send
+Keys: entries (the reference), is_usable      connect, disconnect, sends      not changed once made
+Keys: the items of entries                    connect, disconnect; same(),    written under the signal's lock and in the
+                                              which sends call too            list's section, read under either of them
+Keys: hashes, room                            connect, disconnect             the signal's lock
+RoutingTable: plain_class                     sends                           atomic
+RoutingTable: names_in, names_nargs,          sends                           the GIL; without it they are not used
+  sender_at, names_out
+RoutingTable: all else                        sends                           not changed once a signal has the table
+what weak references refer to                 sends; CPython                  CPython; new_referent() takes a reference
+View, Slots, Chain; a send's own references   one send                        no other thread has them
+
+is_unsteered                                  sends; steer()                  atomic
+steering                                      sends; steer()                  the section of STEERING
+Steering: all of it                           sends                           not changed once it is in `steering`
+send_class, call_class                        sends that record; steer()      written once, in the section of STEERING,
+                                                                              before the first Steering is there
+descriptions, class_names, Steering.uncalled  sends that record; Python       CPython; get() takes a reference
+signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
+Hooks by class, in _dispatch_py.py            sends; install()                CPython; a Hooks is not changed
+
+context variables                             sends; who opens a block        CPython; a thread has its context alone
+Frame: call                                   sends in the context, and in    the frame's section
+                                              copies of it in other threads
+Frame: context                                the same                        written before the context can be copied
+SendBase: frame, before                       the sending thread              no other thread asks for them
+SendBase, CallBase: what open() and begin()   sends; readers of the trace     written before a trace has the call
+  set alone
+SendBase, CallBase: all else                  sends; readers of the trace     the record's section
+TraceBase: has_opened                         sends; who opens and closes it  atomic
+TraceBase: the items of calls                 sends; fold(); readers          CPython
+TraceBase: calls (the reference),             the same                        not changed once made
+  max_records
+
+a class's version                             sends; CPython                  atomic
+a class's attributes                          sends; anybody                  CPython; compared, not used
+a class's tp_getattro; a function's __code__  sends; connect; anybody         nothing: as in CPython 3.13 itself
+the dict of a function's attributes           connect; anybody                the function's section
+
+A thread that waits for a section leaves those that it is in. So nothing counts on a section after it has entered
+another one, or called what may; where two are wanted, they are entered together. What was replaced in a section is let
+go of outside, as that may run anything, and receivers are called outside. No section is entered for long: each thread
+that would enter waits there for the one that is in. So where nobody else has had the list, one comparison serves all
+sends until the list changes.
+
+ThreadSanitizer sees what is not so (`nox -s thread_sanitizer`), and CSIGNALS_CHECK_LOCKS checks each look at a list's
+items. With the GIL, sections and atomic accesses are nothing, and a send borrows what it sees (_view.pxi).
 """
 
 cdef RoutingTable shared_table(self, bint for_all):
@@ -17,6 +72,7 @@ cdef RoutingTable shared_table(self, bint for_all):
     cdef RoutingTable table = None
     cdef bint has_dead = True
     cdef bint is_same = False
+    cdef bint is_given_out = True
     receivers = None
     if not is_base(self):
         attributes = <dict>PyObject_GenericGetDict(self, NULL)
@@ -31,9 +87,9 @@ cdef RoutingTable shared_table(self, bint for_all):
         with cython.critical_section(self):
             table = (<SignalBase>self).table
             has_dead = (<SignalBase>self).has_dead
-            if not (<SignalBase>self).is_given_out and table is not None:
-                is_same = table.same(<PyObject *>(<SignalBase>self).entries)
+            is_same = (<SignalBase>self).is_settled
             if not is_same:
+                is_given_out = (<SignalBase>self).is_given_out
                 receivers = (<SignalBase>self).entries
         if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
@@ -44,11 +100,23 @@ cdef RoutingTable shared_table(self, bint for_all):
     if table is None or has_dead or (for_all and not reads_plainly(Py_TYPE(self))):
         return new_table(self)
     if not is_same and PyList_CheckExact(<PyObject *>receivers):
-        with cython.critical_section(receivers):
-            is_same = table.same(<PyObject *>receivers)
-        if is_same and is_base(self):
-            is_same = not has_old_keys(<SignalBase>self)    # a new table lets go of them
+        if is_given_out:
+            with cython.critical_section(receivers):
+                is_same = table.same(<PyObject *>receivers)
+        else:
+            is_same = validate_table(<SignalBase>self, table, receivers)
+        if is_same and is_base(self) and has_old_keys(<SignalBase>self):
+            return new_table(self)      # which lets go of them
     return table if is_same else new_table(self)
+
+
+cdef inline bint validate_table(SignalBase signal, RoutingTable table, receivers) noexcept:
+    """Return whether the table is that of the list, and note it for the next sends unless others can have the list."""
+    with cython.critical_section(signal, receivers):
+        if not table.same(<PyObject *>receivers):
+            return False
+        signal.is_settled = not signal.is_given_out and signal.entries is receivers and signal.table is table
+        return True
 
 
 def put_receivers(signal, receivers):

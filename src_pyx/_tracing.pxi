@@ -109,17 +109,33 @@ cdef class Frame:
 
     A copy of the context has the same one, but it is not the copy's own, to be changed.
     """
-    cdef CallBase call
+    cdef CallBase call      # in its critical section, as a copy may be another thread's
     cdef void *context      # whose own it is; the address of a context that is gone may be another's, then it is that's
 
 
 cdef object frame_here = ContextVar("csignals_frame", default=None)
 
 
+cdef inline CallBase call_in(Frame frame):
+    with cython.critical_section(frame):
+        return frame.call
+
+
+cdef inline int put_call(Frame frame, CallBase call) except -1:
+    with cython.critical_section(frame):
+        call, frame.call = frame.call, call     # what it was is let go of at the end
+    return 0
+
+
 cdef inline CallBase under_way(CallBase call):
-    while call is not None and call.end_ns:
+    while call is not None and has_ended(call):
         call = parent_of(call.send)
     return call
+
+
+cdef inline bint has_ended(CallBase call) noexcept:
+    with cython.critical_section(call):
+        return call.ended_ns != 0
 
 
 cdef inline CallBase parent_of(SendBase send):
@@ -135,7 +151,7 @@ cdef inline tuple traces_of(SendBase send):
 cdef Frame own_frame():
     cdef Frame frame = value_of(frame_here)
     if frame is None or frame.context != current_context():
-        frame = new_frame(None if frame is None else frame.call)
+        frame = new_frame(None if frame is None else call_in(frame))
         frame.context = current_context()
     return frame
 
@@ -162,9 +178,10 @@ def leave(Frame before):
 cdef class SendBase:
     cdef readonly object signal
     cdef readonly object sender
-    cdef readonly int64_t start_ns
-    cdef readonly int64_t end_ns
-    cdef tuple in_traces    # what changes is read and replaced in its critical section
+    # What changes is read and replaced in its critical section.
+    cdef int64_t started_ns
+    cdef int64_t ended_ns
+    cdef tuple in_traces
     cdef CallBase sent_in
     cdef int running        # how many of its calls are
     cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
@@ -172,6 +189,16 @@ cdef class SendBase:
 
     def __init__(self, signal, sender, tuple traces):
         self.open(signal, sender, traces)
+
+    @property
+    def start_ns(self):
+        with cython.critical_section(self):
+            return self.started_ns
+
+    @property
+    def end_ns(self):
+        with cython.critical_section(self):
+            return self.ended_ns
 
     @property
     def traces(self):
@@ -186,7 +213,7 @@ cdef class SendBase:
         self.sender = sender_in_words(sender)
         self.in_traces = traces
         frame = value_of(frame_here)
-        self.sent_in = None if frame is None else under_way((<Frame>frame).call)
+        self.sent_in = None if frame is None else under_way(call_in(<Frame>frame))
         return 0
 
     def close(self, bint may_go_on=False):
@@ -203,8 +230,8 @@ cdef class SendBase:
         cdef int64_t end_ns = 0
         traces = ()
         with cython.critical_section(self):
-            if self.start_ns:
-                end_ns = perf_counter_ns() if self.running else self.end_ns
+            if self.started_ns:
+                end_ns = perf_counter_ns() if self.running else self.ended_ns
             if not may_go_on:
                 traces, self.in_traces = self.in_traces, traces
         if parent is not None and end_ns:
@@ -218,9 +245,10 @@ cdef class CallBase:
     cdef readonly object description
     cdef readonly bint is_async
     cdef readonly unsigned long thread
-    cdef readonly int64_t start_ns
-    cdef readonly int64_t end_ns
-    cdef readonly int64_t nested_ns
+    # What changes once it is in a trace is read and replaced in its critical section.
+    cdef int64_t started_ns
+    cdef int64_t ended_ns
+    cdef int64_t nested_so_far_ns
     cdef int64_t nested_since
     cdef int nested_sends
     cdef str raised
@@ -228,6 +256,21 @@ cdef class CallBase:
     def __init__(self, SendBase send not None, receiver, bint is_async=False):
         self.is_async = is_async
         self.begin(send, receiver)
+
+    @property
+    def start_ns(self):
+        with cython.critical_section(self):
+            return self.started_ns
+
+    @property
+    def end_ns(self):
+        with cython.critical_section(self):
+            return self.ended_ns
+
+    @property
+    def nested_ns(self):
+        with cython.critical_section(self):
+            return self.nested_so_far_ns
 
     @property
     def exception(self):
@@ -243,14 +286,14 @@ cdef class CallBase:
             trace = referent(reference)
             if trace is not None:
                 (<TraceBase?>trace).note(self)
-        with cython.critical_section(send):
+        with cython.critical_section(send, self):
             send.running += 1
-            self.start_ns = perf_counter_ns()
-            if not send.start_ns:
-                send.start_ns = self.start_ns
+            self.started_ns = perf_counter_ns()
+            if not send.started_ns:
+                send.started_ns = self.started_ns
                 parent = send.sent_in
         if parent is not None:
-            parent.nested(1, self.start_ns)
+            parent.nested(1, self.started_ns)
         return 0
 
     def end(self, error=None):
@@ -261,25 +304,29 @@ cdef class CallBase:
     cdef int finish(self, error) except -1:
         cdef int64_t now = perf_counter_ns()
         with cython.critical_section(self.send):
-            self.send.end_ns = now
+            self.send.ended_ns = now
             self.send.running -= 1
-        if self.nested_sends:
-            self.nested(-self.nested_sends, now)
         if error is not None:
             self.fail(type(error).__name__)
-        self.end_ns = now
+        with cython.critical_section(self):
+            if self.nested_sends:
+                self.count_nested(-self.nested_sends, now)
+            self.ended_ns = now
         if error is not None:
             self.fail(describe_exception(error))
         return 0
 
     cdef void nested(self, int change, int64_t now) noexcept:
         with cython.critical_section(self):
-            if not self.end_ns:
-                if self.nested_sends == 0:
-                    self.nested_since = now
-                self.nested_sends += change
-                if self.nested_sends == 0:
-                    self.nested_ns += now - self.nested_since
+            self.count_nested(change, now)
+
+    cdef inline void count_nested(self, int change, int64_t now) noexcept:
+        if not self.ended_ns:
+            if self.nested_sends == 0:
+                self.nested_since = now
+            self.nested_sends += change
+            if self.nested_sends == 0:
+                self.nested_so_far_ns += now - self.nested_since
 
     cdef int fail(self, str raised) except -1:
         with cython.critical_section(self):
@@ -291,17 +338,25 @@ cdef class CallBase:
 cdef class TraceBase:
     cdef object __weakref__
     cdef readonly list calls
-    cdef public bint is_open
+    cdef unsigned int has_opened    # by load() and store(), as sends ask what the thread changes that closes it
     cdef public Py_ssize_t max_records
 
     def __init__(self, Py_ssize_t max_records):
         self.calls = []
         self.max_records = max_records
 
+    @property
+    def is_open(self):
+        return load(&self.has_opened) != 0
+
+    @is_open.setter
+    def is_open(self, bint is_open):
+        store(&self.has_opened, is_open)
+
     cdef int note(self, CallBase call) except -1:
-        if self.is_open:
+        if load(&self.has_opened):
             self.calls.append(call)
-            if len(self.calls) > self.max_records:
+            if PyList_GET_SIZE(<PyObject *>self.calls) > self.max_records:
                 self.fold()
         return 0
 
@@ -324,7 +379,7 @@ cdef SendBase new_send(signal, sender, tuple traces):
     cdef SendBase send = <SendBase>new_instance(<PyTypeObject *>send_class)
     send.open(signal, sender, traces)
     send.frame = own_frame()
-    send.before = send.frame.call
+    send.before = call_in(send.frame)
     return send
 
 
@@ -336,7 +391,7 @@ cdef PyObject *new_recorded_response(
     cdef CallBase record = <CallBase>new_instance(<PyTypeObject *>call_class)
     record.begin(send, <object>receiver)
     be_in_frame_of(send)
-    send.frame.call = record
+    put_call(send.frame, record)
     response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     if response == NULL:
         return recorded_failure(self, <object>receiver, robust, record)
@@ -372,7 +427,7 @@ cdef int finish(CallBase record, error) except -1:
 
 cdef int close_send(SendBase send) except -1:
     be_in_frame_of(send)
-    send.frame.call = send.before
+    put_call(send.frame, send.before)
     send.frame = send.before = None
     send.end(False)
     return 0

@@ -1,7 +1,8 @@
 """Threads that do to one signal whatever can be done, all at once: python -m tests.stress --threads 2 8 --seconds 60.
 
-Each knows what its sends must reach: the stable receivers, which nobody touches, and its own, which nobody else
-touches; each of them once, in the order of registration. At the end the signal must have these, and nobody else.
+Before that, two threads that each do one thing: see collisions.py. Here each thread does everything, and knows what its
+sends must reach: the stable receivers, which nobody touches, and its own, which nobody else touches; each of them once,
+in the order of registration. At the end the signal must have these, and nobody else.
 """
 
 import argparse
@@ -249,6 +250,8 @@ def switching_often():
 
 def main():
     import csignals
+    import csignals.testing
+    from tests.collisions import collide_all
 
     def place(name):
         if name == "standalone":
@@ -263,6 +266,7 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m tests.stress", description=__doc__.partition("\n\n")[2])
     parser.add_argument("--threads", type=int, nargs="+", default=[2, 4, 8], help="how many at once (default: 2 4 8)")
     parser.add_argument("--seconds", type=float, default=60, help="for each of these, and each place (default: 60)")
+    parser.add_argument("--pair", type=float, default=0.3, help="seconds for each pair of acts (default: 0.3; 0: none)")
     parser.add_argument("--place", choices=PLACES, action="append", help="whose signal (default: both)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -270,6 +274,10 @@ def main():
     print(f"Python {sys.version.split()[0]} {gil}, engine: {csignals.IMPLEMENTATION}, {os.cpu_count()} cores")
     with switching_often():
         for name in options.place or PLACES:
+            if options.pair:
+                pairs = collide_all(csignals, place(name), options.pair)
+                print(f"{name}, {pairs} pairs of acts, {options.pair:g} s each")
+                sys.stdout.flush()
             for threads in options.threads:
                 done = Storm(csignals, place(name), threads, options.seed).run(options.seconds)
                 each = ", ".join(f"{count:,} {act}" for act, count in done.most_common())

@@ -6,7 +6,14 @@ import sys
 import threading
 
 import pytest
-from implementations import collect_where_references_are_not_counted, collecting_after, environment, has_thresholds
+from collisions import collide_all
+from implementations import (
+    collect_where_references_are_not_counted,
+    collecting_after,
+    environment,
+    has_thresholds,
+    load,
+)
 from stress import Storm
 
 
@@ -181,6 +188,11 @@ def test_a_strong_receiver_s_finalizer_runs_without_the_lock(signal):
 def test_threads_that_do_all_at_once_lose_double_and_mix_up_nothing(csignals, make, threads, budget):
     done = Storm(csignals, make, threads).run(0.8 * budget)
     assert min(done[act] for act in ("send", "connect", "disconnect", "assign", "drop", "drop_sender")) > 0
+
+
+def test_a_thread_may_send_whatever_another_one_does(implementation, csignals, make, budget):
+    load(implementation, "csignals.testing")    # as an act captures
+    assert collide_all(csignals, make, 0.02 * budget, beside=["send"]) >= 20
 
 
 def test_to_import_csignals_does_not_bring_back_the_gil(implementation):
