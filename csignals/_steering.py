@@ -54,6 +54,8 @@ def audible(signal: Any, sender: object, live: Live) -> Live:
         if mute is not None and mute.is_open and mute.covers(signal, sender):
             sync, async_ = live
             live = [each for each in sync if mute.spares(each)], [each for each in async_ if mute.spares(each)]
+    if uncalled.known and is_awaited(signal, sender):
+        note_called(signal, sender, (*live[0], *live[1]))   # by whoever asked: a subclass's send calls them by itself
     return live
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
 from types import FunctionType
 from typing import Any
@@ -11,11 +12,12 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
+from django.utils.inspect import func_accepts_kwargs
 
 from csignals import _dispatch, _watching
 from csignals import signal as standalone
 from csignals._together import await_each
-from csignals._uncalled import watch
+from csignals._uncalled import note_disconnected, uncalled, watch
 from csignals.aio import asend, asend_robust, make_await_receivers
 from csignals.django import _gather
 from csignals.listing import represent
@@ -49,6 +51,8 @@ def install() -> None:
                 _theirs[name] = found
                 _replaced.add(name)
                 setattr(Signal, name, ours)
+        if dispatcher.func_accepts_kwargs is func_accepts_kwargs:
+            dispatcher.func_accepts_kwargs = _func_accepts_kwargs
 
 
 def uninstall() -> None:
@@ -68,6 +72,8 @@ def uninstall() -> None:
                     setattr(Signal, name, _theirs[name])
             if vars(Signal).get(name) is _theirs[name]:
                 _replaced.remove(name)
+        if dispatcher.func_accepts_kwargs is _func_accepts_kwargs:
+            dispatcher.func_accepts_kwargs = func_accepts_kwargs
         for each in gc.get_objects():
             if issubclass(type(each), Signal):      # isinstance() would wake up lazy objects
                 vars(each).pop(TABLE, None)
@@ -122,25 +128,46 @@ def _methods() -> dict[str, Any]:
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
-    if not (weak and _is_in_force and _watching.is_debugging()):
+    if not (weak and _is_in_force and _watching.is_debugging() and _sees_sends()):
         return _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    # Asked before, as under DEBUG a cache of Django's takes hold of the receiver, for a while.
-    is_trap = _watching.is_trap(receiver)
     before = list(self.receivers or ())
     result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    for entry in self.receivers[-1:]:
-        if all(entry is not other for other in before):
+    key = _dispatch.make_key(receiver, sender, dispatch_uid)
+    for entry in _new_entries(before, self.receivers):
+        if entry[0] == key:     # or it is another thread's
             watch(self, entry, receiver, sender)
-            if is_trap:
-                _watching.warn(receiver)
     return result
+
+
+def _sees_sends() -> bool:
+    """Return whether no send can call a receiver without csignals."""
+    return "_live_receivers" in _replaced or {"send", "send_robust"} <= _replaced
+
+
+def _new_entries(before: list[Any], after: list[Any]) -> list[Any]:
+    """Return the entries that a list did not have before. `connect` appends them; dead ones may be gone."""
+    size = len(before)
+    if len(after) >= size and (not before or after[size - 1] is before[-1]):
+        return after[size:]
+    known = set(map(id, before))
+    return [entry for entry in after if id(entry) not in known]
 
 
 def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> Any:
     disconnected = _theirs["disconnect"](self, receiver, sender, dispatch_uid)
     # It must not keep alive what was disconnected. Now the lock is free: a finalizer may want it.
     vars(self).pop(TABLE, None)
+    if uncalled.known:
+        note_disconnected(self, _dispatch.make_key(receiver, sender, dispatch_uid))
     return disconnected
+
+
+def _func_accepts_kwargs(func: Any) -> bool:
+    """Return what Django's function does, without its cache: that keeps the last 512 receivers alive, under DEBUG."""
+    is_method = inspect.ismethod(func)
+    function = func.__func__ if is_method else func
+    hash(function)      # an unhashable one is refused, as by a cache
+    return standalone.accepts_kwargs(func, lambda: list(standalone.parameters_of(function).values())[is_method:])
 
 
 def _log_robust_failure(self: Any, receiver: Any, err: Exception) -> None:
