@@ -11,10 +11,11 @@ from functools import partial
 from types import FunctionType, MethodType
 from weakref import ReferenceType, ref
 
-from csignals import _blocks, _watching
+from csignals import _blocks
 from csignals._blocks import identities, identity
 from csignals._dispatch_py import NONE_ID
 from csignals._names import Description, Memo, describe, describe_sender
+from csignals._watching import calling_place, warn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,21 +24,26 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from csignals._dispatch_py import Entry, Receiver
+    from csignals._watching import Place
 
     #: Of a function: the number of partials around it, its module, its qualified name, and the code that was written.
     Notes: TypeAlias = tuple[int, Any, str, CodeType]
 
 
+def is_anybody_watched() -> bool:
+    return any(any(senders.copy().values()) for senders in uncalled.known.copy().values())
+
+
 def stop_asking(is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
     """Have sends ask here no longer if nobody is watched. Runs at any time: so it waits for no lock."""
-    if not is_finalizing() and not uncalled.known:
+    if not is_finalizing() and not is_anybody_watched():
         _blocks.update(wait=False)
 
 
-#: Those that are watched, of each signal by the id of the sender, then by their own. The compiled engine looks here by
-#: itself.
+#: Those that are watched: of each signal that had any, a `Senders`. The compiled engine looks here by itself.
 uncalled = Memo(after_death=stop_asking)
 _collected = Memo()     # those that died, of each signal by what they are called
+_blocks.reasons.append(is_anybody_watched)
 
 
 class NeverCalled:
@@ -45,13 +51,14 @@ class NeverCalled:
 
     __slots__ = ("dispatch_uid", "file", "is_async", "line", "receiver", "sender", "signal")
 
-    def __init__(self, signal: Any, watch: Watch) -> None:
-        description = watch.description()
+    def __init__(self, signal: Any, entry: Entry, watch: Watch) -> None:
+        uid, receiver_id = entry[0][0], watch.receiver_id
+        description = description_of(watch.notes)
         #: The signal itself.
         self.signal = signal
         #: What the receiver was connected under, if not under itself.
-        self.dispatch_uid = watch.dispatch_uid()
-        self.is_async = watch.is_async
+        self.dispatch_uid = None if type(uid) is type(receiver_id) and uid == receiver_id else uid
+        self.is_async = len(entry) > 2 and bool(entry[-1])
         #: The receiver's dotted name, and where it is written, as far as it says.
         self.receiver = description.name
         self.file = description.file
@@ -65,101 +72,69 @@ class NeverCalled:
         return self.receiver, self.file, self.line, self.sender
 
 
-class Watch(ref):   # type: ignore[type-arg]  # subscribing it takes an import
-    """A reference to a receiver, or to a method's object, that is waited for to be called, or to die.
+class Senders(dict):    # type: ignore[type-arg]  # subscribing it takes an import
+    """Those of a signal that are watched, by the id of the sender, where there may be none, then by their own."""
 
-    It notes little: a connect is frequent, and a death is not. All the references in it have callbacks, as Python 3.15
-    clears the others, of what is collected together, only after those are called. It keeps nothing that could hold the
-    receiver.
-    """
-
-    __slots__ = (
-        "is_async", "is_method", "key", "notes", "place", "receiver_id", "sender", "sender_reference", "signal",
-    )  # fmt: skip
+    __slots__ = ("signal",)
 
     signal: ReferenceType[Any]
-    sender_reference: ReferenceType[Any] | None     # None for any sender, and for one that has no weak references
-    key: tuple[Any, Any]
-    receiver_id: Any
-    is_async: bool
-    is_method: bool
-    sender: str | None
-    notes: Notes | Description
-    place: _watching.Place
-
-    def description(self) -> Description:
-        """Return what the receiver was called, and where it is written: what describe() said of it."""
-        if isinstance(self.notes, Description):
-            return self.notes
-        partials, module, name, code = self.notes
-        if type(module) is str and module != "builtins":
-            name = f"{module}.{name}"
-        name = "functools.partial(" * partials + name + ")" * partials
-        return Description(name, code.co_filename, code.co_firstlineno)
-
-    def dispatch_uid(self) -> Any:
-        uid = self.key[0]
-        return None if type(uid) is type(self.receiver_id) and uid == self.receiver_id else uid
 
 
-def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-    """Note that a receiver died, unless it was called or disconnected before, or its signal or sender dies as well.
+class Watch(ref):   # type: ignore[type-arg]
+    """A reference to a receiver, or to a method's object, that is waited for to be called, or to die.
 
-    Runs at any time: so it takes no lock. What may fail, or run anybody's code, comes last.
+    A connect is frequent, and a death is not: so it has what words can be made of, and nothing that holds the receiver.
+    Each reference to something else has a callback, as Python 3.15 clears those that have none, of what is collected
+    together, only after the callbacks of the others.
     """
-    if is_finalizing():     # then modules are being emptied
-        return
-    signal, sender = watch.signal(), watch.sender_reference
-    is_of_dead_sender = sender is not None and sender() is None
-    if signal is None or not take_off(signal, watch):
-        return
-    stop_asking()
-    if is_of_dead_sender or not is_connected(signal, watch.key):
-        return
-    death = NeverCalled(signal, watch)
-    deaths = _collected.get(signal)
-    if deaths is None:
-        _collected.keep(signal, deaths := {})
-    deaths[death.place] = death
-    for trace in _blocks.traces.opened:
-        if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
-            trace.never_called.append(death)
-    if _blocks.is_dispatched(signal):   # or else others send it, of whom nothing is known
-        _watching.warn(warning_of(death, watch.is_method), watch.place)
+
+    __slots__ = "key", "notes", "place", "receiver_id", "sender", "sender_reference", "senders"
+
+    senders: Senders
+    key: tuple[Any, Any]        # the entry's
+    receiver_id: Any
+    notes: Notes | Description
+    place: Place
+    sender: str | None
+    sender_reference: ReferenceType[Any] | None     # None for any sender, and for one that has no weak references
 
 
-def warning_of(death: NeverCalled, is_method: bool) -> str:
-    written = "" if death.file is None else f" ({death.file}:{death.line})"
-    held = "its object" if is_method else "it"
-    return (
-        f"The receiver {death.receiver}{written} was collected before it was ever called: nothing held {held} but the "
-        f"signal, which holds it weakly. Keep a reference to {held}, or connect it with weak=False."
-    )
+def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
+    """Watch a receiver that was just connected weakly, by this entry. To be called by ``connect`` itself.
 
-
-def watch(signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
-    """Watch a receiver that was just connected weakly, by this entry. To be called by ``connect`` itself."""
-    target: Any = receiver
-    receiver_id = identity(receiver)
-    if type(receiver) is MethodType:
+    This is most of what a connect costs more in development: so all that is common is done in here.
+    """
+    kind, target = type(receiver), receiver
+    receiver_id: Any = id(receiver)
+    if kind is MethodType:
         target = receiver.__self__
-    elif hasattr(receiver, "__self__") and hasattr(receiver, "__func__"):   # it passes for one
+        receiver_id = id(target), id(receiver.__func__)
+    elif hasattr(receiver, "__func__") and hasattr(receiver, "__self__"):   # it passes for one
         target = receiver.__self__
         receiver_id = identities(receiver)[0]
     each = Watch(target, note_death)
-    each.signal = ref(signal, ignore)
-    each.key = key = entry[0]
     each.receiver_id = receiver_id
-    each.is_async = len(entry) > 2 and bool(entry[-1])
-    each.is_method = target is not receiver
-    each.notes = notes_of(receiver)
-    each.place = _watching.calling_place(sys._getframe(1))
-    each.sender = describe_sender(sender)
-    each.sender_reference = None if sender is None else _sender_reference(each, sender)
-    senders = uncalled.get(signal)
+    if kind is FunctionType and not hasattr(receiver, "__wrapped__"):
+        each.notes = 0, receiver.__module__, receiver.__qualname__, receiver.__code__
+    else:
+        each.notes = notes_of(receiver)
+    each.place = calling_place(sys._getframe(2))
+    if sender is None:
+        each.sender = each.sender_reference = None
+    else:
+        each.sender = describe_sender(sender)
+        each.sender_reference = _sender_reference(each, sender)
+    each.key = key = entry[0]
+    senders = uncalled.known.get(id(signal))
     if senders is None:
-        uncalled.keep(signal, senders := {})
-    senders.setdefault(key[1], {})[id(each)] = each
+        senders = Senders()
+        senders.signal = ref(signal, ignore)
+        uncalled.keep(signal, senders)
+    each.senders = senders
+    watches = senders.get(key[1])
+    if watches is None:
+        watches = senders.setdefault(key[1], {})
+    watches[id(each)] = each
     if not _blocks.is_asked:
         _blocks.update()
 
@@ -170,6 +145,10 @@ def _sender_reference(watch: Watch, sender: Any) -> ReferenceType[Any] | None:
         return ref(target, lambda _: forget(watch))
     except TypeError:
         return None
+
+
+def ignore(reference: object) -> None:
+    """Be the callback of a reference that needs one for no other reason than to be cleared in time."""
 
 
 def notes_of(receiver: Receiver) -> Notes | Description:
@@ -202,50 +181,96 @@ def _written(function: FunctionType) -> CodeType | None:
     return None
 
 
-def ignore(reference: object) -> None:
-    """Be the callback of a reference that needs one for no other reason than to be cleared in time."""
+def description_of(notes: Notes | Description) -> Description:
+    """Return what describe() said, or would have said, of a receiver."""
+    if isinstance(notes, Description):
+        return notes
+    partials, module, name, code = notes
+    if type(module) is str and module != "builtins":
+        name = f"{module}.{name}"
+    name = "functools.partial(" * partials + name + ")" * partials
+    return Description(name, code.co_filename, code.co_firstlineno)
+
+
+def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    """Note that a receiver died, unless it was called or disconnected before, or its signal or sender dies as well.
+
+    Runs at any time: so it takes no lock. What may fail, or run anybody's code, comes last.
+    """
+    if is_finalizing():     # then modules are being emptied
+        return
+    signal, sender = watch.senders.signal(), watch.sender_reference
+    is_of_dead_sender = sender is not None and sender() is None
+    if not take_off(watch) or signal is None:
+        return
+    stop_asking()
+    entry = entry_of(signal, watch.key)
+    if entry is None or is_of_dead_sender:
+        return
+    death = NeverCalled(signal, entry, watch)
+    deaths = _collected.get(signal)
+    if deaths is None:
+        _collected.keep(signal, deaths := {})
+    deaths[death.place] = death
+    for trace in _blocks.traces.opened:
+        if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
+            trace.never_called.append(death)
+    if _blocks.is_dispatched(signal):   # or else others send it, of whom nothing is known
+        warn(warning_of(death, is_method=type(watch.receiver_id) is tuple), watch.place)
+
+
+def warning_of(death: NeverCalled, is_method: bool) -> str:
+    written = "" if death.file is None else f" ({death.file}:{death.line})"
+    held = "its object" if is_method else "it"
+    return (
+        f"The receiver {death.receiver}{written} was collected before it was ever called: nothing held {held} but the "
+        f"signal, which holds it weakly. Keep a reference to {held}, or connect it with weak=False."
+    )
+
+
+def entry_of(signal: Any, key: Any) -> Entry | None:
+    """Return the entry of a signal's list that has this very key."""
+    receivers = signal.receivers
+    for entry in receivers[:] if isinstance(receivers, list) else ():
+        if type(entry) is tuple and entry[0] is key:
+            return entry
+    return None
 
 
 def forget(watch: Watch) -> None:
     """Watch a receiver no longer, as its sender died. Runs at any time: so it takes no lock."""
-    signal = watch.signal()
-    if signal is not None and take_off(signal, watch):
-        stop_asking()
+    watch.senders.pop(watch.key[1], None)
+    watch.sender_reference = None   # which holds the watch
+    stop_asking()
 
 
-def take_off(signal: Any, watch: Watch) -> bool:
+def take_off(watch: Watch) -> bool:
     """Watch a receiver no longer. Returns whether it was."""
-    sender_id = watch.key[1]
-    senders = uncalled.get(signal) or {}
-    watches = senders.get(sender_id, {})
-    if watches.pop(id(watch), None) is None:    # it was not, or another thread came first
+    watches = watch.senders.get(watch.key[1])
+    if watches is None or watches.pop(id(watch), None) is None:     # it was not, or another thread came first
         return False
     watch.sender_reference = None   # which holds the watch
-    if not watches:
-        senders.pop(sender_id, None)
-    if not senders:
-        uncalled.forget(signal)
     return True
 
 
-def is_connected(signal: Any, key: Any) -> bool:
-    receivers = signal.receivers
-    return isinstance(receivers, list) and any(type(entry) is tuple and entry[0] is key for entry in receivers[:])
-
-
 def note_disconnected(signal: Any, key: tuple[Any, Any]) -> None:
-    """Take off whom a signal does not have any more, by what the connection was known by."""
-    watches = (uncalled.get(signal) or {}).get(key[1])
+    """Take off whom a signal does not have any more, by what the connection was known by.
+
+    Sends go on asking even if nobody else is watched: to end that takes longer than all this, and others follow.
+    """
+    senders = uncalled.known.get(id(signal))
+    watches = None if senders is None else senders.get(key[1])
     if watches:
-        for each in watches.copy().values():
-            if each.key == key:     # sends go on asking: to end that takes longer than all this, and others follow
-                take_off(signal, each)
+        for number, each in watches.copy().items():
+            if each.key == key:
+                watches.pop(number, None)
+                each.sender_reference = None    # which holds the watch
 
 
 def is_awaited(signal: Any, sender: object) -> bool:
     """Return whether a send could reach somebody who is watched."""
     senders = uncalled.get(signal)
-    return senders is not None and (NONE_ID in senders or identity(sender) in senders)
+    return senders is not None and bool(senders.get(NONE_ID) or senders.get(identity(sender)))
 
 
 def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> None:
@@ -261,7 +286,7 @@ def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> N
         if len(found) < len(awaited) and not _are_connected(signal, known_as):
             found = awaited
         for each in found:
-            take_off(signal, each)
+            take_off(each)
     stop_asking()
 
 
@@ -273,13 +298,6 @@ def _are_connected(signal: Any, known_as: list[list[Any]]) -> bool:
             receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
             connected.update(identities(receiver)[:1])
     return all(not connected.isdisjoint(numbers) for numbers in known_as)
-
-
-def is_anybody_watched() -> bool:
-    return bool(uncalled.known)
-
-
-_blocks.reasons.append(is_anybody_watched)
 
 
 def never_called(signal: Any) -> list[NeverCalled]:

@@ -20,8 +20,10 @@ modules = sys.modules
 attribute_of = object.__getattribute__
 conf: Any = None    # Django's module that has its settings, once it is there
 
-#: Packages whose frames stand between ``connect`` and the line that a user wrote.
-PASSED_OVER = "csignals", "django"
+#: Django's modules between ``connect`` and the line that a user wrote. Where the last of them is among these, it was a
+#: model yet to come that was connected to, and Django made that model in between.
+REGISTRY = "django.apps.registry"
+DJANGO = frozenset(("django.dispatch.dispatcher", "django.db.models.signals", REGISTRY))
 
 #: Of code whose module is not loaded, or not any more: what was shown already, as modules note it for themselves.
 _registry: dict[Any, Any] = {}
@@ -54,16 +56,20 @@ def is_debugging() -> bool:
 
 
 def calling_place(frame: FrameType) -> Place:
-    """Return the innermost place that is not in csignals or in Django, from a frame outwards.
+    """Return where ``connect`` was called, from its caller's frame outwards: the first place not in csignals or Django.
 
     Not the line: to find that takes the longer, the more lines the code has.
     """
+    is_in_registry = False
     while True:
         name = frame.f_globals.get("__name__")
         if type(name) is not str:
             name = "<string>"   # as `warnings` calls it
+        is_in_registry = is_in_registry or name == REGISTRY
+        if name not in DJANGO and not name.startswith("django." if is_in_registry else "csignals."):
+            return frame.f_code, frame.f_lasti, name
         outer = frame.f_back
-        if outer is None or name.partition(".")[0] not in PASSED_OVER:
+        if outer is None:
             return frame.f_code, frame.f_lasti, name
         frame = outer
 

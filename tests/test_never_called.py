@@ -191,9 +191,9 @@ def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receiv
 @pytest.mark.parametrize("end", ["it is called", "it dies", "its signal dies"])
 def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkeypatch, end):
     engine = load(implementation, "csignals._dispatch_py")
-    uncalled = load(implementation, "csignals._uncalled").uncalled
+    uncalled = load(implementation, "csignals._uncalled")
     gc.collect()
-    uncalled.known.clear()      # of what other tests have left, for as long as it lives
+    uncalled.uncalled.known.clear()     # of what other tests have left, for as long as it lives
     signal, local = make(), receiver()
     signal.connect(local)
     assert engine.steering is not None
@@ -206,7 +206,7 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
     else:
         del signal
     gc.collect()
-    assert not uncalled.known
+    assert not uncalled.is_anybody_watched()
     assert engine.steering is None
 
 

@@ -29,6 +29,7 @@ _lock = threading.RLock()
 _ours: dict[str, Any] = {}      # what is put on the class, by name; made once, so that it is known again
 _theirs: dict[str, Any] = {}    # Django's own methods, by name; None where it has none
 _is_in_force = False            # between install() and uninstall()
+_sees_sends = False             # whether then no send can call a receiver without csignals
 _replaced: set[str] = set()     # where ours is on the class, or in somebody's wrapper that is
 
 
@@ -40,7 +41,7 @@ def install() -> None:
     """
     if django.VERSION < (4, 2):
         raise ImproperlyConfigured(f"csignals.django needs Django 4.2 or newer, this is {django.get_version()}")
-    global _is_in_force
+    global _is_in_force, _sees_sends
     with _lock:
         _is_in_force = True
         if not _ours:
@@ -51,6 +52,7 @@ def install() -> None:
                 _theirs[name] = found
                 _replaced.add(name)
                 setattr(Signal, name, ours)
+        _sees_sends = "_live_receivers" in _replaced or {"send", "send_robust"} <= _replaced
         if dispatcher.func_accepts_kwargs is func_accepts_kwargs:
             dispatcher.func_accepts_kwargs = _func_accepts_kwargs
 
@@ -61,9 +63,9 @@ def uninstall() -> None:
     A method that somebody else has replaced meanwhile stays theirs, and goes on working: if it calls the one
     that it found, which is csignals', that does what Django's would do. Thread-safe.
     """
-    global _is_in_force
+    global _is_in_force, _sees_sends
     with _lock:
-        _is_in_force = False
+        _is_in_force = _sees_sends = False
         for name in list(_replaced):
             if vars(Signal).get(name) is _ours[name]:
                 if _theirs[name] is None:
@@ -128,28 +130,24 @@ def _methods() -> dict[str, Any]:
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
-    if not (weak and _is_in_force and _watching.is_debugging() and _sees_sends()):
+    if not (weak and _sees_sends and _watching.is_debugging()):
         return _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    before = list(self.receivers or ())
+    before = self.receivers
+    size = len(before) if before else 0
     result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    key = _dispatch.make_key(receiver, sender, dispatch_uid)
-    for entry in _new_entries(before, self.receivers):
-        if entry[0] == key:     # or it is another thread's
-            watch(self, entry, receiver, sender)
+    after = self.receivers
+    # Django appends to the list, or to another one without the dead entries: then the old one stays as it was.
+    new = after[size:] if after is before else _not_in(before, after)
+    if new:
+        key = _dispatch.make_key(receiver, sender, dispatch_uid)
+        for entry in new:
+            if entry[0] == key:     # or it is another thread's
+                watch(self, entry, receiver, sender)
     return result
 
 
-def _sees_sends() -> bool:
-    """Return whether no send can call a receiver without csignals."""
-    return "_live_receivers" in _replaced or {"send", "send_robust"} <= _replaced
-
-
-def _new_entries(before: list[Any], after: list[Any]) -> list[Any]:
-    """Return the entries that a list did not have before. `connect` appends them; dead ones may be gone."""
-    size = len(before)
-    if len(after) >= size and (not before or after[size - 1] is before[-1]):
-        return after[size:]
-    known = set(map(id, before))
+def _not_in(before: Any, after: list[Any]) -> list[Any]:
+    known = set(map(id, before or ()))
     return [entry for entry in after if id(entry) not in known]
 
 
