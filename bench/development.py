@@ -202,7 +202,7 @@ def main():
     if arguments.mode:
         print(json.dumps(measure(arguments.mode, arguments.rounds)))
         return 0
-    rounds = arguments.rounds or (11 if arguments.quick else 101)
+    rounds = arguments.rounds or (7 if arguments.quick else 31)
     is_met = [report(mode, run(mode, rounds)) for mode in (DEV, DEBUG)]
     return 0 if all(is_met) else 3
 
