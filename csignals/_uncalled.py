@@ -131,8 +131,7 @@ def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
     senders = uncalled.known.get(id(signal))
     if senders is None:
         senders = Senders()
-        senders.signal = ref(signal, ignore)
-        uncalled.keep(signal, senders)
+        senders.signal = uncalled.keep(signal, senders)  # type: ignore[assignment]  # any signal has weak references
     watches = senders.get(key[1])
     if watches is None:
         watches = _new_watches(senders, key[1], sender)
@@ -155,10 +154,6 @@ def _new_watches(senders: Senders, sender_id: Any, sender: Any) -> Any:
         if is_method or watches.sender is None:
             watches.words = describe_sender(sender)
     return senders.setdefault(sender_id, watches)
-
-
-def ignore(reference: object) -> None:
-    """Be the callback of a reference that needs one for no other reason than to be cleared in time."""
 
 
 def notes_of(receiver: Receiver) -> Notes | Description:
