@@ -55,7 +55,8 @@ def audible(signal: Any, sender: object, live: Live) -> Live:
             sync, async_ = live
             live = [each for each in sync if mute.spares(each)], [each for each in async_ if mute.spares(each)]
     if uncalled.known and is_awaited(signal, sender):
-        note_called(signal, sender, (*live[0], *live[1]))   # by whoever asked: a subclass's send calls them by itself
+        # A subclass's send may call them by itself. has_listeners() calls nobody, but a send mostly follows.
+        note_called(signal, sender, (*live[0], *live[1]))
     return live
 
 

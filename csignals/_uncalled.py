@@ -1,7 +1,8 @@
 """Weak receivers that no send has reached: that one of them dies is worth knowing, as somebody meant it to be called.
 
 They are watched in development only (see _watching.py). While there are any, each send asks whether its signal has one
-for its sender, and if so takes off whom it reaches. Sends that csignals has no part in are not known of.
+for its sender, and if so takes off whom it reaches. ``_live_receivers`` does so as well, for those who send by what it
+returns. Sends that csignals has no part in are not known of.
 """
 
 from __future__ import annotations
@@ -126,7 +127,10 @@ def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
         each.notes = 0, receiver.__module__, receiver.__qualname__, receiver.__code__
     else:
         each.notes = notes_of(receiver)
-    each.place = calling_place(sys._getframe(2))
+    try:
+        each.place = calling_place(sys._getframe(2))
+    except ValueError:      # C code calls connect, and no Python code that: as at exit
+        each.place = calling_place(sys._getframe(1))
     each.key = key = entry[0]
     senders = uncalled.known.get(id(signal))
     if senders is None:

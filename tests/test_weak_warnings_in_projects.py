@@ -73,6 +73,19 @@ next(running)
     assert run(implementation, "-X", "dev", "-c", script).stderr == ""
 
 
+AT_EXIT = """
+import atexit, csignals
+kept = csignals.Signal(), (lambda **named: print("called"))
+atexit.register(kept[0].send, None)
+atexit.register(kept[0].connect, kept[1])
+"""
+
+
+def test_connect_may_be_called_by_no_python_code(implementation):
+    done = run(implementation, "-X", "dev", "-c", AT_EXIT)
+    assert (done.stdout, done.stderr) == ("called\n", "")
+
+
 LOSE = """
 import csignals
 signal = csignals.Signal()
