@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 from weakref import ReferenceType, ref
 
 from csignals import _blocks
@@ -21,7 +21,6 @@ from csignals._watching import calling_place, warn
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import CodeType
     from typing import Any, TypeAlias
 
     from csignals._dispatch_py import Entry, Receiver
@@ -198,7 +197,8 @@ def description_of(notes: Notes | Description) -> Description:
     if type(module) is str and module != "builtins":
         name = f"{module}.{name}"
     name = "functools.partial(" * partials + name + ")" * partials
-    return Description(name, code.co_filename, code.co_firstlineno)
+    is_known = type(code) is CodeType   # PyPy has functions of C that have another
+    return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
 
 
 def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:

@@ -13,7 +13,7 @@ import django
 import django.dispatch
 import pytest
 from asgiref.sync import SyncToAsync
-from implementations import collect, environment, load
+from implementations import collect, collect_where_references_are_not_counted, environment, load
 from receivers import Listener, Other, Sender
 
 
@@ -24,6 +24,7 @@ def watching(implementation, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", module.WeakReceiverWarning)
         yield
+        collect_where_references_are_not_counted()
 
 
 @pytest.fixture

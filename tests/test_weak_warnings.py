@@ -329,13 +329,10 @@ def receivers_of_all_kinds():
 
 def test_a_receiver_is_described_after_its_death_as_in_its_life(implementation):
     uncalled, names = load(implementation, "csignals._uncalled"), load(implementation, "csignals._names")
-    described = 0
     for receiver in receivers_of_all_kinds():
         notes = uncalled.notes_of(receiver)
-        described += notes is names.describe(receiver)
         found, expected = uncalled.description_of(notes), names.describe(receiver)
         assert (found.name, found.file, found.line) == (expected.name, expected.file, expected.line)
-    assert described == 8
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("standalone", [1, 1, 1]), ("Django's", [1, 2, 2])])
@@ -500,7 +497,8 @@ def test_django_s_check_says_what_it_always_said(subject, drop_in):
     drop_in.uninstall()
     assert django.dispatch.dispatcher.func_accepts_kwargs is django.utils.inspect.func_accepts_kwargs
     assert ours == said_by_connect(django.dispatch.Signal())
-    assert len(set(ours)) == 6
+    assert set(map(type, ours)) == {tuple, type(None)}
+    assert {said[0] for said in ours if said} == {TypeError, ValueError}
     drop_in.install()
 
 

@@ -32,8 +32,8 @@ def main(signal):
 
 def hear(**named): pass
 
-kept = Listener()
-main(csignals.Signal())
+kept, signal = Listener(), csignals.Signal()
+main(signal)
 """
 
 
