@@ -27,6 +27,7 @@ MOST_WRAPPERS = 100     # one around the other: some may go round in a circle
 
 _lock = threading.RLock()
 _asked: Any = None      # the module _steering.py
+is_asked = False        # whether sends certainly ask
 #: Each says whether there is anything for which sends have to ask.
 reasons: list[Callable[[], bool]] = []
 
@@ -100,13 +101,15 @@ def update(wait: bool = True) -> None:
 
     Unless it may `wait`, it leaves that to whoever is doing the same.
     """
+    global is_asked
     if not _lock.acquire(blocking=wait):
         return
     try:
         done = None
         while done is not (is_wanted := is_any_reason()):   # finalizers may come between, and change that
+            is_asked = False
             _dispatch.steer(_asked if is_wanted else None)
-            done = is_wanted
+            is_asked = done = is_wanted
     finally:
         _lock.release()
 

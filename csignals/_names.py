@@ -36,14 +36,15 @@ class Memo:
     def get(self, target: object) -> Any:
         return self.known.get(id(target))
 
-    def keep(self, target: Any, value: Any) -> None:
-        """Keep what is known of an object; or nothing, if that has no weak references."""
+    def keep(self, target: Any, value: Any) -> ref[Any] | None:
+        """Keep what is known of an object, and return a reference to it; or nothing, if it has no weak references."""
         number = id(target)
         try:
-            self._references[number] = ref(target, lambda _: self._forget_dead(number))
+            reference = self._references[number] = ref(target, lambda _: self._forget_dead(number))
         except TypeError:
-            return
+            return None
         self.known[number] = value
+        return reference
 
     def forget(self, target: object) -> None:
         self._forget(id(target))

@@ -49,6 +49,9 @@ def audible(signal: Any, sender: object, live: Live) -> Live:
         if mute is not None and mute.is_open and mute.covers(signal, sender):
             sync, async_ = live
             live = [each for each in sync if mute.spares(each)], [each for each in async_ if mute.spares(each)]
+    if uncalled.known and is_awaited(signal, sender):
+        # A subclass's send may call them by itself. has_listeners() calls nobody, but a send mostly follows.
+        note_called(signal, sender, (*live[0], *live[1]))
     return live
 
 

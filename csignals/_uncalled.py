@@ -1,31 +1,43 @@
 """Weak receivers that no send has reached: that one of them dies is worth knowing, as somebody meant it to be called.
 
 They are watched in development only (see _watching.py). While there are any, each send asks whether its signal has one
-for its sender, and if so takes off whom it reaches. Sends that csignals has no part in are not known of.
+for its sender, and if so takes off whom it reaches. ``_live_receivers`` does so as well, for those who send by what it
+returns. Sends that csignals has no part in are not known of.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from weakref import ReferenceType, WeakMethod, ref
+from functools import partial
+from types import CodeType, FunctionType, MethodType
+from weakref import ReferenceType, ref
 
 from csignals import _blocks
 from csignals._blocks import identities, identity, receiver_identity
 from csignals._dispatch_py import NONE_ID, Entry, Receiver
-from csignals._names import Memo, describe, describe_sender
+from csignals._names import Description, Memo, describe, describe_sender
 from csignals._typing import Any
+from csignals._watching import Place, calling_place, warn
+
+#: Of a function: the number of partials around it, its module, its qualified name, and the code that was written.
+Notes = tuple[int, Any, str, CodeType]
+
+
+def is_anybody_watched() -> bool:
+    return any(any(senders.copy().values()) for senders in uncalled.known.copy().values())
 
 
 def stop_asking(is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
     """Have sends ask here no longer if nobody is watched. Runs at any time: so it waits for no lock."""
-    if not is_finalizing() and not uncalled.known:
+    if not is_finalizing() and not is_anybody_watched():
         _blocks.update(wait=False)
 
 
-#: Those that are watched, of each signal by the id of the sender. The compiled engine looks here by itself.
+#: Those that are watched: of each signal that had any, a `Senders`. The compiled engine looks here by itself.
 uncalled = Memo(after_death=stop_asking)
 _collected = Memo()     # those that died, of each signal by what they are called
+_blocks.reasons.append(is_anybody_watched)
 
 
 class NeverCalled:
@@ -33,18 +45,20 @@ class NeverCalled:
 
     __slots__ = ("dispatch_uid", "file", "is_async", "line", "receiver", "sender", "signal")
 
-    def __init__(self, signal: Any, watch: Watch) -> None:
+    def __init__(self, signal: Any, entry: Entry, watch: Watch, sender: str | None) -> None:
+        uid, receiver_id = entry[0][0], watch.receiver_id
+        description = description_of(watch.notes)
         #: The signal itself.
         self.signal = signal
         #: What the receiver was connected under, if not under itself.
-        self.dispatch_uid = watch.dispatch_uid
-        self.is_async = watch.is_async
+        self.dispatch_uid = None if type(uid) is type(receiver_id) and uid == receiver_id else uid
+        self.is_async = len(entry) > 2 and bool(entry[-1])
         #: The receiver's dotted name, and where it is written, as far as it says.
-        self.receiver = watch.description.name
-        self.file = watch.description.file
-        self.line = watch.description.line
+        self.receiver = description.name
+        self.file = description.file
+        self.line = description.line
         #: The sender that it was connected to, in words, or None.
-        self.sender = watch.sender
+        self.sender = sender
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -52,88 +66,218 @@ class NeverCalled:
         return self.receiver, self.file, self.line, self.sender
 
 
-class Watch:
-    """A receiver that is waited for to be called, or to die."""
+class Senders(dict):    # type: ignore[type-arg]  # subscribing it takes an import
+    """Those of a signal that are watched: of each sender, by its id, a `Watches`."""
 
-    __slots__ = (
-        "description", "dispatch_uid", "is_async", "key", "receiver_id", "reference", "sender", "sender_id", "signal",
-    )  # fmt: skip
+    __slots__ = ("signal",)
 
-    def __init__(self, signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
-        self.signal = ref(signal)
-        self.key = entry[0]
-        self.receiver_id = own_uid = receiver_identity(receiver)
-        uid, self.sender_id = self.key
-        self.dispatch_uid = None if type(uid) is type(own_uid) and uid == own_uid else uid
-        self.is_async = len(entry) > 2 and bool(entry[-1])
-        self.sender = describe_sender(sender)
-        self.description = describe(receiver)
-        target: Any = receiver
-        if isinstance(entry[1], WeakMethod):
-            target = target.__self__
-        self.reference: ReferenceType[Any] | None = ref(target, self.note_death)
-
-    def note_death(self, reference: object, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
-        """Note that it died, unless it was called or disconnected before. Runs at any time: so it takes no lock."""
-        if is_finalizing():     # then modules are being emptied
-            return
-        signal = self.signal()
-        if signal is None or not take_off(signal, self):
-            return
-        stop_asking()
-        if not is_connected(signal, self.key):
-            return
-        death = NeverCalled(signal, self)
-        deaths = _collected.get(signal)
-        if deaths is None:
-            _collected.keep(signal, deaths := {})
-        deaths[death.place] = death
-        for trace in _blocks.traces.opened:
-            if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
-                trace.never_called.append(death)
+    signal: ReferenceType[Any]
 
 
-def watch(signal: Any, entry: Entry, receiver: Receiver, sender: object) -> None:
-    """Watch a receiver that was just connected weakly, by this entry."""
-    each = Watch(signal, entry, receiver, sender)
-    senders = uncalled.get(signal)
-    if senders is None:
-        uncalled.keep(signal, senders := {})
-    senders.setdefault(each.sender_id, []).append(each)
-    _blocks.update()
+class Watches(dict):    # type: ignore[type-arg]
+    """Those of a signal and a sender that are watched, by their ids. It stays, if empty, while the sender lives."""
+
+    __slots__ = "sender", "senders", "words"
+
+    senders: Senders
+    sender: ReferenceType[Any] | None   # None for any sender, and for one that has no weak references
+    words: str | None                   # what the sender is called, where the reference does not tell
 
 
-def take_off(signal: Any, watch: Watch) -> bool:
-    """Watch a receiver no longer. Returns whether it was."""
-    senders = uncalled.get(signal) or {}
-    watches = senders.get(watch.sender_id, [])
+class Watch(ref):   # type: ignore[type-arg]
+    """A reference to a receiver, or to a method's object, that is waited for to be called, or to die.
+
+    A connect is frequent, and a death is not: so it has what words can be made of, and nothing that holds the receiver.
+    Each reference to something else has a callback, as Python 3.15 clears those that have none, of what is collected
+    together, only after the callbacks of the others.
+    """
+
+    __slots__ = "key", "notes", "place", "receiver_id", "watches"
+
+    watches: Watches            # where it is
+    key: tuple[Any, Any]        # the entry's
+    receiver_id: Any
+    notes: Notes | Description
+    place: Place
+
+
+def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
+    """Watch a receiver that was just connected weakly, by this entry. To be called by ``connect`` itself.
+
+    This is most of what a connect costs more in development: so all that is common is done in here.
+    """
+    kind, target = type(receiver), receiver
+    receiver_id: Any = id(receiver)
+    if kind is MethodType:
+        target = receiver.__self__
+        receiver_id = id(target), id(receiver.__func__)
+    elif hasattr(receiver, "__func__") and hasattr(receiver, "__self__"):   # it passes for one
+        target = receiver.__self__
+        receiver_id = receiver_identity(receiver)
+    each = Watch(target, note_death)
+    each.receiver_id = receiver_id
+    if kind is FunctionType and not hasattr(receiver, "__wrapped__"):
+        each.notes = 0, receiver.__module__, receiver.__qualname__, receiver.__code__
+    else:
+        each.notes = notes_of(receiver)
     try:
-        watches.remove(watch)
-    except ValueError:      # it was not, or another thread came first
-        return False
-    watch.reference = None
-    if not watches:
-        senders.pop(watch.sender_id, None)
-    if not senders:
-        uncalled.forget(signal)
-    return True
+        each.place = calling_place(sys._getframe(2))
+    except ValueError:      # C code calls connect, and no Python code that: as at exit
+        each.place = calling_place(sys._getframe(1))
+    each.key = key = entry[0]
+    senders = uncalled.known.get(id(signal))
+    if senders is None:
+        senders = Senders()
+        senders.signal = uncalled.keep(signal, senders)  # type: ignore[assignment]  # any signal has weak references
+    watches = senders.get(key[1])
+    if watches is None:
+        watches = _new_watches(senders, key[1], sender)
+    each.watches = watches
+    watches[id(each)] = each
+    if not _blocks.is_asked:
+        _blocks.update()
 
 
-def is_connected(signal: Any, key: Any) -> bool:
+def _new_watches(senders: Senders, sender_id: Any, sender: Any) -> Any:
+    watches = Watches()
+    watches.senders = senders
+    watches.sender = watches.words = None
+    if sender is not None:
+        is_method = type(sender) is MethodType
+        try:
+            watches.sender = ref(sender.__self__ if is_method else sender, lambda _: forget(senders, sender_id))
+        except TypeError:
+            watches.sender = None
+        if is_method or watches.sender is None:
+            watches.words = describe_sender(sender)
+    return senders.setdefault(sender_id, watches)
+
+
+def notes_of(receiver: Receiver) -> Notes | Description:
+    """Return what it takes to describe a receiver once it is dead: its words only where they cannot be made later."""
+    target: Any = receiver
+    partials = 0
+    for _ in range(100):    # as it may go round in a circle
+        kind = type(target)
+        if kind is partial:
+            partials += 1
+            target = target.func
+        elif kind is MethodType:
+            target = target.__func__
+        elif kind is not FunctionType or (written := _written(target)) is None:
+            break
+        else:
+            return partials, target.__module__, target.__qualname__, written
+    return describe(receiver)
+
+
+def _written(function: FunctionType) -> CodeType | None:
+    """Return the code below a function's decorators, if these are functions as well."""
+    for _ in range(100):
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is None:
+            return function.__code__
+        if type(wrapped) is not FunctionType:
+            break
+        function = wrapped
+    return None
+
+
+def description_of(notes: Notes | Description) -> Description:
+    """Return what describe() said, or would have said, of a receiver."""
+    if isinstance(notes, Description):
+        return notes
+    partials, module, name, code = notes
+    if type(module) is str and module != "builtins":
+        name = f"{module}.{name}"
+    name = "functools.partial(" * partials + name + ")" * partials
+    is_known = type(code) is CodeType   # PyPy has functions of C that have another
+    return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
+
+
+def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+    """Note that a receiver died, unless it was called or disconnected before, or its signal or sender dies as well.
+
+    Runs at any time: so it takes no lock. What may fail, or run anybody's code, comes last.
+    """
+    if is_finalizing():     # then modules are being emptied
+        return
+    watches = watch.watches
+    signal = watches.senders.signal()
+    sender = None if watches.sender is None else watches.sender()
+    if not take_off(watch) or signal is None:
+        return
+    stop_asking()
+    entry = entry_of(signal, watch.key)
+    if entry is None or (sender is None and watches.sender is not None):
+        return
+    death = NeverCalled(signal, entry, watch, watches.words or describe_sender(sender))
+    deaths = _collected.get(signal)
+    if deaths is None:
+        _collected.keep(signal, deaths := {})
+    deaths[death.place] = death
+    for trace in _blocks.traces.opened:
+        if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
+            trace.never_called.append(death)
+    if _blocks.is_dispatched(signal):   # or else others send it, of whom nothing is known
+        warn(warning_of(death, is_method=type(watch.receiver_id) is tuple), watch.place)
+
+
+def warning_of(death: NeverCalled, is_method: bool) -> str:
+    written = "" if death.file is None else f" ({death.file}:{death.line})"
+    held = "its object" if is_method else "it"
+    return (
+        f"The receiver {death.receiver}{written} was collected before it was ever called: nothing held {held} but the "
+        f"signal, which holds it weakly. Keep a reference to {held}, or connect it with weak=False."
+    )
+
+
+def entry_of(signal: Any, key: Any) -> Entry | None:
+    """Return the entry of a signal's list that has this very key."""
     receivers = signal.receivers
-    return isinstance(receivers, list) and any(type(entry) is tuple and entry[0] is key for entry in receivers[:])
+    for entry in receivers[:] if isinstance(receivers, list) else ():
+        if type(entry) is tuple and entry[0] is key:
+            return entry
+    return None
+
+
+def forget(senders: Senders, sender_id: Any) -> None:
+    """Watch those of a sender no longer, as it died. Runs at any time: so it takes no lock."""
+    watches = senders.pop(sender_id, None)
+    if watches:
+        watches.clear()     # as they refer to it
+        stop_asking()
+
+
+def take_off(watch: Watch) -> bool:
+    """Watch a receiver no longer. Returns whether it was, and no other thread came first."""
+    return watch.watches.pop(id(watch), None) is not None
+
+
+def note_disconnected(signal: Any, key: tuple[Any, Any]) -> None:
+    """Take off whom a signal does not have any more, by what the connection was known by.
+
+    Sends go on asking even if nobody else is watched: to end that takes longer than all this, and others follow.
+    """
+    senders = uncalled.known.get(id(signal))
+    watches = None if senders is None else senders.get(key[1])
+    if watches:
+        for number, each in watches.copy().items():
+            if each.key == key:
+                watches.pop(number, None)
 
 
 def is_awaited(signal: Any, sender: object) -> bool:
     """Return whether a send could reach somebody who is watched."""
     senders = uncalled.get(signal)
-    return senders is not None and (NONE_ID in senders or identity(sender) in senders)
+    return senders is not None and bool(senders.get(NONE_ID) or senders.get(identity(sender)))
 
 
 def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> None:
     """Take off whom a send is about to call."""
     senders = uncalled.get(signal) or {}
-    awaited = [each for sender_id in (NONE_ID, identity(sender)) for each in senders.get(sender_id, ())[:]]
+    found_under = [senders.get(sender_id, {}).copy() for sender_id in (NONE_ID, identity(sender))]
+    awaited = [each for watches in found_under for each in watches.values()]
     if awaited:
         known_as = [identities(receiver) for receiver in receivers]
         called = {number for numbers in known_as for number in numbers}
@@ -142,7 +286,7 @@ def note_called(signal: Any, sender: object, receivers: Iterable[Receiver]) -> N
         if len(found) < len(awaited) and not _are_connected(signal, known_as):
             found = awaited
         for each in found:
-            take_off(signal, each)
+            take_off(each)
     stop_asking()
 
 
@@ -154,13 +298,6 @@ def _are_connected(signal: Any, known_as: list[list[Any]]) -> bool:
             receiver = entry[1]() if isinstance(entry[1], ReferenceType) else entry[1]
             connected.add(receiver_identity(receiver))
     return all(not connected.isdisjoint(numbers) for numbers in known_as)
-
-
-def is_anybody_watched() -> bool:
-    return bool(uncalled.known)
-
-
-_blocks.reasons.append(is_anybody_watched)
 
 
 def never_called(signal: Any) -> list[NeverCalled]:

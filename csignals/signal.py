@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import MethodType
 from weakref import ReferenceType, WeakMethod, ref
 
 from csignals import _dispatch, _watching, aio
 from csignals._dispatch import add_entry, code_flags, make_key, put_receivers, remove_entry
 from csignals._dispatch_py import Entry, Held, Receiver, is_alive
+from csignals._names import Memo
 from csignals._signal_names import name_of
 from csignals._typing import Any, F
-from csignals._uncalled import watch
+from csignals._uncalled import note_disconnected, uncalled, watch
 
 # As in `inspect`, which takes long to import.
 CO_VARKEYWORDS = 0x08
@@ -92,8 +94,8 @@ class Signal(_dispatch.SignalBase):
 
         Raises TypeError for a receiver that is not callable or, unless ``weak=False``, has no weak
         references. Raises ValueError for one that takes no ``**kwargs``, where Django's settings say DEBUG
-        or Python is in development mode; there, a weak receiver that nothing else holds yet is warned of
-        (`WeakReceiverWarning`). As Django 6.1's ``Signal.connect``.
+        or Python is in development mode; there, a weak receiver that is collected before it was ever called is
+        warned of (`WeakReceiverWarning`). As Django 6.1's ``Signal.connect``.
         """
         flags = code_flags(receiver)
         if not flags & CO_VARKEYWORDS:
@@ -110,10 +112,7 @@ class Signal(_dispatch.SignalBase):
         is_async = bool(flags & CO_COROUTINE) if flags else is_async_receiver(receiver)
         entry = key, reference, sender_reference, is_async
         if add_entry(self, entry) and weak and _watching.is_debugging():
-            is_trap = _watching.is_trap(receiver)
             watch(self, entry, receiver, sender)
-            if is_trap:
-                _watching.warn(receiver)
 
     def disconnect(
         self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None
@@ -122,8 +121,11 @@ class Signal(_dispatch.SignalBase):
 
         Returns whether there was one. As Django 6.1's ``Signal.disconnect``.
         """
-        is_removed = remove_entry(self, make_key(receiver, sender, dispatch_uid))
+        key = make_key(receiver, sender, dispatch_uid)
+        is_removed = remove_entry(self, key)
         self._csignals_table = None     # it must not keep alive what was disconnected
+        if uncalled.known:
+            note_disconnected(self, key)
         return is_removed
 
     def _clear_dead_receivers(self) -> list[Entry]:
@@ -213,10 +215,23 @@ def _check(receiver: object) -> None:
 
 def _accepts_kwargs(receiver: Receiver) -> bool:
     try:
-        parameters = parameters_of(receiver).values()
+        return accepts_kwargs(receiver, lambda: parameters_of(receiver).values())
     except (TypeError, ValueError):     # a callable of C that does not say
         return True
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def accepts_kwargs(receiver: Any, parameters: Callable[[], Iterable[Any]]) -> bool:
+    """Return whether a receiver's parameters include ``**kwargs``. A yes is kept for as long as its function lives."""
+    is_method = type(receiver) is MethodType
+    function, memo = receiver.__func__ if is_method else receiver, _accepting[is_method]
+    if memo.get(function) is None:
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters()):
+            return False
+        memo.keep(function, True)
+    return True
+
+
+_accepting = Memo(), Memo()     # functions that take **kwargs, called as they are and as methods
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, Any]:

@@ -442,16 +442,17 @@ cdef class Recorder:
 
 
 cdef inline bint is_recording() except -1:
+    cdef tuple variables = <tuple?>wrapper.scopes if IS_FREE_THREADED else scopes
     cdef PyObject *scope
     cdef bint is_none
-    for i in range(PyTuple_GET_SIZE(<PyObject *>scopes)):
-        PyContextVar_Get(<object>PyTuple_GET_ITEM(<PyObject *>scopes, i), NULL, &scope)
+    for i in range(PyTuple_GET_SIZE(<PyObject *>variables)):
+        PyContextVar_Get(<object>PyTuple_GET_ITEM(<PyObject *>variables, i), NULL, &scope)
         is_none = scope == <PyObject *>None
         if not is_none and is_recording_in(<object>scope):
             Py_XDECREF(scope)
             return True
         Py_XDECREF(scope)
-    return PyTuple_GET_SIZE(<PyObject *>scopes) == 0
+    return PyTuple_GET_SIZE(<PyObject *>variables) == 0
 
 
 cdef inline bint is_recording_in(scope) except -1:

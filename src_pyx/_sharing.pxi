@@ -19,7 +19,7 @@ Keys: entries (the reference), is_usable      connect, disconnect, sends      no
 Keys: the items of entries                    connect, disconnect; same(),    written under the signal's lock and in the
                                               which sends call too            list's section, read under either of them
 Keys: hashes, room                            connect, disconnect             the signal's lock
-RoutingTable: plain_class                     sends                           atomic
+RoutingTable: own_class, wrapped_class        sends                           atomic
 RoutingTable: names_in, names_nargs,          sends                           the GIL; without it they are not used
   sender_at, names_out
 RoutingTable: all else                        sends                           not changed once a signal has the table
@@ -32,7 +32,12 @@ Steering: all of it                           sends                           no
 send_class, call_class                        sends that record; steer()      written once, in the section of STEERING,
                                                                               before the first Steering is there
 descriptions, class_names, Steering.uncalled  sends that record; Python       CPython; get() takes a reference
+others_classes                                sends                           atomic: a number that is lost costs time
 signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
+wrapper, no_receivers, any_live_lists, framed sends; methods()                written at the first install(), before sends
+                                                                              of Django's signals come here
+scopes                                        sends; look_up_chooser()        the GIL; without it they are not used
+Recorder                                      one send                        no other thread has it
 Hooks by class, in _dispatch_py.py            sends; install()                CPython; a Hooks is not changed
 
 context variables                             sends; who opens a block        CPython; a thread has its context alone

@@ -87,7 +87,8 @@ cdef bint is_awaited(dict uncalled, self, sender) except -1:
     senders = get(uncalled, PyLong_FromVoidPtr(<void *>self))
     # A bound method has another id: there are so few that are senders that it is not worth asking.
     return senders is not None and (
-        NONE_ID in <dict>senders or PyLong_FromVoidPtr(<void *>sender) in <dict>senders or PyMethod_Check(sender)
+        bool(get(<dict>senders, NONE_ID)) or bool(get(<dict>senders, PyLong_FromVoidPtr(<void *>sender)))
+        or PyMethod_Check(sender)
     )
 
 

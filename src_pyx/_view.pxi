@@ -152,7 +152,8 @@ cdef int look_up_chooser(self, RoutingTable table) except -1:
     chooser = OTHERS
     if wrapper is not None and reads_plainly(cls) and wrapper.is_known(getattr(<object>cls, LIVE_RECEIVERS, None)):
         chooser = WRAPPER
-        scopes = wrapper.scopes
+        if not IS_FREE_THREADED:
+            scopes = wrapper.scopes
     if type_version(cls) == version:
         if chooser == OTHERS:
             store(&others_classes[version % REMEMBERED], version)

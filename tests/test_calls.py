@@ -276,7 +276,7 @@ def test_receivers_without_kwargs_are_refused_where_django_debugs(signal, settin
         annotation = "Later" if sys.version_info >= (3, 14) else "'Later'"
         namespace = {}
         exec(f"def annotated(sender: {annotation}, **named): pass", namespace)
-        signal.connect(namespace["annotated"])
+        signal.connect(namespace["annotated"], weak=False)
     assert len(signal.receivers) == 3
 
 

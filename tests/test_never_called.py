@@ -13,7 +13,7 @@ import django
 import django.dispatch
 import pytest
 from asgiref.sync import SyncToAsync
-from implementations import collect, environment, load
+from implementations import collect, collect_where_references_are_not_counted, environment, load
 from receivers import Listener, Other, Sender
 
 
@@ -24,6 +24,7 @@ def watching(implementation, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", module.WeakReceiverWarning)
         yield
+        collect_where_references_are_not_counted()
 
 
 @pytest.fixture
@@ -65,6 +66,24 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
     assert str(gone).endswith("collected and never called")
     assert named(trace.never_called) == named(other.never_called) == ["local"]
     assert trace.never_called[0].signal is signal
+
+
+@pytest.mark.parametrize(
+    ("sender", "words"),
+    [
+        (Sender, "receivers.Sender"),
+        (Sender(), "receivers.Sender object"),
+        (Listener().hear, "receivers.Listener.hear"),
+        ("a string", "a string"),
+        ([], "list object"),
+        (None, None),
+    ],
+)
+def test_its_sender_is_named(csignals, watching, list_receivers, sender, words):
+    signal = csignals.Signal()
+    signal.connect(receiver(), sender)
+    collect()
+    assert [each.sender for each in list_receivers(signal)] == [words]
 
 
 def test_a_receiver_that_was_called_is_not(csignals, make, list_receivers):
@@ -191,9 +210,9 @@ def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receiv
 @pytest.mark.parametrize("end", ["it is called", "it dies", "its signal dies"])
 def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkeypatch, end):
     engine = load(implementation, "csignals._dispatch_py")
-    uncalled = load(implementation, "csignals._uncalled").uncalled
+    uncalled = load(implementation, "csignals._uncalled")
     gc.collect()
-    uncalled.known.clear()      # of what other tests have left, for as long as it lives
+    uncalled.uncalled.known.clear()     # of what other tests have left, for as long as it lives
     signal, local = make(), receiver()
     signal.connect(local)
     assert engine.steering is not None
@@ -206,7 +225,7 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
     else:
         del signal
     gc.collect()
-    assert not uncalled.known
+    assert not uncalled.is_anybody_watched()
     assert engine.steering is None
 
 

@@ -3,7 +3,6 @@
 import copy
 import gc
 import random
-import warnings
 import weakref
 from unittest import mock
 
@@ -259,16 +258,6 @@ def test_a_patched_callback_is_not_kept(csignals):
         assert where(signal, [receiver]) == [0]
         del receiver
         collect_where_references_are_not_counted()
-
-
-def test_without_counted_references_nothing_is_warned_of_in_development(signal, implementation, monkeypatch):
-    watching = load(implementation, "csignals._watching")
-    monkeypatch.setattr(watching, "is_debugging", lambda: True)
-    monkeypatch.setattr(watching, "_METHOD_ALONE", 0)   # as it is on PyPy
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        signal.connect(lambda **named: None)
-    assert len(signal.receivers) == 1
 
 
 @counted

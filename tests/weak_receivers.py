@@ -1,10 +1,12 @@
-"""Receivers that nothing else holds, and receivers that something does: each case connects some of them.
+"""Weak receivers: each case connects some of them.
 
-Where there is one to be warned of, the line ends with a mark.
+Of TRAPS, each is lost uncalled, at once or when it is collected; the line that connects it ends with a mark. What HELD
+return holds their receivers. Those of ENDED are called or disconnected, or nobody could have called them, and they die.
 """
 
 import contextlib
 import functools
+import gc
 import inspect
 import sys
 from unittest import mock
@@ -43,7 +45,8 @@ def renamed(function):
     return lambda **named: function(**named)
 
 
-TRAPS, HELD = [], []
+TRAPS, HELD, ENDED = [], [], []
+REFUSED = set()     # by Django's DEBUG, which wants a signature with **kwargs, and a hash
 
 
 def trap(case):
@@ -53,6 +56,16 @@ def trap(case):
 
 def held(case):
     HELD.append(pytest.param(case, id=case.__name__))
+    return case
+
+
+def ended(case):
+    ENDED.append(pytest.param(case, id=case.__name__))
+    return case
+
+
+def refused(case):
+    REFUSED.add(case)
     return case
 
 
@@ -97,6 +110,7 @@ def a_decorated_local_function(signal, receiver):
 def a_local_function_decorated_for_two_signals(signal, receiver):
     connect = receiver([signal, type(signal)()], sender=Listener)
     connect(make())  # here
+    return connect      # which holds both
 
 
 @trap
@@ -177,6 +191,134 @@ def in_a_frame_that_others_look_at(signal, receiver):
     del frame
 
 
+@trap
+def an_async_function(signal, receiver):
+    async def local(**named):
+        pass
+
+    signal.connect(local)  # here
+
+
+@trap
+def a_decorated_function_in_a_variable(signal, receiver):
+    local = wrapped(make())
+    signal.connect(local)  # here
+
+
+@trap
+def a_partial_of_a_method(signal, receiver):
+    signal.connect(functools.partial(Listener().hear, x=1))  # here
+
+
+@trap
+def an_object(signal, receiver):
+    signal.connect(Listener())  # here
+
+
+@trap
+def an_object_in_a_variable(signal, receiver):
+    listener = Listener()
+    signal.connect(listener)  # here
+
+
+@trap
+def an_object_that_was_decorated(signal, receiver):
+    listener = receiver(signal)(Listener())  # here
+    assert listener
+
+
+@trap
+def a_method_of_an_object_in_a_variable(signal, receiver):
+    listener = Listener()
+    signal.connect(listener.hear)  # here
+
+
+@trap
+def a_method_of_an_object_in_another_function_s_variable(signal, receiver):
+    def connect_it(*args):
+        signal.connect(*args)  # here
+
+    listener = Listener()
+    connect_it(listener.hear)
+
+
+@trap
+def an_object_in_a_cycle(signal, receiver):
+    listener = Listener()
+    listener.itself = listener
+    signal.connect(listener.hear)  # here
+
+
+@trap
+def in_a_list_that_ends(signal, receiver):
+    things = [make()]
+    signal.connect(things[0])  # here
+
+
+@trap
+def in_a_closure_that_ends(signal, receiver):
+    def local(**named):
+        return other
+
+    def other():
+        return local
+
+    signal.connect(local)  # here
+
+
+@trap
+def under_a_dispatch_uid(signal, receiver):
+    signal.connect(make(), dispatch_uid=("a", 1))  # here
+
+
+@trap
+def where_another_is_disconnected(signal, receiver):
+    signal.connect(make(), dispatch_uid="uid")  # here
+    signal.connect(hear, dispatch_uid="other")
+    signal.disconnect(dispatch_uid="other")
+
+
+@trap
+def where_the_wrong_one_is_disconnected(signal, receiver):
+    signal.connect(lambda **named: None, Listener)  # here
+    signal.disconnect(lambda **named: None, Listener)
+
+
+@trap
+def where_another_sender_sends(signal, receiver):
+    local = make()
+    signal.connect(local, sender=Listener)  # here
+    signal.send(dict)
+    signal.send(None)
+
+
+@trap
+def a_class_that_ends(signal, receiver):
+    class Called(type):
+        def __call__(cls, **named):
+            pass
+
+    signal.connect(Called("Local", (), {}))  # here
+
+
+@trap
+def a_mock_that_ends(signal, receiver):
+    signal.connect(mock.Mock())  # here
+
+
+@trap
+def what_is_written_in_c(signal, receiver):
+    signal.connect(functools.lru_cache(wrapped(hear)))  # here
+
+
+@trap
+def in_a_line_of_many(signal, receiver):
+    receiver(  # here
+        signal,
+        sender=Listener,
+    )(make())
+
+
 @held
 def a_function_of_a_module(signal, receiver):
     signal.connect(hear)
@@ -203,88 +345,28 @@ def one_that_is_not_added(signal, receiver):
 
 
 @held
-def a_method_of_an_object_in_a_variable(signal, receiver):
-    listener = Listener()
+def objects_and_their_methods(signal, receiver):
+    listener, other = Listener(), Listener()
     signal.connect(listener.hear)
-    method = listener.hear
-    signal.connect(method, sender=Listener)
-
-
-@held
-def an_object_in_a_variable(signal, receiver):
-    listener = Listener()
-    signal.connect(listener)
-    other = receiver(signal)(Listener())
-    assert other
-
-
-@held
-def an_object_in_the_variable_of_a_coroutine(signal, receiver):
-    async def coroutine():
-        listener = Listener()
-        signal.connect(listener)
-
-    with pytest.raises(StopIteration):
-        coroutine().send(None)
-
-
-@held
-def an_object_in_another_function_s_variable(signal, receiver):
-    def connect_it(*args):
-        signal.connect(*args)
-
-    listener = Listener()
-    connect_it(listener)
-
-
-@held
-def a_local_function_for_as_long_as_its_function_runs(signal, receiver):
-    def local(**named):
-        pass
-
-    signal.connect(local)
-    try:
-        signal.send(None)
-    finally:
-        signal.disconnect(local)
-
-
-@held
-def a_local_function_that_uses_itself_for_as_long_as_its_function_runs(signal, receiver):
-    def local(**named):
-        local.calls = 1
-
-    signal.connect(local)
-    signal.disconnect(local)
-
-
-@held
-def a_partial_for_as_long_as_a_with_block(signal, receiver):
-    @contextlib.contextmanager
-    def connected():
-        local = functools.partial(hear)
-        signal.connect(local, sender=Listener)
-        try:
-            yield
-        finally:
-            signal.disconnect(local, sender=Listener)
-
-    with connected():
-        signal.send(None)
+    signal.connect(receiver(signal)(other))
+    return listener, other
 
 
 @held
 def in_a_list_or_a_dict(signal, receiver):
-    things = [make(), functools.partial(hear), Listener().hear, Listener()]
+    listener = Listener()
+    things = [make(), functools.partial(hear), listener, wrapped(hear)]
     by_name = {"receiver": make(), "other": 1}
-    for each in (*things, by_name["receiver"]):
+    for each in (*things, by_name["receiver"], things[2].hear):
         signal.connect(each)
+    return things, by_name
 
 
 @held
 def in_a_tuple_in_a_list(signal, receiver):
     things = [("first", make())]
     signal.connect(things[0][1])
+    return things
 
 
 @held
@@ -292,6 +374,25 @@ def in_an_attribute(signal, receiver):
     listener = Listener()
     listener.receiver = make()
     signal.connect(listener.receiver)
+    return listener
+
+
+@held
+def in_an_attribute_that_it_comes_to_later(signal, receiver):
+    listener = Listener()
+    local = make()
+    signal.connect(local)
+    vars(listener)["receivers"] = {"local": [local]}
+    return listener
+
+
+@held
+def what_a_function_returns_that_connected_it(signal, receiver):
+    @receiver(signal)
+    def local(**named):
+        pass
+
+    return local
 
 
 @held
@@ -301,16 +402,10 @@ def in_a_global(signal, receiver):
 
 
 @held
-def a_global_by_its_name(signal, receiver):
-    with mock.patch.dict(globals(), hear=wrapped(hear)):
-        signal.connect(hear)
-
-
-@held
 def in_a_partial_that_stays(signal, receiver):
     local = make()
-    globals()["a_global"] = functools.partial(local)
     signal.connect(local)
+    return functools.partial(local)
 
 
 @held
@@ -341,12 +436,26 @@ def in_a_default_argument(signal, receiver):
         pass
 
     signal.connect(local)
+    return other
 
 
 @held
 def in_a_cache(signal, receiver):
     cached = functools.lru_cache(make)
     signal.connect(cached())
+    return cached
+
+
+@held
+def in_a_generator_that_goes_on(signal, receiver):
+    def generator():
+        local = make()
+        signal.connect(local)
+        yield
+
+    running = generator()
+    next(running)
+    return running
 
 
 @held
@@ -355,14 +464,19 @@ def a_class(signal, receiver):
         def __call__(cls, **named):
             pass
 
-    signal.connect(Called("Local", (), {}))
-    signal.connect(type("Local", (), {"__init__": hear}))
+    cls = Called("Local", (), {})
+    signal.connect(cls)
+    return cls
 
 
 @held
-def what_is_written_in_c(signal, receiver):
-    signal.connect({}.update)
-    signal.connect(functools.lru_cache(hear))
+@refused
+def what_has_no_signature(signal, receiver):
+    cls, update = type("Local", (), {"__init__": hear}), {}.update
+    signal.connect(cls)
+    if sys.implementation.name == "cpython":    # elsewhere it is the method of a dict, which has no weak references
+        signal.connect(update)
+    return cls, update
 
 
 @held
@@ -370,9 +484,11 @@ def a_mock(signal, receiver):
     receiver = mock.Mock()
     signal.connect(receiver)
     signal.connect(receiver.attribute)
+    return receiver
 
 
 @held
+@refused
 def what_answers_nobody(signal, receiver):
     class Meta(type):
         def __getattr__(cls, name):
@@ -398,3 +514,110 @@ def what_answers_nobody(signal, receiver):
 
     things = [Hostile()]
     signal.connect(things[0], sender=Hostile)
+    return things
+
+
+@ended
+def a_local_function_that_was_called(signal, receiver):
+    local = make()
+    signal.connect(local)
+    signal.send(None)
+
+
+@ended
+def all_that_were_called(signal, receiver):
+    listener, other, lists = Listener(), Listener(), [type(signal)(), type(signal)()]
+    signal.connect(listener)
+    signal.connect(other.hear, sender=Listener)
+    receiver([signal, *lists], sender=Listener)(partial := functools.partial(hear))
+    signal.connect(decorated := wrapped(hear), dispatch_uid="uid")
+    for each in signal, *lists:
+        assert each.send_robust(Listener)
+    assert partial and decorated
+
+
+@ended
+def a_local_function_that_is_disconnected(signal, receiver):
+    def local(**named):
+        pass
+
+    signal.connect(local)
+    try:
+        pass
+    finally:
+        signal.disconnect(local)
+
+
+@ended
+def a_local_function_that_uses_itself_and_is_disconnected(signal, receiver):
+    def local(**named):
+        local.calls = 1
+
+    signal.connect(local)
+    signal.disconnect(local)
+
+
+@ended
+def a_partial_for_as_long_as_a_with_block(signal, receiver):
+    @contextlib.contextmanager
+    def connected():
+        local = functools.partial(hear)
+        signal.connect(local, sender=Listener)
+        try:
+            yield
+        finally:
+            signal.disconnect(local, sender=Listener)
+
+    with connected():
+        pass
+
+
+@ended
+def under_a_dispatch_uid_as_the_test_client_does(signal, receiver):
+    def store(data, **named):
+        pass
+
+    on_render = functools.partial(store, {})
+    signal.connect(on_render, dispatch_uid="template-render-1")
+    signal.connect(Listener().hear, dispatch_uid="request-exception-1", weak=False)
+    signal.disconnect(dispatch_uid="template-render-1")
+    signal.disconnect(dispatch_uid="request-exception-1")
+
+
+@ended
+def a_method_that_another_reference_to_it_disconnects(signal, receiver):
+    listener = Listener()
+    signal.connect(listener.hear, sender=Listener)
+    assert signal.disconnect(listener.hear, sender=Listener) in (True, None)
+
+
+@ended
+def one_that_the_list_does_not_have_any_more(signal, receiver):
+    local = make()
+    signal.connect(local)
+    with signal.lock:
+        signal.receivers = []
+        signal.sender_receivers_cache.clear()
+
+
+@ended
+def an_object_that_hears_itself(signal, receiver):
+    listener = Listener()
+    signal.connect(listener.hear, sender=listener)
+
+
+@ended
+def a_class_and_what_hears_it(signal, receiver):
+    """As a historical model and its field in a migration."""
+    cls = type("Model", (), {"field": Listener()})
+    cls.field.model = cls
+    signal.connect(cls.field.hear, sender=cls)
+
+
+@ended
+def one_whose_sender_died_before(signal, receiver):
+    local, cls = make(), type("Model", (), {})
+    signal.connect(local, sender=cls)
+    del cls
+    for _ in range(3):
+        gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import threading
 from types import FunctionType
 from typing import Any
@@ -11,13 +12,14 @@ import django
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
+from django.utils.inspect import func_accepts_kwargs
 
 from csignals import _dispatch, _dispatch_py, _watching
 from csignals import signal as standalone
 from csignals._names import attribute
 from csignals._once import refuse_reload
 from csignals._together import await_each
-from csignals._uncalled import watch
+from csignals._uncalled import note_disconnected, uncalled, watch
 from csignals.aio import asend, asend_robust, make_await_receivers
 from csignals.django import _gather
 from csignals.django._settings import asks_sentry
@@ -33,6 +35,7 @@ _lock = threading.RLock()
 _ours: dict[str, Any] = {}      # what is put on the class, by name; made once, so that it is known again
 _theirs: dict[str, Any] = {}    # Django's own methods, by name; None where it has none
 _is_in_force = False            # between install() and uninstall()
+_sees_sends = False             # whether then no send can call a receiver without csignals
 _replaced: set[str] = set()     # where ours is on the class, or in somebody's wrapper that is
 
 
@@ -44,7 +47,7 @@ def install() -> None:
     """
     if django.VERSION < (4, 2):
         raise ImproperlyConfigured(f"csignals.django needs Django 4.2 or newer, this is {django.get_version()}")
-    global _is_in_force
+    global _is_in_force, _sees_sends
     with _lock:
         _is_in_force = True
         if not _ours:
@@ -56,6 +59,9 @@ def install() -> None:
                 _theirs[name] = found
                 _replaced.add(name)
                 setattr(Signal, name, ours)
+        _sees_sends = "_live_receivers" in _replaced or {"send", "send_robust"} <= _replaced
+        if dispatcher.func_accepts_kwargs is func_accepts_kwargs:
+            dispatcher.func_accepts_kwargs = _func_accepts_kwargs
         look_anew()
 
 
@@ -72,9 +78,9 @@ def uninstall() -> None:
     A method that somebody else has replaced meanwhile stays theirs, and goes on working: if it calls the one
     that it found, which is csignals', that does what Django's would do. Thread-safe.
     """
-    global _is_in_force
+    global _is_in_force, _sees_sends
     with _lock:
-        _is_in_force = False
+        _is_in_force = _sees_sends = False
         for name in list(_replaced):
             if vars(Signal).get(name) is _ours[name]:
                 if _theirs[name] is None:
@@ -84,6 +90,8 @@ def uninstall() -> None:
             if vars(Signal).get(name) is _theirs[name]:
                 _replaced.remove(name)
         look_anew()
+        if dispatcher.func_accepts_kwargs is _func_accepts_kwargs:
+            dispatcher.func_accepts_kwargs = func_accepts_kwargs
         for each in gc.get_objects():
             if issubclass(type(each), Signal):      # isinstance() would wake up lazy objects
                 vars(each).pop(TABLE, None)
@@ -172,25 +180,42 @@ def _methods() -> dict[str, Any]:
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
-    if not (weak and _is_in_force and _watching.is_debugging()):
+    if not (weak and _sees_sends and _watching.is_debugging()):
         return _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    # Asked before, as under DEBUG a cache of Django's takes hold of the receiver, for a while.
-    is_trap = _watching.is_trap(receiver)
-    before = list(self.receivers or ())
+    before = self.receivers
+    size = len(before) if before else 0
     result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
-    for entry in self.receivers[-1:]:
-        if all(entry is not other for other in before):
-            watch(self, entry, receiver, sender)
-            if is_trap:
-                _watching.warn(receiver)
+    after = self.receivers
+    # Django appends to the list, or to another one without the dead entries: then the old one stays as it was.
+    new = after[size:] if after is before else _not_in(before, after)
+    if new:
+        key = _dispatch.make_key(receiver, sender, dispatch_uid)
+        for entry in new:
+            if entry[0] == key:     # or it is another thread's
+                watch(self, entry, receiver, sender)
     return result
+
+
+def _not_in(before: Any, after: list[Any]) -> list[Any]:
+    known = set(map(id, before or ()))
+    return [entry for entry in after if id(entry) not in known]
 
 
 def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> Any:
     disconnected = _theirs["disconnect"](self, receiver, sender, dispatch_uid)
     # It must not keep alive what was disconnected. Now the lock is free: a finalizer may want it.
     vars(self).pop(TABLE, None)
+    if uncalled.known:
+        note_disconnected(self, _dispatch.make_key(receiver, sender, dispatch_uid))
     return disconnected
+
+
+def _func_accepts_kwargs(func: Any) -> bool:
+    """Return what Django's function does, without its cache: that keeps the last 512 receivers alive, under DEBUG."""
+    is_method = inspect.ismethod(func)
+    function = func.__func__ if is_method else func
+    hash(function)      # an unhashable one is refused, as by a cache
+    return standalone.accepts_kwargs(func, lambda: list(standalone.parameters_of(function).values())[is_method:])
 
 
 def _log_robust_failure(self: Any, receiver: Any, err: Exception) -> None:
