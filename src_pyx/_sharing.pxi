@@ -34,8 +34,8 @@ send_class, call_class                        sends that record; steer()      wr
 descriptions, class_names, Steering.uncalled  sends that record; Python       CPython; get() takes a reference
 others_classes                                sends                           atomic: a number that is lost costs time
 signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
-wrapper, no_receivers, any_live_lists, framed sends; methods()                written at the first install(), before sends
-                                                                              of Django's signals come here
+wrapper, no_receivers, any_live_lists,        sends; methods()                written at the first install(), before
+  framed                                                                        sends of Django's signals come here
 scopes                                        sends; look_up_chooser()        the GIL; without it they are not used
 Recorder                                      one send                        no other thread has it
 Hooks by class, in _dispatch_py.py            sends; install()                CPython; a Hooks is not changed
