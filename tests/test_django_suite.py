@@ -41,6 +41,16 @@ WHOLE = (
 SETTINGS = """
 from test_sqlite import *
 """
+BEHIND_SENTRY = """
+import sentry_sdk
+from sentry_sdk.integrations.django import DjangoIntegration
+from sentry_sdk.transport import Transport
+class Silent(Transport):
+    def capture_envelope(self, envelope):
+        pass
+sentry_sdk.init(dsn="http://key@sentry.invalid/1", transport=Silent)
+assert sentry_sdk.get_client().get_integration(DjangoIntegration).signals_spans
+"""
 INSTALLED = """
 import atexit
 import csignals.django
@@ -86,9 +96,9 @@ def outcome(source, tmp_path_factory):
     """Return a function that runs tests of a release, and says how that went."""
     known = {}
 
-    def run(release, labels, implementation=None, is_traced=False):
+    def run(release, labels, implementation=None, is_traced=False, is_behind_sentry=False):
         settings = tmp_path_factory.mktemp("settings")
-        parts = SETTINGS, INSTALLED * bool(implementation), TRACED * is_traced
+        parts = BEHIND_SENTRY * is_behind_sentry, SETTINGS, INSTALLED * bool(implementation), TRACED * is_traced
         (settings / "suite_settings.py").write_text("".join(parts))
         path = source(release), settings, Path(load("python").__file__).parent.parent
         done = subprocess.run(
@@ -103,7 +113,8 @@ def outcome(source, tmp_path_factory):
         )
         report = re.search(r"^csignals: .*", done.stdout, re.MULTILINE)
         if implementation:
-            assert report and report[0] == f"csignals: {implementation} {release} csignals", done.stdout[-3000:]
+            owners = f"csignals{' sentry_sdk.integrations.django.signals_handlers' * is_behind_sentry}"
+            assert report and report[0] == f"csignals: {implementation} {release} {owners}", done.stdout[-3000:]
         else:
             assert not report
         traced = re.search(r"^traced: (\d+)$", done.stdout, re.MULTILINE)
@@ -155,3 +166,10 @@ def test_what_passes_without_csignals_passes_under_a_trace(outcome, implementati
     stock, traced = outcome(release, WHOLE), outcome(release, WHOLE, implementation, True)
     print(f"Django {release}: without csignals {stock}; traced {traced}")
     assert traced == stock, traced.output[-5000:]
+
+
+@pytest.mark.parametrize("release", SUPPORTED)
+def test_what_passes_behind_sentry_alone_passes_with_csignals_too(outcome, implementation, release):
+    stock, ours = outcome(release, WHOLE, None, False, True), outcome(release, WHOLE, implementation, False, True)
+    print(f"Django {release}, behind Sentry: without csignals {stock}; with it {ours}")
+    assert ours == stock, ours.output[-5000:]
