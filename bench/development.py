@@ -26,7 +26,7 @@ RATIOS = (IN_DJANGO, STOCK), (STANDALONE, STOCK_CHECKING)
 MOST_OF_CONNECT, MOST_OF_REQUEST, MOST_GROWTH = 3, 1.15, 1.5
 HEAPS = 100_000, 500_000    # the first is what a new project has
 PAGE = "{% for item in items %}<p>{{ item }} of {{ request.path }}, for {{ user.is_staff }}</p>{% endfor %}"
-PAGES = {       # the second is told only: hardly anybody tests one
+PAGES = {       # the second has no bar: there is next to nothing in it but what connects
     "a request of the test client, a page": ("/page/", MOST_OF_REQUEST),
     "a request of the test client, empty": ("/empty/", None),
 }
