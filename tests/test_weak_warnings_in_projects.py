@@ -308,3 +308,24 @@ def run(implementation, *arguments, code=0):
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def test_what_django_itself_connects_is_not_warned_of(implementation):
+    """The options of a model listen to a signal, and those of a model in a migration die with it."""
+    script = f"""
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["csignals.django", "django.contrib.contenttypes", "django.contrib.auth"], DEBUG=True,
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
+)
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+{COLLECT}
+import csignals
+from django.core.signals import setting_changed
+assert any(each.is_collected for each in csignals.list_receivers(setting_changed))
+"""
+    done = run(implementation, "-X", "dev", "-c", script)
+    assert (done.returncode, done.stderr) == (0, "")
