@@ -16,8 +16,21 @@ from implementations import environment, load
 from sentry_sdk.integrations.django import DjangoIntegration, signals_handlers
 from test_packages import run
 
+
+def names_of(code):
+    """Return what code, and the code of the functions in it, names."""
+    inner = [names_of(each) for each in code.co_consts if isinstance(each, type(code))]
+    return {*code.co_names}.union(*inner)
+
+
 either_place = pytest.mark.parametrize("place", ["first", "last"])
 RECORDED = {"sampled", "streamed", "installed again"}
+BEGINS_TRACES = hasattr(signals_handlers, "has_span_streaming_enabled") and "get_current_span" not in names_of(
+    signals_handlers.patch_signals.__code__
+)
+recorded_only_under_a_span = pytest.mark.skipif(
+    BEGINS_TRACES, reason="in sentry-sdk 2.62 to 2.66.0 a span may begin a trace, so that each receiver is asked for"
+)
 SAME_TRACES = {"spans off", "no integration", "uninstalled"}     # receivers are called directly in stock Django, too
 
 
@@ -64,6 +77,7 @@ def test_what_would_be_sent_is_the_same(implementation, place, patches):
             assert observed["traces of events"] == stock[title]["traces of events"], title
 
 
+@recorded_only_under_a_span
 def test_events_outside_of_recorded_spans_name_the_request_s_span(implementation):
     """The known difference: in stock Django they name that of a receiver, which is never sent."""
     ours = seen("first", implementation, PROJECT_SENTRY="once")
@@ -87,7 +101,7 @@ def patched(drop_in):
     """Sentry's patch of the class, and its SDK at work; both are gone again at the end."""
     original = vars(Signal)["_live_receivers"]
     signals_handlers.patch_signals()
-    scope = sentry_sdk.get_global_scope()
+    scope = sentry_sdk.Scope.get_global_scope()
     client, before = scope.client, dict(DjangoIntegration.__dict__)
     sentry_sdk.init(
         dsn="http://key@sentry.invalid/1", transport=Silent, traces_sample_rate=1.0, default_integrations=False,
@@ -120,6 +134,7 @@ def callers(signal):
     return [response for _, response in signal.send(None)]
 
 
+@recorded_only_under_a_span
 def test_receivers_are_called_directly_while_nothing_is_recorded(patched):
     signal = Signal()
     signal.connect(heard)
@@ -138,6 +153,7 @@ def test_receivers_are_called_directly_while_nothing_is_recorded(patched):
     assert "wrapper" not in callers(signal)
 
 
+@recorded_only_under_a_span
 def test_each_receiver_is_in_a_span_if_one_is_recorded_then(patched):
     """A receiver may begin a transaction, which those after it are then called in."""
     signal, begun = Signal(), []
