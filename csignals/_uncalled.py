@@ -219,8 +219,7 @@ def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizi
     for trace in _blocks.traces.opened:
         if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
             trace.never_called.append(death)
-    # If others send the signal, nothing is known of calls. And what Django connects to by itself, nobody else can keep:
-    # the options of the models that migrations make listen to `setting_changed`.
+    # Or else others send it, of whom nothing is known. What Django connects by itself, it lets go of on purpose.
     if _blocks.is_dispatched(signal) and not watch.place[2].startswith("django."):
         warn(warning_of(death, is_method=type(watch.receiver_id) is tuple), watch.place)
 

@@ -264,11 +264,14 @@ for _ in range(3):
     assert post_init.receivers[0][1]() is not None
     del state
     gc.collect()
+
+from django.core.management import call_command
+call_command("migrate", verbosity=0)    # a historical User has its options told of settings, as long as it lives
 """
 
 
 def test_historical_models_lose_nothing(implementation, tmp_path):
-    installed = "csignals.django", "django.contrib.contenttypes"
+    installed = "csignals.django", "django.contrib.contenttypes", "django.contrib.auth"
     done = run(implementation, "-c", PROJECT + HISTORY + COLLECT, tmp_path, "debug", *installed)
     assert (done.stdout, done.stderr) == ("", "")
 

@@ -5,6 +5,7 @@ under DEBUG.
 """
 
 import gc
+import warnings
 
 import sentry_sdk
 from django.db import models
@@ -80,6 +81,7 @@ with csignals.mute(receivers=[reindex, notify, listener.method, stranger.method]
     observed["all muted"] = [send(), post_save.has_listeners(Order)]
 observed["after"] = [send(), post_save.has_listeners(Order)]
 
+warnings.simplefilter("ignore", csignals.WeakReceiverWarning)
 mortal_signal = Signal()
 called, uncalled = Listener(), Listener()
 mortal_signal.connect(called.method)
