@@ -100,7 +100,9 @@ cdef inline RoutingTable known_table(View *view):
 
 cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
     """Return what chooses the receivers of a send."""
-    if is_others_class(Py_TYPE(self)):
+    cdef PyTypeObject *cls = Py_TYPE(self)
+    cdef bint is_own = table is not None and is_version(cls, &table.own_class)
+    if not is_own and is_others_class(cls):
         return OTHERS
     if view.attributes == NULL:
         if not view.is_base:
@@ -109,25 +111,30 @@ cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
         has_key(view.attributes, <PyObject *>LIVE_RECEIVERS, view.receivers)
     ):
         return OTHERS
-    return chooser_of_class(Py_TYPE(self), table)
+    return OWN if is_own else chooser_of_class(cls, table)
 
 
-cdef inline bint is_others_class(PyTypeObject *cls) noexcept:
-    """Return whether it is remembered that others choose the receivers of a class's signals."""
-    cdef unsigned int version = type_version(cls)
-    return version != 0 and load(&others_classes[version % REMEMBERED]) == version
-
-
-cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept:
-    """Return what chooses the receivers of a class's signals. Runs nobody's code.
+cdef inline bint is_version(PyTypeObject *cls, unsigned int *remembered) noexcept:
+    """Return whether a class has a version, and it is this one.
 
     CPython numbers the versions of all classes: no other class has a version's number, nor this one once it is changed.
     """
     cdef unsigned int version = type_version(cls)
-    if version != 0:
-        if table is not None and load(&table.own_class) == version:
+    return load(remembered) == version != 0
+
+
+cdef inline bint is_others_class(PyTypeObject *cls) noexcept:
+    """Return whether it is remembered that others choose the receivers of a class's signals."""
+    return is_version(cls, &others_classes[type_version(cls) % REMEMBERED])
+
+
+cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept:
+    """Return what chooses the receivers of a class's signals. Runs nobody's code."""
+    cdef unsigned int version = type_version(cls)
+    if table is not None:
+        if is_version(cls, &table.own_class):
             return OWN
-        if table is not None and load(&table.wrapped_class) == version:
+        if is_version(cls, &table.wrapped_class):
             return WRAPPER
     if is_others_class(cls):
         return OTHERS
