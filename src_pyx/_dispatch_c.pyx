@@ -65,12 +65,24 @@ ctypedef int (*Log)(object, object, object) noexcept
 
 cdef PyTypeObject *signal_class     # csignals.Signal
 
-# What the hooks of all classes say, so that a send need not look for its own.
-cdef object wrapper = None          # a KnownWrapper
-cdef tuple scopes = ()              # those of the wrapper
-cdef object no_receivers = None
-cdef bint any_live_lists = False
-cdef tuple framed = ()              # the signals that keep their frames
+
+@cython.auto_pickle(False)
+@cython.final
+cdef class AllHooks:
+    """What the hooks of all classes say, so that a send need not look for its own. Never changed, but replaced."""
+
+    cdef object wrapper         # a KnownWrapper
+    cdef object no_receivers
+    cdef bint any_live_lists
+    cdef tuple framed           # the signals that keep their frames
+
+    def __cinit__(self):
+        self.framed = ()
+
+
+cdef AllHooks all_hooks = AllHooks.__new__(AllHooks)
+cdef tuple scopes = ()          # those of the wrapper
+cdef object HOOKS = object()    # in whose critical section these two are replaced
 
 cdef PyMethodDef LIVE_RECEIVERS_DEF
 cdef PyMethodDef LIVE_LIST_DEF
@@ -89,6 +101,16 @@ include "_arguments.pxi"
 
 
 # --- The methods ---------------------------------------------------------------------------------------------
+
+cdef inline AllHooks hooks_now():
+    with cython.critical_section(HOOKS):
+        return all_hooks
+
+
+cdef inline tuple scopes_now():
+    with cython.critical_section(HOOKS):
+        return scopes
+
 
 cdef inline int open_slots(Slots *slots, Py_ssize_t arguments, Py_ssize_t receivers) except -1:
     # One more in front: whom we call may use the place before the arguments.
@@ -143,7 +165,7 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
         return call_python(_dispatch_py.live_receivers, self, args, nargs, names)   # which Python refuses
     table = current_table(self)
     run = table.run_of(args[0])
-    if table.most(run) == 0 and no_receivers is not None and look_up_chooser(self, table) != OWN:
+    if table.most(run) == 0 and hooks_now().no_receivers is not None and look_up_chooser(self, table) != OWN:
         note_unheard(self, <object>args[0], table)      # as a wrapper asks
     live = new_live(table, run, False), new_live(table, run, True) if table.has_async else []
     by = None if is_unsteered_now() else steering_now()
@@ -180,6 +202,7 @@ def is_unheard(signal, sender):
 
 cdef bint is_surely_unheard(signal, sender, RoutingTable table) except -1:
     """The same, given the signal's routing table if that is known to be right."""
+    no_receivers = hooks_now().no_receivers
     if no_receivers is None or not getattr(signal, "use_caching", False):
         return False
     if table is None:
@@ -193,7 +216,8 @@ cdef bint is_surely_unheard(signal, sender, RoutingTable table) except -1:
 
 
 cdef int note_unheard(signal, sender, RoutingTable table) except -1:
-    if not getattr(signal, "use_caching", False):
+    no_receivers = hooks_now().no_receivers
+    if no_receivers is None or not getattr(signal, "use_caching", False):
         return 0
     try:
         if signal.sender_receivers_cache.get(sender) is not no_receivers:
@@ -206,7 +230,7 @@ cdef int note_unheard(signal, sender, RoutingTable table) except -1:
 cdef inline tuple ask_live(signal, sender):
     """Return the sync and the async receivers that ``_live_receivers`` says."""
     live = signal._live_receivers(sender)
-    if any_live_lists:
+    if hooks_now().any_live_lists:
         live = both_kinds(signal, live)
     if type(live) is tuple and PyTuple_GET_SIZE(<PyObject *>live) == 2:
         return <tuple>live
@@ -436,13 +460,13 @@ cdef class Recorder:
         if not is_recording():
             return None
         if not self.is_asked:
-            self.caller_of_all = wrapper.caller(self.signal)
+            self.caller_of_all = hooks_now().wrapper.caller(self.signal)
             self.is_asked = True
         return self.caller_of_all
 
 
 cdef inline bint is_recording() except -1:
-    cdef tuple variables = <tuple?>wrapper.scopes if IS_FREE_THREADED else scopes
+    cdef tuple variables = scopes_now()
     cdef PyObject *scope
     cdef bint is_none
     for i in range(PyTuple_GET_SIZE(<PyObject *>variables)):
@@ -581,15 +605,18 @@ define(&SEND_ROBUST_DEF, <void *>fast_send_robust, _dispatch_py.send_robust, "($
 
 def methods(type cls, hooks):
     """Return the methods with which this engine dispatches a class of signals."""
-    global signal_class, wrapper, no_receivers, any_live_lists, framed
+    global signal_class, all_hooks
     cdef PyMethodDef *live = &LIVE_LIST_DEF if hooks.has_live_list else &LIVE_RECEIVERS_DEF
     if issubclass(cls, SignalBase):
         signal_class = <PyTypeObject *>cls
     _dispatch_py.methods(cls, hooks)    # which keeps the hooks
-    wrapper = hooks.wrapper or wrapper
-    no_receivers = _dispatch_py.no_receivers
-    any_live_lists = any_live_lists or hooks.has_live_list
-    framed += hooks.keep_frames
+    cdef AllHooks known = hooks_now(), following = AllHooks.__new__(AllHooks)
+    following.wrapper = hooks.wrapper or known.wrapper
+    following.no_receivers = _dispatch_py.no_receivers
+    following.any_live_lists = known.any_live_lists or hooks.has_live_list
+    following.framed = known.framed + hooks.keep_frames
+    with cython.critical_section(HOOKS):
+        following, all_hooks = all_hooks, following
     return {
         "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, live),
         "has_listeners": PyDescr_NewMethod(<PyTypeObject *>cls, &HAS_LISTENERS_DEF),

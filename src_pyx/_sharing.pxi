@@ -24,7 +24,7 @@ RoutingTable: names_in, names_nargs,          sends                           th
   sender_at, names_out
 RoutingTable: all else                        sends                           not changed once a signal has the table
 what weak references refer to                 sends; CPython                  CPython; new_referent() takes a reference
-View, Slots, Chain; a send's own references   one send                        no other thread has them
+View, Slots, Chain, Recorder                  one send                        no other thread has them
 
 is_unsteered                                  sends; steer()                  atomic
 steering                                      sends; steer()                  the section of STEERING
@@ -34,10 +34,8 @@ send_class, call_class                        sends that record; steer()      wr
 descriptions, class_names, Steering.uncalled  sends that record; Python       CPython; get() takes a reference
 others_classes                                sends                           atomic: a number that is lost costs time
 signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
-wrapper, no_receivers, any_live_lists,        sends; methods()                written at the first install(), before
-  framed                                                                        sends of Django's signals come here
-scopes                                        sends; look_up_chooser()        the GIL; without it they are not used
-Recorder                                      one send                        no other thread has it
+all_hooks, scopes (the references)            sends; methods()                the section of HOOKS
+AllHooks: all of it                           sends                           not changed once it is in `all_hooks`
 Hooks by class, in _dispatch_py.py            sends; install()                CPython; a Hooks is not changed
 
 context variables                             sends; who opens a block        CPython; a thread has its context alone

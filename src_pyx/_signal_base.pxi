@@ -90,8 +90,9 @@ cdef RoutingTable new_table(self):
     return table
 
 
-cdef bint keeps_frame(self) except -1:
-    for signal in framed:
-        if signal is self:
+cdef bint keeps_frame(self) noexcept:
+    cdef tuple framed = hooks_now().framed
+    for i in range(PyTuple_GET_SIZE(<PyObject *>framed)):
+        if PyTuple_GET_ITEM(<PyObject *>framed, i) == <PyObject *>self:
             return True
     return False

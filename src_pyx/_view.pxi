@@ -156,11 +156,13 @@ cdef int look_up_chooser(self, RoutingTable table) except -1:
     if chooser != NOT_LOOKED_UP:
         return chooser
     version = type_version(cls)
+    wrapper = hooks_now().wrapper
     chooser = OTHERS
     if wrapper is not None and reads_plainly(cls) and wrapper.is_known(getattr(<object>cls, LIVE_RECEIVERS, None)):
         chooser = WRAPPER
-        if not IS_FREE_THREADED:
-            scopes = wrapper.scopes
+        following = wrapper.scopes
+        with cython.critical_section(HOOKS):
+            following, scopes = scopes, following
     if type_version(cls) == version:
         if chooser == OTHERS:
             store(&others_classes[version % REMEMBERED], version)
