@@ -30,6 +30,12 @@ def refuse_reload(name: str, namespace: dict[str, Any]) -> None:
     namespace["_is_imported"] = True
 
 
+def refuse_beside(name: str, *others: str) -> None:
+    """Raise ImportError if a module is imported again while others, which were imported after it, have the first."""
+    if not sys.modules.keys().isdisjoint(others):
+        raise ImportError(TWICE.format(name))
+
+
 def refuse_others(name: str) -> None:
     """Raise ImportError if one of the modules that are imported first is imported after others."""
     if any(each.startswith("csignals.") and each not in FIRST for each in list(sys.modules)):
