@@ -84,7 +84,7 @@ def run(implementation, *code):
     return done.stdout.split() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 
-IS_REFUSED = "ImportError: csignals._"
+IS_REFUSED = "ImportError: csignals."
 AGAIN = " is imported a second time, while other modules of csignals go on with the first. "
 
 
