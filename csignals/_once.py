@@ -30,9 +30,9 @@ def refuse_reload(name: str, namespace: dict[str, Any]) -> None:
     namespace["_is_imported"] = True
 
 
-def refuse_beside(name: str, *others: str) -> None:
-    """Raise ImportError if a module is imported again while others, which were imported after it, have the first."""
-    if not sys.modules.keys().isdisjoint(others):
+def refuse_without(name: str, first: str, *others: str) -> None:
+    """Raise ImportError if a package is imported again with a new `first` module, beside others that have the old."""
+    if first not in sys.modules and not sys.modules.keys().isdisjoint(others):
         raise ImportError(TWICE.format(name))
 
 

@@ -17,7 +17,7 @@ from django.utils.inspect import func_accepts_kwargs
 from csignals import _dispatch, _dispatch_py, _watching
 from csignals import signal as standalone
 from csignals._names import attribute
-from csignals._once import refuse_beside, refuse_reload
+from csignals._once import refuse_reload
 from csignals._together import await_each
 from csignals._uncalled import note_disconnected, uncalled, watch
 from csignals.aio import asend, asend_robust, make_await_receivers
@@ -27,7 +27,6 @@ from csignals.django.integrations.sentry import SentryWrapper
 from csignals.listing import represent
 
 refuse_reload(__name__, globals())      # which would forget what is on the class
-refuse_beside(__name__, "csignals.django._status", "csignals.django.apps")
 
 TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
