@@ -11,6 +11,7 @@ import functools
 import gc
 import sys
 import warnings
+import weakref
 
 import django
 import django.conf
@@ -378,6 +379,30 @@ def overridden_live_receivers(signal):
         with raises(TypeError):
             signal.send(SENDER, x=ARGUMENT)
         del signal._live_receivers
+
+
+@path(every=20)     # as CPython gives a class no more than a thousand versions
+def wrapped_live_receivers_of_the_class(signal):
+    cls, cache = type(signal), signal.sender_receivers_cache
+    original, is_its_own = cls._live_receivers, "_live_receivers" in vars(cls)
+    cls._live_receivers = lambda self, sender: original(self, sender)
+    signal.use_caching, signal.sender_receivers_cache = True, weakref.WeakKeyDictionary()
+    try:
+        with connected(signal, hear, fail):
+            with raises(ValueError):
+                signal.send(Sender, x=ARGUMENT)
+            signal.send_robust(Sender, x=ARGUMENT)
+        signal.connect(hear, sender=Slotted)
+        for sender in Sender, Sender, Slotted, SENDER:
+            signal.send(sender)
+            signal.has_listeners(sender)
+        signal.disconnect(hear, sender=Slotted)
+    finally:
+        signal.use_caching, signal.sender_receivers_cache = False, cache
+        if is_its_own:
+            cls._live_receivers = original
+        else:
+            del cls._live_receivers
 
 
 @path(needs="csignals")

@@ -5,6 +5,8 @@ installed: ``.ci/run`` runs these with the oldest ones of each kind as well.
 """
 
 import functools
+import gc
+import logging
 import subprocess
 import sys
 from unittest import mock
@@ -12,7 +14,7 @@ from unittest import mock
 import pytest
 import sentry_sdk
 from django.dispatch import Signal
-from implementations import environment, load
+from implementations import counted, environment, load
 from sentry_sdk.integrations.django import DjangoIntegration, signals_handlers
 from test_packages import run
 
@@ -129,6 +131,10 @@ def heard(**named):
     return sys._getframe(1).f_code.co_name
 
 
+def fails(*args, **named):
+    raise ValueError("fails")
+
+
 def callers(signal):
     """Return the names of the functions that receivers are called by."""
     return [response for _, response in signal.send(None)]
@@ -169,6 +175,33 @@ def test_each_receiver_is_in_a_span_if_one_is_recorded_then(patched):
     assert (first != "_call_in_span", last) == (True, "_call_in_span")
     spans = [span.op for span in begun[0]._span_recorder.spans] if begun[0]._span_recorder else ["event.django"]
     assert "event.django" in spans
+
+
+@counted
+def test_sends_in_spans_and_without_leave_nothing_behind(patched, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)     # pytest keeps what is logged
+    signal, argument = Signal(), object()
+    failing = functools.partial(fails, argument)
+    signal.connect(heard)
+    signal.connect(failing)
+
+    def send_all():
+        for is_sampled in True, False:
+            with sentry_sdk.start_transaction(name="counted", sampled=is_sampled):
+                signal.send_robust(Silent, argument=argument)
+                with pytest.raises(ValueError):
+                    signal.send(sender=Silent, argument=argument)
+        signal.send_robust(Silent, argument=argument)
+
+    def references():
+        gc.collect()
+        return [sys.getrefcount(each) for each in (signal, heard, failing, fails, argument, Silent, None)][:-1]
+
+    send_all()
+    before = references()
+    for _ in range(50):
+        send_all()
+    assert references() == before
 
 
 def test_status_and_check_name_sentry_which_costs_nothing(patched, drop_in, status_of):
