@@ -31,7 +31,7 @@ FEW = [
 ]  # fmt: skip
 QUICK = [
     "assertions", "async", "calls", "connected", "deferred", "drop_in", "implementation", "listing", "names", "patches",
-    "receivers_list", "references", "registration", "senders", "signal", "subclasses", "threads", "tracing",
+    "receivers_list", "references", "registration", "senders", "signal", "subclasses", "threads", "tracing", "wrappers",
 ]  # fmt: skip
 
 #: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
