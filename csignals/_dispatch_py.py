@@ -20,7 +20,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import MethodType
-from weakref import ReferenceType, ref
+from weakref import ReferenceType
 
 from csignals._once import refuse_others
 from csignals._typing import Any
@@ -252,7 +252,7 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             receiver = get()
             if receiver is not None:
                 async_.append(receiver)
-    if not sync and not async_ and no_receivers is not None and type(self)._live_receivers not in own_methods:
+    if not sync and not async_ and no_receivers is not None and not is_own(self):
         note_unheard(self, sender, table)       # as a wrapper asks
     by = steering   # another thread may end it
     return (sync, async_) if by is None else by.audible(self, sender, (sync, async_))
@@ -263,6 +263,11 @@ def live_list(self: Any, sender: object) -> list[Receiver]:
     return live_receivers(self, sender)[0]
 
 
+def is_own(signal: Any) -> bool:
+    """Return whether the class of a signal has csignals' ``_live_receivers``."""
+    return id(getattr(type(signal), "_live_receivers", None)) in own_ids
+
+
 def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | None]:
     """Return the sync and the async receivers of a send, and the recorder of a known wrapper, or None.
 
@@ -270,8 +275,8 @@ def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | No
     but not where the signal's cache says that nobody listens, nor where the replacement is a known wrapper.
     """
     global unknown_id
-    method = type(signal)._live_receivers
-    if method not in own_methods:
+    if not is_own(signal):
+        method = getattr(type(signal), "_live_receivers", None)
         if is_unheard(signal, sender):
             return (), (), None
         if wrapper is not None and id(method) != unknown_id and "_live_receivers" not in vars(signal):
@@ -311,11 +316,15 @@ class Recorder:
 
 
 def is_recording(scopes: tuple[ContextVar[Any], ...]) -> bool:
-    """Return whether a scope of this context has a span that is sampled, or it is not known which scopes there are."""
+    """Return whether a scope of this context has a span that may be sent, or it is not known which scopes there are."""
     for variable in scopes:
         scope = variable.get()
-        if scope is not None and scope._span is not None and scope._span.sampled:
-            return True
+        span = None if scope is None else scope._span
+        if span is not None:
+            # What is sent of a transaction is that one's affair. A span that is streamed has none.
+            recorded = getattr(span, "containing_transaction", span)
+            if recorded is not None and recorded.sampled is not False:
+                return True
     return not scopes
 
 
@@ -324,8 +333,7 @@ def is_unheard(signal: Any, sender: object) -> bool:
     if no_receivers is None or not getattr(signal, "use_caching", False):
         return False
     try:
-        # As the cache's get(), which is a function in Python: it is a WeakKeyDictionary.
-        is_noted = signal.sender_receivers_cache.data.get(ref(sender)) is no_receivers
+        is_noted = signal.sender_receivers_cache.get(sender) is no_receivers
     except Exception:   # Django refuses such a sender
         return False
     if not is_noted:
@@ -392,9 +400,9 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         return steered.responses    # type: ignore[no-any-return]
     if not self.receivers:
         return []
-    method = type(self)._live_receivers
+    method = getattr(type(self), "_live_receivers", None)
     # The first question is for speed.
-    if method is own_method or method in own_methods or (id(method) == unknown_id and not self.use_caching):
+    if method is own_method or id(method) in own_ids or (id(method) == unknown_id and not self.use_caching):
         live = self._live_receivers(sender)
         sync, async_ = both_kinds(self, live) if _live_lists else live
         recorder = None
@@ -438,9 +446,9 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
         return steered.responses    # type: ignore[no-any-return]
     if not self.receivers:
         return []
-    method = type(self)._live_receivers
+    method = getattr(type(self), "_live_receivers", None)
     # The first question is for speed.
-    if method is own_method or method in own_methods or (id(method) == unknown_id and not self.use_caching):
+    if method is own_method or id(method) in own_ids or (id(method) == unknown_id and not self.use_caching):
         live = self._live_receivers(sender)
         sync, async_ = both_kinds(self, live) if _live_lists else live
         recorder = None
@@ -529,8 +537,8 @@ class KnownWrapper:
 
 _hooks: dict[type, Hooks] = {}
 _live_lists = False     # whether any of them has one
-#: The functions that are csignals' ``_live_receivers`` on some class, and the last of them.
-own_methods: set[Any] = {live_receivers, live_list}
+#: The functions that are csignals' ``_live_receivers`` on some class: their ids, as others may be equal, and the last.
+own_ids = {id(live_receivers), id(live_list)}
 own_method: Any = live_receivers
 no_receivers: object = None     # that of Django's caches
 wrapper: KnownWrapper | None = None
@@ -581,8 +589,8 @@ def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
 def own(method: Any) -> None:
     """Have a function be known as csignals' ``_live_receivers``."""
     global own_method
-    own_method = method
-    own_methods.add(method)
+    own_method = method     # and _patch.py keeps it, so that no other has its id
+    own_ids.add(id(method))
 
 
 for _method, _name in (

@@ -196,6 +196,9 @@ def find_receivers(signal, sender):
     return sync, async_, None
 
 
+_dispatch_py.find_receivers = find_receivers    # for the sends that are done there: they have tables of this kind
+
+
 def is_unheard(signal, sender):
     return is_surely_unheard(signal, sender, None)
 
@@ -464,6 +467,10 @@ cdef class Recorder:
             self.is_asked = True
         return self.caller_of_all
 
+    def call(self, receiver, arguments):
+        caller = self.caller()
+        return receiver(**arguments) if caller is None else caller(receiver, **arguments)
+
 
 cdef inline bint is_recording() except -1:
     cdef tuple variables = scopes_now()
@@ -471,17 +478,21 @@ cdef inline bint is_recording() except -1:
     cdef bint is_none
     for i in range(PyTuple_GET_SIZE(<PyObject *>variables)):
         PyContextVar_Get(<object>PyTuple_GET_ITEM(<PyObject *>variables, i), NULL, &scope)
-        is_none = scope == <PyObject *>None
-        if not is_none and is_recording_in(<object>scope):
-            Py_XDECREF(scope)
-            return True
+        is_none = scope == NULL or scope == <PyObject *>None
+        if not is_none:
+            current = <object>scope
         Py_XDECREF(scope)
+        if not is_none and is_recording_in(current):
+            return True
     return PyTuple_GET_SIZE(<PyObject *>variables) == 0
 
 
-cdef inline bint is_recording_in(scope) except -1:
+cdef bint is_recording_in(scope) except -1:
     span = scope._span
-    return span is not None and span.sampled
+    if span is None:
+        return False
+    recorded = getattr(span, "containing_transaction", span)
+    return recorded is not None and recorded.sampled is not False
 
 
 cdef PyObject *new_response_by_recorder(

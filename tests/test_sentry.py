@@ -13,6 +13,7 @@ from unittest import mock
 
 import pytest
 import sentry_sdk
+from django.core.signals import setting_changed
 from django.dispatch import Signal
 from implementations import counted, environment, load
 from sentry_sdk.integrations.django import DjangoIntegration, signals_handlers
@@ -202,6 +203,57 @@ def test_sends_in_spans_and_without_leave_nothing_behind(patched, monkeypatch):
     for _ in range(50):
         send_all()
     assert references() == before
+
+
+@recorded_only_under_a_span
+def test_what_is_sent_is_the_transaction_s_affair(patched):
+    """A span that says that it is not sampled has spans in a transaction that is, as may one that does not say yet."""
+    signal = Signal()
+    signal.connect(heard)
+    with sentry_sdk.start_transaction(name="sampled") as transaction:
+        with transaction.start_child(op="unsampled", sampled=False):
+            assert callers(signal) == ["_call_in_span"]
+        transaction.sampled = None
+        assert callers(signal) == ["_call_in_span"]
+        transaction.sampled = True
+
+
+def test_classes_that_sentry_wrapped_differently_have_their_own_spans(patched):
+    class Once(Signal):
+        _live_receivers = vars(Signal)["_live_receivers"]
+
+    signals_handlers.patch_signals()
+    twice, once = Signal(), Once()
+    counts = []
+    for order in (once, twice), (twice, once):
+        with sentry_sdk.start_transaction(name="sampled") as transaction:
+            for signal in order:
+                signal.connect(heard)
+                for _ in range(2):
+                    signal.send(None)
+                counts.append(len(transaction._span_recorder.spans))
+    assert [counts[0], counts[1] - counts[0], counts[2], counts[3] - counts[2]] == [2, 4, 4, 2]
+
+
+def test_sends_that_python_does_are_known_behind_sentry(patched):
+    """Those of a signal whose receivers look at frames, and those with arguments that Python refuses."""
+    setting_changed.connect(heard)
+    signal = Signal(use_caching=True)
+    signal.connect(heard, sender=Silent)
+    try:
+        for sampled in True, False:
+            with sentry_sdk.start_transaction(name="transaction", sampled=sampled):
+                assert setting_changed.has_listeners(None)
+                assert len(setting_changed.send_robust(None, setting="X", value=1, enter=True)) > 0
+            for sender in Silent, object, object:
+                signal.send(sender)
+                if sender is Silent:
+                    with pytest.raises(TypeError, match="signal"):
+                        signal.send(sender, signal=1)
+                else:
+                    assert signal.send(sender, signal=1) == []
+    finally:
+        setting_changed.disconnect(heard)
 
 
 def test_status_and_check_name_sentry_which_costs_nothing(patched, drop_in, status_of):

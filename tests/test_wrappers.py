@@ -6,6 +6,7 @@ from unittest import mock
 
 import django
 import pytest
+import wrapt
 from conftest import StockSignal
 from django.dispatch import Signal
 
@@ -200,3 +201,53 @@ def test_subclasses_and_instances_may_wrap_as_well(drop_in, implementation):
     assert [plain.send(object), asked] == [[], ["instance"]]
     del plain._live_receivers
     assert plain.send(object) == [(sync, "sync")]
+
+
+class Unhashable:
+    """What replaces the method, and has no hash."""
+
+    __hash__ = None
+
+    def __init__(self, original):
+        self.original = original
+
+    def __get__(self, signal, cls=None):
+        return self if signal is None else self.original.__get__(signal)
+
+
+class OnInstancesOnly(Unhashable):
+    __hash__ = object.__hash__
+
+    def __get__(self, signal, cls=None):
+        if signal is None:
+            raise AttributeError("there is none on the class")
+        return super().__get__(signal)
+
+
+@pytest.mark.parametrize("kind", [Unhashable, OnInstancesOnly])
+def test_descriptors_of_any_kind_may_replace_it(drop_in, kind):
+    signal = Signal(use_caching=True)
+    signal.connect(sync, sender=Sender)
+    with mock.patch.object(Signal, "_live_receivers", kind(vars(Signal)["_live_receivers"])):
+        for _ in range(3):
+            assert [signal.send(Sender), signal.send_robust(object), signal.has_listeners(Sender)] == [
+                [(sync, "sync")], [], True
+            ]  # fmt: skip
+
+
+def test_what_compares_equal_to_the_method_is_asked_all_the_same(drop_in):
+    seen = []
+    for cls in StockSignal, Signal:
+        asked = []
+
+        def wrapper(wrapped, instance, args, kwargs, asked=asked):
+            asked.append(args)
+            return wrapped(*args, **kwargs)
+
+        signal = cls(use_caching=True)
+        signal.connect(sync, sender=Sender)
+        with mock.patch.object(cls, "_live_receivers", wrapt.FunctionWrapper(vars(cls)["_live_receivers"], wrapper)):
+            for sender in Sender, object, object, Sender:
+                signal.send(sender)
+        seen.append(asked)
+    assert seen[0] == seen[1] == [(Sender,), (object,), (Sender,)]

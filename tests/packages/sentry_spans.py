@@ -130,7 +130,7 @@ owner = Owner()
 partial = functools.partial(Owner.of_class, bound=True)
 unnamed = Owner()
 receivers = [function, owner.method, Owner.of_class, lambda **named: "lambda", fails_above]
-nameless = [] if PATCHES != "once" else [partial, unnamed]
+nameless = [partial, unnamed]
 
 
 def connect(speaks):

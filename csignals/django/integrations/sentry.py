@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 from weakref import ref
@@ -19,6 +20,7 @@ from csignals._dispatch_py import KnownWrapper
 
 Caller: TypeAlias = Callable[..., Any]      # called as caller(receiver, **named)
 
+CLOSURE = "patch_signals.<locals>._sentry_live_receivers.<locals>.sentry_sync_receiver_wrapper.<locals>.wrapper"
 MODULE = "sentry_sdk.integrations.django.signals_handlers"
 
 # What the SDK's functions name: one that names anything else does something else.
@@ -48,31 +50,33 @@ class SentryWrapper(KnownWrapper):
 
     def __init__(self, is_original: Callable[[Any], bool]) -> None:
         self._is_original = is_original
-        self._last: tuple[ref[Any], bool] | None = None     # the method that was asked for last, and the answer
-        self._spans: Spans | None = None
+        self._last: tuple[ref[Any], Spans | None] | None = None     # of the method that was asked for last
 
     def is_known(self, method: Any) -> bool:
+        return self._spans_of(method) is not None
+
+    def caller(self, signal: Any) -> Caller | None:
+        spans = self._spans_of(type(signal)._live_receivers)
+        return None if spans is None else spans.caller(signal)
+
+    def forget(self) -> None:
+        """Look anew at the method that comes next."""
+        self._last = None
+
+    def _spans_of(self, method: Any) -> Spans | None:
         last = self._last
         if last is not None and last[0]() is method:
             return last[1]
         if type(method) is not FunctionType:
-            return False
+            return None
         times, inner = 0, method
         while is_sentrys(inner) and has_known_code(inner):
             times, inner = times + 1, variable(inner, "old_live_receivers")
-        answer = bool(times) and self._is_original(inner)
-        if answer:
-            self._spans = Spans(method, times)
-            self.scopes = self._spans.scopes
-        self._last = ref(method), answer
-        return answer
-
-    def caller(self, signal: Any) -> Caller | None:
-        return None if self._spans is None else self._spans.caller(signal)
-
-    def forget(self) -> None:
-        """Look anew at the method that is asked for next."""
-        self._last = None
+        spans = Spans(method, times) if times and self._is_original(inner) else None
+        if spans is not None:
+            self.scopes = spans.scopes
+        self._last = ref(method), spans
+        return spans
 
 
 class Spans:
@@ -118,8 +122,9 @@ class Spans:
 
     def _call_in_span(self, receiver: Any, /, **named: Any) -> Any:
         parent = self._parent()
-        if parent is None or not parent.sampled or parent.containing_transaction is None:
-            return receiver(**named)    # only spans of a sampled transaction are sent
+        transaction = None if parent is None else parent.containing_transaction
+        if transaction is None or transaction.sampled is False:
+            return receiver(**named)    # it would never be sent
         name = self._name_of(receiver)
         scope = self._get_current_scope()
         # As the SDK's start_span() does it, which also makes a scope that nobody sees.
@@ -151,8 +156,13 @@ class Spans:
 
 
 def call_wrapped(caller: Caller, receiver: Any, /, **named: Any) -> Any:
-    """Call a receiver by `caller`, in what is called by it as well and has the receiver's names."""
-    return caller(functools.wraps(receiver)(functools.partial(caller, receiver)), **named)
+    """Call by `caller` what calls a receiver by it as well, and has the receiver's names."""
+
+    def wrapper(**named: Any) -> Any:
+        return caller(receiver, **named)
+
+    wrapper.__qualname__ = CLOSURE      # of a receiver without a name
+    return caller(functools.update_wrapper(wrapper, receiver), **named)
 
 
 def is_sentrys(method: Any) -> bool:
@@ -176,7 +186,7 @@ def has_known_code(wrapper: FunctionType) -> bool:
         and type(receiver_name) is FunctionType
         and set(receiver_name.__code__.co_names) == RECEIVER_NAME
         and names in CALLS
-        and all(hasattr(module, name) for name in ("_current_scope", "_isolation_scope"))
+        and all(type(getattr(module, name, None)) is ContextVar for name in ("_current_scope", "_isolation_scope"))
         and all(hasattr(scope, name) for name in ("_span", "span"))
         and (hasattr(scope, "streamed_span") or not names >= STREAMED)
     )
