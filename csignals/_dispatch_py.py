@@ -309,10 +309,11 @@ class Recorder:
             self._is_asked = True
         return self._caller
 
-    def call(self, receiver: Receiver, arguments: Any) -> Any:
-        """Call a receiver, and return its response."""
-        caller = self.caller()
-        return receiver(**arguments) if caller is None else caller(receiver, **arguments)
+
+def call_recorded(recorder: Recorder, receiver: Receiver, arguments: Any) -> Any:
+    """Call a receiver as a recorder says, and return its response."""
+    caller = recorder.caller()
+    return receiver(**arguments) if caller is None else caller(receiver, **arguments)
 
 
 def is_recording(scopes: tuple[ContextVar[Any], ...]) -> bool:
@@ -417,7 +418,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         return responses
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     for receiver in sync:
-        response = receiver(**arguments) if recorder is None else recorder.call(receiver, arguments)
+        response = receiver(**arguments) if recorder is None else call_recorded(recorder, receiver, arguments)
         responses.append((receiver, response))
     if async_:
         responses += hooks_of(self).await_receivers(self, async_, sender, named, False, None)
@@ -460,7 +461,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     responses = []
     for receiver in sync:
         try:
-            response = receiver(**arguments) if recorder is None else recorder.call(receiver, arguments)
+            response = receiver(**arguments) if recorder is None else call_recorded(recorder, receiver, arguments)
         except Exception as error:
             hooks_of(self).log_failure(self, receiver, error)
             response = error

@@ -467,10 +467,6 @@ cdef class Recorder:
             self.is_asked = True
         return self.caller_of_all
 
-    def call(self, receiver, arguments):
-        caller = self.caller()
-        return receiver(**arguments) if caller is None else caller(receiver, **arguments)
-
 
 cdef inline bint is_recording() except -1:
     cdef tuple variables = scopes_now()
