@@ -254,7 +254,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     elif IS_FREE_THREADED:
         table = shared_table(self, False)
         if table is None:
-            chooser = look_up_chooser(self, None)
+            chooser = look_up_chooser(self, kept_table(self))
     else:
         look(self, &view)
         look_further(self, &view)
@@ -386,7 +386,7 @@ cdef object dispatch_rare(
         return []
     sender = <object>args[sender_at]
     if chooser == NOT_LOOKED_UP:
-        chooser = look_up_chooser(self, table)
+        chooser = look_up_chooser(self, kept_table(self) if table is None else table)
     if chooser == OTHERS or traces != NULL:
         if is_surely_unheard(self, sender, table):
             return []

@@ -96,7 +96,7 @@ cdef RoutingTable shared_table(self, bint for_all):
                 receivers = (<SignalBase>self).entries
         if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
-    if not for_all and chooser_of_class(Py_TYPE(self), table) == OTHERS:
+    if not for_all and chooser_of_class(Py_TYPE(self), table) > WRAPPER:
         return None
     if not for_all and not is_same and type(receivers) is not list:
         return None
