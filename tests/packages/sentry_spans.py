@@ -178,7 +178,9 @@ def send_all():
 
 
 async def await_all():
-    return [shown(await mixed.asend(Owner)), shown(await plain.asend_robust(Owner))]
+    # Before Django 6.1 both kinds of receivers run at once: in no certain order.
+    both = [shown(await mixed.asend(Owner))] if django.VERSION >= (6, 1) else []
+    return [*both, shown(await plain.asend_robust(Owner))]
 
 
 def failure_of(send):
