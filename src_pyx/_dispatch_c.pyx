@@ -243,37 +243,34 @@ cdef inline tuple ask_live(signal, sender):
 
 cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
     cdef View view
-    cdef RoutingTable table = None
+    cdef RoutingTable table
     cdef uint32_t run
-    cdef int chooser = NOT_LOOKED_UP
     if not is_unsteered_now() or nargs > 1 or names != NULL:
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
-    sender = <object>args[0] if nargs else None
-    if is_others_class(Py_TYPE(self)):
-        chooser = OTHERS
-    elif IS_FREE_THREADED:
+    if IS_FREE_THREADED:
         table = shared_table(self, False)
-        if table is None:
-            chooser = look_up_chooser(self, kept_table(self))
     else:
         look(self, &view)
         look_further(self, &view)
         table = known_table(&view)
-        chooser = chooser_of(self, &view, table)
-        if chooser == NOT_LOOKED_UP:
-            chooser = look_up_chooser(self, table)
+        if chooser_of(self, &view, table) > WRAPPER:
             table = None
-        elif chooser != OTHERS and not is_current(self, &view, table):
+        elif not is_current(self, &view, table):
             table = new_table(self)
-    if chooser == OTHERS:
-        sync, async_ = ask_live(self, sender)
-        return bool(sync) or bool(async_)
     if table is None:
-        table = current_table(self)
-    run = table.run_of(<PyObject *>sender)
+        return has_listeners_by_others(self, <object>args[0] if nargs else None)
+    run = table.run_of(args[0] if nargs else <PyObject *>None)
     if table.most(run) == 0:
         return False
     return bool(new_live(table, run, False)) or (table.has_async and bool(new_live(table, run, True)))
+
+
+cdef object has_listeners_by_others(self, sender):
+    if not is_others_class(Py_TYPE(self)) and look_up_chooser(self, kept_table(self)) != OTHERS:
+        sync, async_ = live_of_table(self, sender)
+    else:
+        sync, async_ = ask_live(self, sender)
+    return bool(sync) or bool(async_)
 
 
 cdef object fast_send(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
