@@ -86,7 +86,8 @@ def _new_description(target: Any) -> Description:
         code = attribute(function, "__code__")
     except Exception:
         code = None
-    is_known = type(code) is CodeType
+    # In PyPy, functions that are built in have code, too.
+    is_known = type(code) is CodeType and not code.co_filename.startswith("<builtin>")
     return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
 
 
