@@ -402,7 +402,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not self.receivers:
         return []
     method = getattr(type(self), "_live_receivers", None)
-    # As find_receivers(), which would cost one call more where nobody wraps the method. The first question is for speed.
+    # As find_receivers(), at one call less where nobody wraps the method. The first question is for speed.
     if method is own_method or id(method) in own_ids or (id(method) == unknown_id and not self.use_caching):
         live = self._live_receivers(sender)
         sync, async_ = both_kinds(self, live) if _live_lists else live
@@ -448,7 +448,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     if not self.receivers:
         return []
     method = getattr(type(self), "_live_receivers", None)
-    # As find_receivers(), which would cost one call more where nobody wraps the method. The first question is for speed.
+    # As find_receivers(), at one call less where nobody wraps the method. The first question is for speed.
     if method is own_method or id(method) in own_ids or (id(method) == unknown_id and not self.use_caching):
         live = self._live_receivers(sender)
         sync, async_ = both_kinds(self, live) if _live_lists else live
