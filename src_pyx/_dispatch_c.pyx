@@ -312,7 +312,9 @@ cdef inline object dispatch_recorded(
         if table is None:
             return dispatch_rare(self, args, nargs, names, robust, traces, None, NOT_LOOKED_UP)
         chooser = chooser_of_class(Py_TYPE(self), table)
-        return dispatch_by(table, self, args, nargs, names, robust, traces, chooser)
+        if chooser == OWN:
+            return dispatch_by(table, self, args, nargs, names, robust, traces, OWN)
+        return dispatch_by_others(table, self, args, nargs, names, robust, traces, chooser)
     look(self, &view)
     if view.receivers != NULL and PyList_CheckExact(view.receivers):
         if PyList_GET_SIZE(view.receivers) == 0:
@@ -323,14 +325,22 @@ cdef inline object dispatch_recorded(
             look_further(self, &view)
             table = known_table(&view)
             chooser = chooser_of(self, &view, table)
-            if chooser > WRAPPER:
-                if not is_current(self, &view, table):
-                    table = None
-                return dispatch_rare(self, args, nargs, names, robust, traces, table, chooser)
             if not is_current(self, &view, table):
-                table = new_table(self)
-            return dispatch_by(table, self, args, nargs, names, robust, traces, chooser)
+                table = None if chooser > WRAPPER else new_table(self)
+            if chooser == OWN:
+                return dispatch_by(table, self, args, nargs, names, robust, traces, OWN)
+            return dispatch_by_others(table, self, args, nargs, names, robust, traces, chooser)
     return dispatch_rare(self, args, nargs, names, robust, traces, None, NOT_LOOKED_UP)
+
+
+cdef object dispatch_by_others(
+    RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces,
+    int chooser
+):
+    """Send where csignals' method alone does not choose the receivers."""
+    if chooser == WRAPPER:
+        return dispatch_by(table, self, args, nargs, names, robust, traces, WRAPPER)
+    return dispatch_rare(self, args, nargs, names, robust, traces, table, chooser)
 
 
 cdef inline object dispatch_by(
