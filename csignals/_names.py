@@ -25,34 +25,44 @@ class Description:
         self.line = line
 
 
+class Known(ref):   # type: ignore[type-arg]  # subscribing it takes an import
+    """A memo's reference to an object, which knows its id also after its death."""
+
+    __slots__ = ("number",)
+
+    number: int
+
+
 class Memo:
     """What is known of objects, for as long as they live."""
 
     def __init__(self, after_death: Callable[[], object] | None = None) -> None:
-        self.known: dict[int, Any] = {}                 # by id
-        self._after_death = after_death                 # what to call once one that died is forgotten
-        self._references: dict[int, ref[Any]] = {}      # which forget it before the id is used again
+        self.known: dict[int, Any] = {}             # by id
+        self._references: dict[int, Known] = {}     # which forget it before the id is used again
+
+        def forget(reference: Known) -> None:
+            self._forget(reference.number)
+            if after_death is not None:
+                after_death()
+
+        self._forget_dead = forget
 
     def get(self, target: object) -> Any:
         return self.known.get(id(target))
 
     def keep(self, target: Any, value: Any) -> ref[Any] | None:
         """Keep what is known of an object, and return a reference to it; or nothing, if it has no weak references."""
-        number = id(target)
         try:
-            reference = self._references[number] = ref(target, lambda _: self._forget_dead(number))
+            reference = Known(target, self._forget_dead)
         except TypeError:
             return None
+        reference.number = number = id(target)
+        self._references[number] = reference
         self.known[number] = value
         return reference
 
     def forget(self, target: object) -> None:
         self._forget(id(target))
-
-    def _forget_dead(self, number: int) -> None:
-        self._forget(number)
-        if self._after_death is not None:
-            self._after_death()
 
     def _forget(self, number: int) -> None:
         self.known.pop(number, None)

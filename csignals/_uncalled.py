@@ -18,10 +18,14 @@ from csignals._blocks import identities, identity, receiver_identity
 from csignals._dispatch_py import NONE_ID, Entry, Receiver
 from csignals._names import Description, Memo, describe, describe_sender
 from csignals._typing import Any
-from csignals._watching import Place, calling_place, warn
+from csignals._watching import Place, warn
 
 #: Of a function: the number of partials around it, its module, its qualified name, and the code that was written.
 Notes = tuple[int, Any, str, CodeType]
+
+
+#: Within a receiver, from decorator to decorator, or partial to partial: these may go round in a circle.
+MOST_STEPS = 100
 
 
 def is_anybody_watched() -> bool:
@@ -101,8 +105,8 @@ class Watch(ref):   # type: ignore[type-arg]
     place: Place
 
 
-def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
-    """Watch a receiver that was just connected weakly, by this entry. To be called by ``connect`` itself.
+def watch(signal: Any, entry: Entry, receiver: Any, sender: object, place: Place) -> None:
+    """Watch a receiver that was just connected weakly, by this entry and at this place.
 
     This is most of what a connect costs more in development: so all that is common is done in here.
     """
@@ -120,10 +124,7 @@ def watch(signal: Any, entry: Entry, receiver: Any, sender: object) -> None:
         each.notes = 0, receiver.__module__, receiver.__qualname__, receiver.__code__
     else:
         each.notes = notes_of(receiver)
-    try:
-        each.place = calling_place(sys._getframe(2))
-    except ValueError:      # C code calls connect, and no Python code that: as at exit
-        each.place = calling_place(sys._getframe(1))
+    each.place = place
     each.key = key = entry[0]
     senders = uncalled.known.get(id(signal))
     if senders is None:
@@ -157,30 +158,28 @@ def notes_of(receiver: Receiver) -> Notes | Description:
     """Return what it takes to describe a receiver once it is dead: its words only where they cannot be made later."""
     target: Any = receiver
     partials = 0
-    for _ in range(100):    # as it may go round in a circle
+    while True:
         kind = type(target)
-        if kind is partial:
+        if kind is partial and partials < MOST_STEPS:
             partials += 1
             target = target.func
         elif kind is MethodType:
             target = target.__func__
         elif kind is not FunctionType or (written := _written(target)) is None:
-            break
+            return describe(receiver)
         else:
             return partials, target.__module__, target.__qualname__, written
-    return describe(receiver)
 
 
 def _written(function: FunctionType) -> CodeType | None:
     """Return the code below a function's decorators, if these are functions as well."""
-    for _ in range(100):
-        wrapped = getattr(function, "__wrapped__", None)
-        if wrapped is None:
-            return function.__code__
-        if type(wrapped) is not FunctionType:
-            break
-        function = wrapped
-    return None
+    steps = 0
+    while hasattr(function, "__wrapped__") and steps < MOST_STEPS:
+        steps += 1
+        function = function.__wrapped__
+        if type(function) is not FunctionType:
+            return None
+    return function.__code__ if steps < MOST_STEPS else None
 
 
 def description_of(notes: Notes | Description) -> Description:
@@ -219,8 +218,7 @@ def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizi
     for trace in _blocks.traces.opened:
         if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
             trace.never_called.append(death)
-    # Or else others send it, of whom nothing is known. What Django connects by itself, it lets go of on purpose.
-    if _blocks.is_dispatched(signal) and not watch.place[2].startswith("django."):
+    if _blocks.is_dispatched(signal):   # or else others send it, of whom nothing is known
         warn(warning_of(death, is_method=type(watch.receiver_id) is tuple), watch.place)
 
 

@@ -21,7 +21,7 @@ conf: Any = None    # Django's module that has its settings, once it is there
 #: Django's modules between ``connect`` and the line that a user wrote. Where the last of them is among these, it was a
 #: model yet to come that was connected to, and Django made that model in between.
 REGISTRY = "django.apps.registry"
-DJANGO = frozenset(("django.dispatch.dispatcher", "django.db.models.signals", REGISTRY))
+DJANGO = frozenset(("django.dispatch.dispatcher", "django.db.models.signals"))
 
 #: Of code whose module is not loaded, or not any more: what was shown already, as modules note it for themselves.
 _registry: dict[Any, Any] = {}
@@ -53,23 +53,26 @@ def is_debugging() -> bool:
     return bool(settings.configured and settings.DEBUG)
 
 
-def calling_place(frame: FrameType) -> Place:
-    """Return where ``connect`` was called, from its caller's frame outwards: the first place not in csignals or Django.
+def calling_place() -> Place | None:
+    """Return where ``connect`` was called: the first place, from the caller outwards, not in csignals or Django.
+
+    Returns None where Django itself connects, as its test client does for each request: it lets go on purpose.
 
     Not the line: to find that takes the longer, the more lines the code has.
     """
-    is_in_registry = False
-    while True:
-        name = frame.f_globals.get("__name__")
+    frame: FrameType | None = sys._getframe(1)
+    passed = "csignals."
+    while frame is not None:
+        place = frame
+        name: Any = frame.f_globals.get("__name__")
         if type(name) is not str:
             name = "<string>"   # as `warnings` calls it
-        is_in_registry = is_in_registry or name == REGISTRY
-        if name not in DJANGO and not name.startswith("django." if is_in_registry else "csignals."):
-            return frame.f_code, frame.f_lasti, name
-        outer = frame.f_back
-        if outer is None:
-            return frame.f_code, frame.f_lasti, name
-        frame = outer
+        if name == REGISTRY:
+            passed = "django."
+        elif name not in DJANGO and not name.startswith(passed):
+            break
+        frame = frame.f_back
+    return None if name.startswith("django.") else (place.f_code, place.f_lasti, name)
 
 
 def warn(message: str, place: Place) -> None:

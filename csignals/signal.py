@@ -111,8 +111,8 @@ class Signal(_dispatch.SignalBase):
                 sender_reference = _sender_reference(sender, callback)
         is_async = bool(flags & CO_COROUTINE) if flags else is_async_receiver(receiver)
         entry = key, reference, sender_reference, is_async
-        if add_entry(self, entry) and weak and _watching.is_debugging():
-            watch(self, entry, receiver, sender)
+        if add_entry(self, entry) and weak and _watching.is_debugging() and (place := _watching.calling_place()):
+            watch(self, entry, receiver, sender, place)
 
     def disconnect(
         self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None

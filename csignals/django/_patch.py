@@ -180,7 +180,8 @@ def _methods() -> dict[str, Any]:
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
-    if not (weak and _sees_sends and _watching.is_debugging()):
+    place = _watching.calling_place() if weak and _sees_sends and _watching.is_debugging() else None
+    if place is None:
         return _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
     before = self.receivers
     size = len(before) if before else 0
@@ -192,7 +193,7 @@ def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dis
         key = _dispatch.make_key(receiver, sender, dispatch_uid)
         for entry in new:
             if entry[0] == key:     # or it is another thread's
-                watch(self, entry, receiver, sender)
+                watch(self, entry, receiver, sender, place)
     return result
 
 
