@@ -26,7 +26,7 @@ ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
 #: What the tests in QUICK need. Those run no servers, build nothing, and use no other packages.
 FEW = [
-    "Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "pytest-benchmark", "rich",
+    "Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "pytest-benchmark", "rich", "sentry-sdk",
     "setuptools>=77", "trio", "wrapt",
 ]  # fmt: skip
 QUICK = [
