@@ -110,6 +110,7 @@ cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
     elif PyDict_GET_SIZE(view.attributes) != 0 and (
         has_key(view.attributes, <PyObject *>LIVE_RECEIVERS, view.receivers)
     ):
+        forget(view)    # anybody's code may have run
         return OTHERS
     return OWN if is_own else chooser_of_class(cls, table)
 
