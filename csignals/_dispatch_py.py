@@ -42,6 +42,7 @@ def make_id(target: Any) -> int | tuple[int, int]:
 
 
 NONE_ID = make_id(None)
+LIVE_RECEIVERS, TABLE = "_live_receivers", "_csignals_table"
 
 
 class Held:
@@ -63,7 +64,7 @@ class RoutingTable:
     is bounded by the number of connected senders, and asks nothing of a sender but its identity.
     """
 
-    __slots__ = ("everyone", "routes", "sender_id", "snapshot")
+    __slots__ = ("everyone", "is_selective", "routes", "sender_id", "snapshot")
 
     def __init__(self, receivers: Iterable[Entry]) -> None:
         entries = list(receivers)
@@ -75,6 +76,8 @@ class RoutingTable:
         # That a sender is a bound method is worth asking only where one is connected.
         self.sender_id: Callable[[object], Any] = make_id if tuple in map(type, self.routes) else id
         self.everyone = self.lay_route(None)
+        # Whether nobody listens to any sender but those whose ids are in `routes`.
+        self.is_selective = self.sender_id is id and self.everyone == ([], [])
 
     def lay_route(self, sender: object) -> Route:
         """Return how to get at the sync and the async receivers for `sender`: two lists of callables."""
@@ -252,8 +255,10 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             receiver = get()
             if receiver is not None:
                 async_.append(receiver)
-    if not sync and not async_ and no_receivers is not None and not is_own(self):
-        note_unheard(self, sender, table)       # as a wrapper asks
+    if not sync and not async_:
+        is_own_method = getattr(type(self), LIVE_RECEIVERS, None) is own_method     # is_own() says so too, but later
+        if not (is_own_method and LIVE_RECEIVERS not in self.__dict__) and not is_own(self):
+            note_unheard(self, sender, table)       # as a wrapper asks
     by = steering   # another thread may end it
     return (sync, async_) if by is None else by.audible(self, sender, (sync, async_))
 
@@ -264,8 +269,8 @@ def live_list(self: Any, sender: object) -> list[Receiver]:
 
 
 def is_own(signal: Any) -> bool:
-    """Return whether the class of a signal has csignals' ``_live_receivers``."""
-    return id(getattr(type(signal), "_live_receivers", None)) in own_ids
+    """Return whether a signal has csignals' ``_live_receivers``."""
+    return id(getattr(type(signal), LIVE_RECEIVERS, None)) in own_ids and LIVE_RECEIVERS not in vars(signal)
 
 
 def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | None]:
@@ -274,40 +279,52 @@ def find_receivers(signal: Any, sender: object) -> tuple[Any, Any, Recorder | No
     They are those that ``_live_receivers`` returns. Where others have replaced that, it is asked, as Django asks it;
     but not where the signal's cache says that nobody listens, nor where the replacement is a known wrapper.
     """
-    global unknown_id
-    if not is_own(signal):
-        method = getattr(type(signal), "_live_receivers", None)
-        if is_unheard(signal, sender):
-            return (), (), None
-        if wrapper is not None and id(method) != unknown_id and "_live_receivers" not in vars(signal):
-            if wrapper.is_known(method):
-                sync, async_ = live_receivers(signal, sender)
-                return sync, async_, Recorder(signal, wrapper) if sync else None
-            unknown_id = id(method)     # another method that gets this id is asked as well: no harm in that
+    method = getattr(type(signal), LIVE_RECEIVERS, None)
+    if id(method) != unknown_id and LIVE_RECEIVERS not in vars(signal):
+        is_wrapped = id(method) not in own_ids
+        if not is_wrapped or is_wrapper(method):
+            sync, async_ = live_receivers(signal, sender)
+            return sync, async_, recorder_of(signal) if is_wrapped and sync else None
+    if getattr(signal, "use_caching", False) and is_unheard(signal, sender):
+        return (), (), None
     live = signal._live_receivers(sender)
     sync, async_ = both_kinds(signal, live) if _live_lists else live
     return sync, async_, None
 
 
-class Recorder:
-    """What calls the sync receivers of a send where a known wrapper is in place."""
+def is_wrapper(method: Any) -> bool:
+    """Return whether what has replaced ``_live_receivers`` is the known wrapper, and remember it."""
+    global wrapper_method, unknown_id
+    if wrapper is not None and wrapper.is_known(method):
+        wrapper_method = method
+        return True
+    unknown_id = id(method)     # another method that gets this id is asked as well: no harm in that
+    return False
 
-    def __init__(self, signal: Any, wrapper: KnownWrapper) -> None:
-        self._signal = signal
-        self._wrapper = wrapper
-        self._is_asked = False
+
+def look_anew() -> None:
+    """Find out anew what has replaced ``_live_receivers``."""
+    global wrapper_method, unknown_id
+    wrapper_method, unknown_id = NO_METHOD, 0
+
+
+def recorder_of(signal: Any) -> Recorder | None:
+    """Return what calls the receivers of a send where the known wrapper is in place, or None to call them directly."""
+    known: Any = wrapper
+    caller = known.caller(signal)
+    return None if caller is None else Recorder(known, caller)
+
+
+class Recorder:
+    """What calls the sync receivers of a send that a known wrapper may record."""
+
+    def __init__(self, wrapper: KnownWrapper, caller: Callable[..., Any]) -> None:
+        self._scopes = wrapper.scopes
+        self._caller = caller
 
     def caller(self) -> Callable[..., Any] | None:
-        """Return what calls the next receiver in a span, as ``caller(receiver, **named)``, or None to call it directly.
-
-        The wrapper is asked once for all receivers of a send, when first a span is being recorded.
-        """
-        if not is_recording(self._wrapper.scopes):
-            return None
-        if not self._is_asked:
-            self._caller = self._wrapper.caller(self._signal)
-            self._is_asked = True
-        return self._caller
+        """Return what calls the next receiver, as ``caller(receiver, **named)``, or None to call it directly."""
+        return self._caller if is_recording(self._scopes) else None
 
 
 def call_recorded(recorder: Recorder, receiver: Receiver, arguments: Any) -> Any:
@@ -331,20 +348,18 @@ def is_recording(scopes: tuple[ContextVar[Any], ...]) -> bool:
 
 def is_unheard(signal: Any, sender: object) -> bool:
     """Return whether nobody listens to a sender, and the signal's cache says so, which Django's ``send`` asks first."""
-    if no_receivers is None or not getattr(signal, "use_caching", False):
-        return False
+    table = vars(signal).get(TABLE)
+    if type(table) is not RoutingTable or table.snapshot != signal.receivers:
+        return is_noted(signal, sender) and live_receivers(signal, sender) == ([], [])
+    return table.routes.get(table.sender_id(sender), table.everyone) == ([], []) and is_noted(signal, sender)
+
+
+def is_noted(signal: Any, sender: object) -> bool:
+    """Return whether a signal's cache says that nobody listens to a sender."""
     try:
-        is_noted = signal.sender_receivers_cache.get(sender) is no_receivers
-    except Exception:   # Django refuses such a sender
+        return signal.use_caching and signal.sender_receivers_cache.get(sender) is no_receivers is not None
+    except Exception:   # there is no cache, or Django refuses such a sender
         return False
-    if not is_noted:
-        return False
-    table = getattr(signal, "_csignals_table", None)
-    if table is None or table.snapshot != signal.receivers:
-        sync, async_ = live_receivers(signal, sender)
-    else:
-        sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
-    return not sync and not async_
 
 
 def note_unheard(signal: Any, sender: object, table: Any) -> None:
@@ -399,14 +414,30 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
                     steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
             steered.await_receivers(sender, named)
         return steered.responses    # type: ignore[no-any-return]
-    if not self.receivers:
+    receivers = self.receivers
+    if not receivers:
         return []
-    method = getattr(type(self), "_live_receivers", None)
-    # As find_receivers(), at one call less where nobody wraps the method. The first question is for speed.
-    if method is own_method or id(method) in own_ids or (id(method) == unknown_id and not self.use_caching):
-        live = self._live_receivers(sender)
-        sync, async_ = both_kinds(self, live) if _live_lists else live
-        recorder = None
+    attributes = self.__dict__
+    table = attributes.get(TABLE)
+    try:
+        method = type(self)._live_receivers
+    except AttributeError:      # it may be a descriptor that has none for the class
+        method = None
+    is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
+    # What find_receivers() does, at two calls less.
+    if (
+        type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in attributes
+        or self._dead_receivers
+    ):  # fmt: skip
+        sync, async_, recorder = find_receivers(self, sender)
+    elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
+        return []
+    elif is_own_method:
+        sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
+        sync = [receiver for get in sync if (receiver := get()) is not None]
+        if async_:
+            async_ = [receiver for get in async_ if (receiver := get()) is not None]
+        recorder = recorder_of(self) if method is wrapper_method and sync else None
     else:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
@@ -445,14 +476,30 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
                     steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
             steered.await_receivers(sender, named)
         return steered.responses    # type: ignore[no-any-return]
-    if not self.receivers:
+    receivers = self.receivers
+    if not receivers:
         return []
-    method = getattr(type(self), "_live_receivers", None)
-    # As find_receivers(), at one call less where nobody wraps the method. The first question is for speed.
-    if method is own_method or id(method) in own_ids or (id(method) == unknown_id and not self.use_caching):
-        live = self._live_receivers(sender)
-        sync, async_ = both_kinds(self, live) if _live_lists else live
-        recorder = None
+    attributes = self.__dict__
+    table = attributes.get(TABLE)
+    try:
+        method = type(self)._live_receivers
+    except AttributeError:      # it may be a descriptor that has none for the class
+        method = None
+    is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
+    # What find_receivers() does, at two calls less.
+    if (
+        type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in attributes
+        or self._dead_receivers
+    ):  # fmt: skip
+        sync, async_, recorder = find_receivers(self, sender)
+    elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
+        return []
+    elif is_own_method:
+        sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
+        sync = [receiver for get in sync if (receiver := get()) is not None]
+        if async_:
+            async_ = [receiver for get in async_ if (receiver := get()) is not None]
+        recorder = recorder_of(self) if method is wrapper_method and sync else None
     else:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
@@ -543,7 +590,9 @@ own_ids = {id(live_receivers), id(live_list)}
 own_method: Any = live_receivers
 no_receivers: object = None     # that of Django's caches
 wrapper: KnownWrapper | None = None
-unknown_id = 0      # of the last method that is not that wrapper
+NO_METHOD = object()
+wrapper_method = NO_METHOD      # the last method that is that wrapper
+unknown_id = 0                  # of the last method that is not
 
 
 def hooks_of(signal: Any) -> Hooks:

@@ -143,7 +143,7 @@ sentry = SentryWrapper(_is_original)
 def look_anew() -> None:
     """Have sends find out anew whether ``_live_receivers`` is a known wrapper, as what that depends on has changed."""
     sentry.forget()
-    _dispatch_py.unknown_id = 0
+    _dispatch_py.look_anew()
     Signal._csignals_mark = None    # CPython gives the class another version, by which sends know it
     del Signal._csignals_mark
 
