@@ -131,7 +131,9 @@ def behind_wrappers() -> Iterator[Bar]:
         (wrapped.SAMPLED, 1.05, 1.05),
     ]:
         for case, least in zip(wrapped.SENDS, (one, ten, 2.5), strict=True):
-            yield bar(f"send behind Sentry, {wrapper}", case, least)
+            title = f"send behind Sentry, {wrapper}"
+            yield bar(title, case, least)
+            yield ratio(title, case, "Django with Sentry", "csignals fallback with Sentry", "≥", 1)
         yield bar(f"load 10,000 rows behind Sentry, {wrapper}", wrapped.LOADS[1], 1.1)
     yield bar(f"load 10,000 rows behind Sentry, {wrapped.NO_TRANSACTION}", wrapped.LOADS[0], 4)
     for case, least in zip(wrapped.REQUESTS, (1.35, 1.15), strict=True):

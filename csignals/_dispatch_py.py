@@ -417,22 +417,17 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     receivers = self.receivers
     if not receivers:
         return []
-    attributes = self.__dict__
-    table = attributes.get(TABLE)
     try:
-        method = type(self)._live_receivers
-    except AttributeError:      # it may be a descriptor that has none for the class
-        method = None
+        method, table = type(self)._live_receivers, self._csignals_table
+    except AttributeError:      # one of Django's, the first time; or a descriptor has none for the class
+        method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
     # What find_receivers() does, at two calls less.
-    if (
-        type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in attributes
-        or self._dead_receivers
-    ):  # fmt: skip
+    if type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in self.__dict__:
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
-    elif is_own_method:
+    elif is_own_method and not self._dead_receivers:
         sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
         sync = [receiver for get in sync if (receiver := get()) is not None]
         if async_:
@@ -479,22 +474,17 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     receivers = self.receivers
     if not receivers:
         return []
-    attributes = self.__dict__
-    table = attributes.get(TABLE)
     try:
-        method = type(self)._live_receivers
-    except AttributeError:      # it may be a descriptor that has none for the class
-        method = None
+        method, table = type(self)._live_receivers, self._csignals_table
+    except AttributeError:      # one of Django's, the first time; or a descriptor has none for the class
+        method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
     # What find_receivers() does, at two calls less.
-    if (
-        type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in attributes
-        or self._dead_receivers
-    ):  # fmt: skip
+    if type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in self.__dict__:
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
-    elif is_own_method:
+    elif is_own_method and not self._dead_receivers:
         sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
         sync = [receiver for get in sync if (receiver := get()) is not None]
         if async_:
