@@ -149,12 +149,11 @@ cdef RoutingTable current_table(self):
     cdef RoutingTable table
     if IS_FREE_THREADED:
         return shared_table(self, True)
+    cdef bint is_plain = reads_plainly(Py_TYPE(self))   # first, as it may run anybody's code
     look(self, &view)
     look_further(self, &view)
     table = known_table(&view)
-    if not reads_plainly(Py_TYPE(self)) or not is_current(self, &view, table):
-        table = new_table(self)
-    return table
+    return table if is_plain and is_current(self, &view, table) else new_table(self)
 
 
 cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):

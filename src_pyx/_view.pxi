@@ -112,7 +112,15 @@ cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
     ):
         forget(view)    # anybody's code may have run
         return OTHERS
-    return OWN if is_own else chooser_of_class(cls, table)
+    return OWN if is_own else chooser_looked_up(self, view, table)
+
+
+cdef int chooser_looked_up(self, View *view, RoutingTable table) except -1:
+    cdef int chooser = chooser_of_class(Py_TYPE(self), table)
+    # Keys in the namespace of a class may run anybody's code, when they are compared.
+    look(self, view)
+    look_further(self, view)
+    return chooser
 
 
 cdef inline bint is_version(PyTypeObject *cls, unsigned int *remembered) noexcept:
@@ -130,7 +138,7 @@ cdef inline bint is_others_class(PyTypeObject *cls) noexcept:
 
 
 cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept:
-    """Return what chooses the receivers of a class's signals. Runs nobody's code."""
+    """Return what chooses the receivers of a class's signals."""
     cdef unsigned int version = type_version(cls)
     if table is not None:
         if is_version(cls, &table.own_class):

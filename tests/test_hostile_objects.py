@@ -101,6 +101,35 @@ def test_a_key_in_an_attribute_s_way_may_change_all_that_is_being_looked_at(make
             assert result in ([(hear, "heard")], ([hear], []), [hear], True)
 
 
+class NameOfClass(str):
+    """A key of a class's namespace, which does something when it is looked at."""
+
+    key = None
+
+    def __hash__(self):
+        return str.__hash__(self)
+
+    def __eq__(self, other):
+        return self is other if self.key is None else self.key == other
+
+
+@pytest.mark.parametrize("name", ["_live_receivers", "receivers", "send", "__getattribute__"])
+def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, implementation):
+    for act, armed in itertools.product(ACTS[implementation], (1, 2, 3, 4)):
+        in_the_way = NameOfClass(name)
+        cls = type("Own", (type(make()),), {in_the_way: None})
+        signal = cls()
+        in_the_way.key = key = Key(name, functools.partial(act, signal))
+        signal.connect(hear)
+        for send in SENDS * 3:
+            call = getattr(signal, send)
+            cls.changed = True      # so that it is looked up anew
+            key.armed = armed
+            result = call(None)
+            key.armed = 0
+            assert result in ([(hear, "heard")], ([hear], []), [hear], True)
+
+
 # --- Lists that are none, and entries of any shape -----------------------------------------------------------------
 
 
