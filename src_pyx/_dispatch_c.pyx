@@ -246,6 +246,9 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
     cdef uint32_t run
     if not is_unsteered_now() or nargs > 1 or names != NULL:
         return call_python(_dispatch_py.has_listeners, self, args, nargs, names)
+    sender = <object>args[0] if nargs else None
+    if is_others_class(Py_TYPE(self)):
+        return has_listeners_by_others(self, sender)
     if IS_FREE_THREADED:
         table = shared_table(self, False)
     else:
@@ -257,18 +260,19 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
         elif not is_current(self, &view, table):
             table = new_table(self)
     if table is None:
-        return has_listeners_by_others(self, <object>args[0] if nargs else None)
-    run = table.run_of(args[0] if nargs else <PyObject *>None)
+        return has_listeners_by_others(self, sender)
+    run = table.run_of(<PyObject *>sender)
     if table.most(run) == 0:
         return False
     return bool(new_live(table, run, False)) or (table.has_async and bool(new_live(table, run, True)))
 
 
 cdef object has_listeners_by_others(self, sender):
-    if not is_others_class(Py_TYPE(self)) and look_up_chooser(self, kept_table(self)) != OTHERS:
-        sync, async_ = live_of_table(self, sender)
-    else:
+    """Return the same where csignals' method alone does not choose the receivers."""
+    if is_others_class(Py_TYPE(self)) or look_up_chooser(self, kept_table(self)) == OTHERS:
         sync, async_ = ask_live(self, sender)
+    else:
+        sync, async_ = live_of_table(self, sender)
     return bool(sync) or bool(async_)
 
 
