@@ -317,17 +317,17 @@ def test_what_passes_for_a_method_is_called_as_one(make, list_receivers):
 def test_two_threads_first_connections_are_both_seen_called(make, implementation, monkeypatch):
     """Each finds that nobody of the signal is watched yet, and the second must not replace what the first noted."""
     module = load(implementation, "csignals._uncalled")
-    signal, first, second, senders = make(), receiver(), receiver(), module.Senders
+    signal, receivers, senders = make(), [receiver(), receiver()], module.Senders
 
     def meanwhile():
         monkeypatch.setattr(module, "Senders", senders)
-        signal.connect(second, sender=Sender)
+        signal.connect(receivers[1], sender=Sender)
         return senders()
 
     monkeypatch.setattr(module, "Senders", meanwhile)
-    signal.connect(first, sender=Sender)
+    signal.connect(receivers[0], sender=Sender)
     assert len(signal.send(Sender)) == 2
-    del first, second
+    receivers.clear()
     collect()
     assert module.never_called(signal) == []
 
