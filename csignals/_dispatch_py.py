@@ -589,8 +589,8 @@ class KnownWrapper:
 
 _hooks: dict[type, Hooks] = {}
 _live_lists = False     # whether any of them has one
-#: The functions that are csignals' ``_live_receivers`` on some class: their ids, as others may be equal, and the last.
-own_ids = {id(live_receivers), id(live_list)}
+#: The functions that are csignals' ``_live_receivers`` on some class: by id, as others may be equal; and the last one.
+own_ids: dict[int, Any] = {id(method): method for method in (live_receivers, live_list)}
 own_method: Any = live_receivers
 no_receivers: object = None     # that of Django's caches
 wrapper: KnownWrapper | None = None
@@ -643,8 +643,7 @@ def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
 def own(method: Any) -> None:
     """Have a function be known as csignals' ``_live_receivers``."""
     global own_method
-    own_method = method     # and _patch.py keeps it, so that no other has its id
-    own_ids.add(id(method))
+    own_method = own_ids[id(method)] = method   # which is kept, so that no other has its id
 
 
 for _method, _name in (
