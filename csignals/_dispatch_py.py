@@ -423,11 +423,17 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
     # What find_receivers() does, at two calls less.
-    if type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in self.__dict__:
+    if (
+        type(table) is not RoutingTable
+        or table.snapshot != receivers
+        or self._dead_receivers     # to be swept, even if nobody listens
+        or LIVE_RECEIVERS in self.__dict__
+    ):
+        receivers = table = None    # which may be all that keeps one who is not to be called
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
-    elif is_own_method and not self._dead_receivers:
+    elif is_own_method:
         sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
         sync = [receiver for get in sync if (receiver := get()) is not None]
         if async_:
@@ -437,6 +443,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
+    receivers = table = None    # or whom a receiver disconnects would live on until the end
     responses: list[Response] = []
     if recorder is None and type(sync) is list and len(sync) == 1 and not async_:   # so common that it is worth it
         for receiver in sync:
@@ -480,11 +487,17 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
         method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
     # What find_receivers() does, at two calls less.
-    if type(table) is not RoutingTable or table.snapshot != receivers or LIVE_RECEIVERS in self.__dict__:
+    if (
+        type(table) is not RoutingTable
+        or table.snapshot != receivers
+        or self._dead_receivers     # to be swept, even if nobody listens
+        or LIVE_RECEIVERS in self.__dict__
+    ):
+        receivers = table = None    # which may be all that keeps one who is not to be called
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
-    elif is_own_method and not self._dead_receivers:
+    elif is_own_method:
         sync, async_ = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
         sync = [receiver for get in sync if (receiver := get()) is not None]
         if async_:
@@ -494,6 +507,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
+    receivers = table = None    # as in send()
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     responses = []
     for receiver in sync:
@@ -575,8 +589,8 @@ class KnownWrapper:
 
 _hooks: dict[type, Hooks] = {}
 _live_lists = False     # whether any of them has one
-#: The functions that are csignals' ``_live_receivers`` on some class: their ids, as others may be equal, and the last.
-own_ids = {id(live_receivers), id(live_list)}
+#: The functions that are csignals' ``_live_receivers`` on some class: by id, as others may be equal; and the last one.
+own_ids: dict[int, Any] = {id(method): method for method in (live_receivers, live_list)}
 own_method: Any = live_receivers
 no_receivers: object = None     # that of Django's caches
 wrapper: KnownWrapper | None = None
@@ -629,8 +643,7 @@ def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
 def own(method: Any) -> None:
     """Have a function be known as csignals' ``_live_receivers``."""
     global own_method
-    own_method = method     # and _patch.py keeps it, so that no other has its id
-    own_ids.add(id(method))
+    own_method = own_ids[id(method)] = method   # which is kept, so that no other has its id
 
 
 for _method, _name in (

@@ -50,16 +50,18 @@ class Memo:
     def get(self, target: object) -> Any:
         return self.known.get(id(target))
 
-    def keep(self, target: Any, value: Any) -> ref[Any] | None:
-        """Keep what is known of an object, and return a reference to it; or nothing, if it has no weak references."""
+    def keep(self, target: Any, value: Any) -> Any:
+        """Keep what is known of an object, unless another thread came first, and return what is kept.
+
+        Nothing is kept of an object that has no weak references.
+        """
         try:
             reference = Known(target, self._forget_dead)
         except TypeError:
-            return None
+            return value
         reference.number = number = id(target)
         self._references[number] = reference
-        self.known[number] = value
-        return reference
+        return self.known.setdefault(number, value)
 
     def forget(self, target: object) -> None:
         self._forget(id(target))

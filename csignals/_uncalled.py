@@ -129,7 +129,8 @@ def watch(signal: Any, entry: Entry, receiver: Any, sender: object, place: Place
     senders = uncalled.known.get(id(signal))
     if senders is None:
         senders = Senders()
-        senders.signal = uncalled.keep(signal, senders)  # type: ignore[assignment]  # any signal has weak references
+        senders.signal = ref(signal, lambda _: None)
+        senders = uncalled.keep(signal, senders)
     watches = senders.get(key[1])
     if watches is None:
         watches = _new_watches(senders, key[1], sender)

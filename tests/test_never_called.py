@@ -314,6 +314,24 @@ def test_what_passes_for_a_method_is_called_as_one(make, list_receivers):
     assert [each.is_collected for each in list_receivers(signal)] == [False]
 
 
+def test_two_threads_first_connections_are_both_seen_called(make, implementation, monkeypatch):
+    """Each finds that nobody of the signal is watched yet, and the second must not replace what the first noted."""
+    module = load(implementation, "csignals._uncalled")
+    signal, receivers, senders = make(), [receiver(), receiver()], module.Senders
+
+    def meanwhile():
+        monkeypatch.setattr(module, "Senders", senders)
+        signal.connect(receivers[1], sender=Sender)
+        return senders()
+
+    monkeypatch.setattr(module, "Senders", meanwhile)
+    signal.connect(receivers[0], sender=Sender)
+    assert len(signal.send(Sender)) == 2
+    receivers.clear()
+    collect()
+    assert module.never_called(signal) == []
+
+
 def test_threads_connect_send_and_forget_at_once(make):
     signal, before, errors = make(), sys.getswitchinterval(), []
 

@@ -119,6 +119,33 @@ def test_the_receivers_of_a_dead_sender_go_with_it(signal):
     assert len(signal.receivers) == 1
 
 
+@pytest.mark.parametrize("name", ["send", "send_robust"])
+def test_a_send_to_nobody_lets_go_of_a_dead_senders_receivers(make, name):
+    signal, sender, receiver = make(), Sender(), lambda **named: None
+    alive = weakref.ref(receiver)
+    signal.connect(receiver, sender=sender, weak=False)
+    signal.connect(hear, sender=Sender)
+    assert getattr(signal, name)(sender) == [(receiver, None)]
+    del sender, receiver
+    collect_where_references_are_not_counted()
+    assert getattr(signal, name)(Slotted) == []
+    collect_where_references_are_not_counted()
+    assert [len(signal.receivers), alive()] == [1, None]
+
+
+@pytest.mark.parametrize("name", ["send", "send_robust"])
+def test_receivers_that_only_a_dead_sender_kept_are_not_called(make, name):
+    """As in Django, which sweeps what is dead before it looks for whom to call."""
+    signal, sender, receiver = make(), Sender(), lambda **named: None
+    signal.connect(receiver, sender=sender, weak=False)
+    signal.connect(receiver)
+    signal.connect(hear)
+    assert getattr(signal, name)(None) == [(receiver, None), (hear, "heard")]
+    del sender, receiver
+    collect_where_references_are_not_counted()
+    assert getattr(signal, name)(None) == [(hear, "heard")]
+
+
 @pytest.mark.parametrize("make", [Sender, Slotted, object], ids=["weak references", "slotted", "object"])
 def test_compatibility_2_a_new_sender_never_gets_a_dead_ones_receivers(signal, make):
     """Up to Django 5.2 it did, wherever its id was used again: as forced here."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import weakref
 from unittest import mock
 
 import django
@@ -9,6 +10,7 @@ import pytest
 import wrapt
 from conftest import StockSignal
 from django.dispatch import Signal
+from implementations import collect, load
 
 HAS_ASYNC = django.VERSION >= (5, 0)
 SENDS = ["send", "send_robust", *(["asend", "asend_robust"] if HAS_ASYNC else [])]
@@ -232,6 +234,25 @@ def test_descriptors_of_any_kind_may_replace_it(drop_in, kind):
             assert [signal.send(Sender), signal.send_robust(object), signal.has_listeners(Sender)] == [
                 [(sync, "sync")], [], True
             ]  # fmt: skip
+
+
+def test_no_wrapper_gets_the_id_of_an_own_method(implementation, monkeypatch):
+    """Another import of csignals.django has a method of its own, and that of the one before may be gone."""
+    module = load(implementation, "csignals._dispatch_py")
+    monkeypatch.setattr(module, "own_method", module.own_method)
+    monkeypatch.setattr(module, "own_ids", module.own_ids.copy())
+
+    def add_method():
+        def method(self, sender):
+            return [], []
+
+        module.own(method)
+        return weakref.ref(method)
+
+    death = add_method()
+    add_method()
+    collect()
+    assert death() is not None
 
 
 def test_what_compares_equal_to_the_method_is_asked_all_the_same(drop_in):
