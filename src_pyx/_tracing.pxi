@@ -241,6 +241,7 @@ cdef class SendBase:
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear     # its send is counted on for as long as it lives
 cdef class CallBase:
     cdef readonly SendBase send
     cdef readonly object description
