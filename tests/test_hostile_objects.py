@@ -132,34 +132,34 @@ def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, imp
             assert result in ([(hear, "heard")], ([hear], []), [hear], True)
 
 
+@pytest.mark.parametrize("looks", range(1, 8))
 @pytest.mark.parametrize("send", SENDS[:3])
-def test_a_key_may_let_go_of_the_signal_s_class(make, send):
+def test_a_key_may_let_go_of_the_signal_s_class(make, send, looks):
     base = type(make())
     has_async = type(make()._live_receivers(None)) is tuple
-    for looks in range(1, 8):
 
-        class Own(base):
-            def _live_receivers(self, sender):
-                return ([hear], []) if has_async else [hear]
+    class Own(base):
+        def _live_receivers(self, sender):
+            return ([hear], []) if has_async else [hear]
 
-        def become_plain():
-            left.pop()
-            if not left:
-                signal.__class__ = base     # noqa: B023
-                gc.collect()
+    def become_plain():
+        left.pop()
+        if not left:
+            signal.__class__ = base
+            gc.collect()
 
-        left = []
-        signal = Own()
-        del Own
-        key = Key("_live_receivers", become_plain)
-        vars(signal)[key] = None
-        signal.connect(hear)
-        call = getattr(signal, send)
-        left += [None] * looks
-        key.armed = looks
-        result = call(None)
-        key.armed = 0
-        assert result in ([(hear, "heard")], True)
+    left = []
+    signal = Own()
+    del Own
+    key = Key("_live_receivers", become_plain)
+    vars(signal)[key] = None
+    signal.connect(hear)
+    call = getattr(signal, send)
+    left += [None] * looks
+    key.armed = looks
+    result = call(None)
+    key.armed = 0
+    assert result in ([(hear, "heard")], True)
 
 
 def test_a_list_assigned_while_keys_are_compared_is_the_one_that_counts(make):
