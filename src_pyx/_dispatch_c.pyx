@@ -562,6 +562,7 @@ def call_all(signal, receivers, sender, dict named):
     cdef Slots slots
     if SIGNAL in named or SENDER in named:      # which Python refuses
         return _dispatch_py.call_all(signal, receivers, sender, named)
+    named = dict(named)     # as receivers may get at it through their frames, and change it
     names = (SIGNAL, SENDER, *named)
     open_slots(&slots, len(names), 0)
     try:

@@ -59,7 +59,7 @@ cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size
 cdef class RoutingTable:
     cdef tuple snapshot
     cdef Py_ssize_t size
-    cdef list halves
+    cdef tuple halves       # which gc does not clear, as it does a list
     cdef bint has_async
     cdef bint has_senders
     cdef bint is_direct     # the engine may call the receivers itself
@@ -81,18 +81,19 @@ cdef class RoutingTable:
 
     def __cinit__(self, list receivers not None):
         cdef Py_ssize_t i
+        cdef list halves = []
         self.snapshot = tuple(list(receivers))    # of the list itself, it is not safe from finalizers that change that
         self.size = len(self.snapshot)
-        self.halves = []
         self.pairs = {}
         self.targets = <Target *>PyMem_Calloc(self.size + 1, sizeof(Target))
         if self.targets == NULL:
             raise MemoryError
         self._lay_out()
         for i in range(self.size):
-            self._aim(&self.targets[i], <tuple>self.snapshot[i])
+            self._aim(&self.targets[i], <tuple>self.snapshot[i], halves)
+        self.halves = tuple(halves)
 
-    cdef int _aim(self, Target *target, tuple entry) except -1:
+    cdef int _aim(self, Target *target, tuple entry, list halves) except -1:
         receiver = entry[1]
         if receiver is None:
             raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
@@ -104,7 +105,7 @@ cdef class RoutingTable:
         elif type(receiver) is WeakMethod and receiver._meth_type is MethodType:
             target.kind = METHOD
             func_ref = receiver._func_ref
-            self.halves.append(func_ref)
+            halves.append(func_ref)
             target.func_ref = <PyObject *>func_ref
             if not PyWeakref_CheckRef(target.func_ref):     # anybody may have set it to anything
                 target.kind = OTHER
@@ -149,8 +150,11 @@ cdef class RoutingTable:
                 if chains[i].sender != NULL:
                     self._place(chains[i].sender)[0] = Group(chains[i].sender, chains[i].run)
             self.everyone = chains[0].run
+            # In a new dict: anybody may say what these ids are equal to, so the old one may find another's place.
+            runs = {}
             for sender_id, i in self.pairs.items():
-                self.pairs[sender_id] = chains[i].run
+                runs[sender_id] = chains[i].run
+            self.pairs = runs
         finally:
             PyMem_Free(chains)
             PyMem_Free(after)

@@ -95,7 +95,7 @@ cdef bint is_awaited(dict uncalled, self, sender) except -1:
 cdef tuple traces_in_force(Steering by, self, sender):
     """Return references to the traces that are in force for a send; or None, if it takes more than to record it."""
     cdef tuple mutes, captures, traces
-    mutes, captures, traces = <tuple>value_of(by.blocks_here)
+    mutes, captures, traces = <tuple?>value_of(by.blocks_here)
     if (
         mutes or captures or by.has_process_captures or is_awaited(by.uncalled, self, sender)
     ) and by.module.is_covered(self, sender):
@@ -214,7 +214,7 @@ cdef class SendBase:
         self.sender = sender_in_words(sender)
         self.in_traces = traces
         frame = value_of(frame_here)
-        self.sent_in = None if frame is None else under_way(call_in(<Frame>frame))
+        self.sent_in = None if frame is None else under_way(call_in(<Frame?>frame))
         return 0
 
     def close(self, bint may_go_on=False):
@@ -241,6 +241,7 @@ cdef class SendBase:
 
 
 @cython.auto_pickle(False)
+@cython.no_gc_clear     # its send is counted on for as long as it lives
 cdef class CallBase:
     cdef readonly SendBase send
     cdef readonly object description

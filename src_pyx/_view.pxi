@@ -157,7 +157,8 @@ cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept
 cdef int look_up_chooser(self, RoutingTable table) except -1:
     """Return what chooses the receivers of a send that chooser_of() knows nothing of, and remember it."""
     global scopes
-    cdef PyTypeObject *cls = Py_TYPE(self)
+    held = type(self)   # as comparing keys may run anybody's code, which gives the signal another class
+    cdef PyTypeObject *cls = <PyTypeObject *>held
     cdef unsigned int version
     cdef int chooser = chooser_of_class(cls, table)
     if (not is_base(self) or has_dict(self)) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
@@ -212,5 +213,9 @@ cdef inline bint is_current(self, View *view, RoutingTable table) noexcept:
         if has_old_keys(<SignalBase>self):
             return False    # a new table lets go of them
         # From now on nobody gets at the list but through the signal, if nobody has it now. (Or through the gc module.)
-        (<SignalBase>self).is_settled = is_unshared(view.receivers)
+        # What was looked at may be the signal's no more, if anybody's code has run since.
+        (<SignalBase>self).is_settled = (
+            is_unshared(view.receivers) and view.receivers == <PyObject *>(<SignalBase>self).entries
+            and (<SignalBase>self).table is table
+        )
     return True

@@ -4,6 +4,8 @@ The collector runs on Python's terms, since 3.12 only between instructions. So i
 holds (receivers, dispatch uids, senders, names, values, responses, entries, whole lists) acts when it is let go of.
 """
 
+import contextlib
+import contextvars
 import gc
 import random
 import sys
@@ -237,3 +239,122 @@ def test_a_sweep_that_fails_is_done_again(make):
     Raising.is_raising = False
     assert [receiver for receiver, _ in signal.send(None)] == [hear]
     assert len(signal.receivers) == 1
+
+
+# --- While gc clears what nobody can reach -------------------------------------------------------------------------
+
+
+class Clearing:
+    """Acts on an object while gc is clearing it, with what it refers to.
+
+    By then gc has cleared its weak references and called its finalizers: but one of these makes another reference, and
+    the markers, of which gc knows nothing, have callbacks.
+    """
+
+    def __init__(self, act):
+        self.act, self.found, self.callbacks = act, None, []
+        self.markers = [[self.marker()] for _ in range(20)]
+
+    def marker(self):
+        code = self.__class__.marker.__code__.replace(co_name=f"marker_{len(self.callbacks)}")
+        self.callbacks.append(weakref.ref(code, self.on_clearing))
+        return code
+
+    def on_clearing(self, _):
+        found = self.found and self.found()
+        if found is not None:
+            self.act(found)
+
+    def leave_behind(self, subject):
+        for each in self.markers:
+            each += self.markers, subject
+        subject_and_finalizer = [subject, Finalized(self, subject)]
+        subject_and_finalizer.append(subject_and_finalizer)
+        self.markers = None
+
+
+class Finalized:
+    def __init__(self, clearing, subject):
+        self.clearing, self.subject = clearing, subject
+
+    def __del__(self):
+        self.clearing.found = weakref.ref(self.subject)
+
+
+def hear(**named):
+    return "heard"
+
+
+class Instance:
+    def hear(self, **named):
+        return "heard"
+
+
+@pytest.fixture
+def collecting_by_hand():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def use(signal):
+    for call in (
+        lambda: signal.send(None), signal.has_listeners, lambda: signal.connect(use), lambda: signal.disconnect(hear),
+    ):  # fmt: skip
+        with contextlib.suppress(Exception):    # such a signal may have lost anything
+            call()
+
+
+def test_a_signal_may_be_used_while_gc_clears_the_keys_of_its_list(csignals, collecting_by_hand):
+    clearing = Clearing(use)
+    signal = csignals.Signal()
+    receivers = signal.receivers
+    gc.collect(0)   # what it keeps is younger: gc clears that first
+    signal.connect(hear, weak=False)
+    signal.connect(use, weak=False)
+    clearing.leave_behind(signal)
+    del signal
+    gc.collect()
+    assert receivers[-1][1] is use
+
+
+def test_a_signal_may_be_used_while_gc_clears_what_its_table_refers_to(csignals, collecting_by_hand):
+    instance = Instance()
+    older = csignals.Signal()
+    older.connect(instance.hear)
+    older.send(None)
+    clearing = Clearing(use)
+    signal = csignals.Signal()
+    receivers = signal.receivers = list(older.receivers)
+    signal._csignals_table, older._csignals_table, older.receivers = older._csignals_table, None, []
+    signal.send(None)
+    receivers[0][1]._func_ref = weakref.ref(Instance)   # from now on the table alone holds the other one
+    clearing.leave_behind(signal)
+    del signal
+    gc.collect()
+    older.connect(hear)
+    assert older.send(None) == [(hear, "heard")]
+
+
+def test_a_context_may_be_used_while_gc_clears_the_call_it_is_in(csignals, collecting_by_hand):
+    inner, outer = csignals.Signal(), csignals.Signal()
+    inner.connect(hear)
+    left, responses = [], []
+
+    def nest(**named):
+        left.append(Clearing(lambda context: responses.append(context.run(inner.send, None))))
+        context = contextvars.copy_context()
+        context.run(inner.send, None)
+        context.run(contextvars.ContextVar("me").set, context)
+        left.append(context)
+
+    outer.connect(nest)
+    with csignals.trace():
+        outer.send(None)
+    clearing, context = left
+    left.clear()
+    clearing.leave_behind(context)
+    del context
+    with csignals.trace(scope="process"):
+        gc.collect()
+        assert all(response == [(hear, "heard")] for response in responses)

@@ -4,11 +4,13 @@ Never a crash, and the signal is as good as before once they are gone.
 """
 
 import functools
+import gc
 import itertools
 import weakref
 
 import pytest
 from conftest import StockSignal
+from implementations import load
 
 SENDS = ["send", "send_robust", "has_listeners", "_live_receivers"]
 
@@ -130,6 +132,71 @@ def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, imp
             assert result in ([(hear, "heard")], ([hear], []), [hear], True)
 
 
+@pytest.mark.parametrize("looks", range(1, 8))
+@pytest.mark.parametrize("send", SENDS[:3])
+def test_a_key_may_let_go_of_the_signal_s_class(make, send, looks):
+    base = type(make())
+    has_async = type(make()._live_receivers(None)) is tuple
+
+    class Own(base):
+        def _live_receivers(self, sender):
+            return ([hear], []) if has_async else [hear]
+
+    def become_plain():
+        left.pop()
+        if not left:
+            signal.__class__ = base
+            gc.collect()
+
+    left = []
+    signal = Own()
+    del Own
+    key = Key("_live_receivers", become_plain)
+    vars(signal)[key] = None
+    signal.connect(hear)
+    call = getattr(signal, send)
+    left += [None] * looks
+    key.armed = looks
+    result = call(None)
+    key.armed = 0
+    assert result in ([(hear, "heard")], True)
+
+
+def test_a_list_assigned_while_keys_are_compared_is_the_one_that_counts(make):
+    def assign():
+        before.append(signal.receivers)
+        signal.receivers = list(good_entries)
+
+    other = make()
+    other.connect(good)
+    signal, before = make(), []
+    key = Key("_live_receivers", assign)
+    vars(signal)[key] = None
+    signal.receivers = [((1, id(None)), hear, None, False)[: len(other.receivers[0])]]
+    for _ in range(3):
+        assert signal.send(None) == [(hear, "heard")]
+    good_entries = list(other.receivers)
+    key.armed = 1
+    signal.send(None)
+    key.armed = 0
+    assert signal.send(None) == signal.send(None) == [(good, "good")]
+
+
+def test_arguments_may_be_let_go_of_while_receivers_are_called(implementation):
+    """They are a dict that receivers can get at, through the frames that called them."""
+
+    def clear(**named):
+        arguments.clear()
+
+    def values(**named):
+        return [value for name, value in named.items() if name not in ("signal", "sender")]
+
+    call_all = load(implementation, "csignals._dispatch").call_all
+    for count in (1, 3, 50):
+        arguments = {f"name_{i}": [i] for i in range(count)}
+        assert call_all(None, [clear, values, values], None, arguments)[2][1] in ([], [[i] for i in range(count)])
+
+
 # --- Lists that are none, and entries of any shape -----------------------------------------------------------------
 
 
@@ -206,6 +273,32 @@ def test_an_entry_of_any_shape_is_an_error_or_left_alone(make, shape):
         assert is_an_answer(outcome(signal.disconnect, hear), True)
         assert is_an_answer(outcome(signal.disconnect, good), True)
     signal.receivers = entries
+    assert signal.send(None) == [(good, "good")]
+
+
+class ChangingId:
+    """What an entry has for its sender's id: of another hash each time, and equal to all there is."""
+
+    def __init__(self, *hashes):
+        self.hashes = list(hashes)
+
+    def __hash__(self):
+        return self.hashes.pop(0) if len(self.hashes) > 1 else self.hashes[0]
+
+    def __eq__(self, other):
+        return True
+
+
+@pytest.mark.parametrize("count", [2, 5, 40])
+def test_senders_ids_may_become_equal_at_any_time(make, count):
+    signal = make()
+    rest = entry_of(signal)[2:]
+    for distinct in (1, 2, 3):
+        signal.receivers = [((i, ChangingId(*[i] * distinct, count - 1)), hear, *rest) for i in range(count)]
+        for send, sender in itertools.product(SENDS, [None, Sender, [].append]):
+            assert is_an_answer(outcome(getattr(signal, send), sender))
+    signal.receivers = []
+    signal.connect(good)
     assert signal.send(None) == [(good, "good")]
 
 

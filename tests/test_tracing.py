@@ -727,3 +727,19 @@ def test_a_relay_without_end_keeps_no_more_than_it_may(csignals, signal):
     kept = sum(type(each) is type(trace.records[0]) for each in gc.get_objects())
     assert kept < 500
     assert sum(row.calls for row in trace.summary().receivers) == 3_001
+
+
+@pytest.mark.parametrize("value", [None, 5, "", (), (1, 2, 3), [(), (), ()], object()], ids=repr)
+def test_context_variables_of_csignals_may_be_set_to_anything(csignals, make, value):
+    signal = make()
+    signal.connect(one)
+    with csignals.trace() as trace:
+        expected = signal.send(Sender)
+        variables = [each for each in contextvars.copy_context() if each.name.startswith("csignals_")]
+        for variable in variables:
+            token = variable.set(value)
+            with contextlib.suppress(Exception):
+                signal.send(Sender)
+            variable.reset(token)
+        assert signal.send(Sender) == expected
+    assert {call.exception for call in trace.records} == {None}
