@@ -62,6 +62,7 @@ cdef object DELETED = object()
 
 # How log_failure() is called where what it raises has to wait: not in a `finally`, which sees to exceptions itself.
 ctypedef int (*Log)(object, object, object) noexcept
+ctypedef PyObject *(*CallRecorded)(Slots *, PyObject *, PyObject *, object) noexcept
 
 cdef PyTypeObject *signal_class     # csignals.Signal
 
@@ -452,10 +453,13 @@ cdef inline PyObject *new_response(
     if record != NULL:
         return new_recorded_response(self, receiver, slots.arguments, names, robust, <SendBase>record)
     if recorder != NULL:
-        return new_response_by_recorder(slots, self, receiver, names, robust, <Recorder>recorder)
-    if not robust:
+        response = (<CallRecorded>new_response_by_recorder)(slots, receiver, names, <object>recorder)
+        if response == NULL and not robust:
+            return NULL
+    elif not robust:
         return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
-    response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    else:
+        response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     return response if response != NULL else logged_failure(self, <object>receiver)
 
 
@@ -501,18 +505,13 @@ cdef bint is_recording_in(scope) except -1:
     return recorded is not None and recorded.sampled is not False
 
 
-cdef PyObject *new_response_by_recorder(
-    Slots *slots, self, PyObject *receiver, PyObject *names, bint robust, Recorder recorder
-) except NULL:
+cdef PyObject *new_response_by_recorder(Slots *slots, PyObject *receiver, PyObject *names, recorder) except NULL:
     """Call a receiver in a span if one is being recorded, or else directly."""
-    cdef PyObject *response
-    caller = recorder.caller()
+    caller = (<Recorder>recorder).caller()
     if caller is None:
-        response = PyObject_Vectorcall(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
-    else:
-        (slots.arguments - 1)[0] = receiver
-        response = PyObject_Vectorcall(<PyObject *>caller, slots.arguments - 1, 1, names)
-    return response if response != NULL or not robust else logged_failure(self, <object>receiver)
+        return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    (slots.arguments - 1)[0] = receiver
+    return call(<PyObject *>caller, slots.arguments - 1, 1, names)
 
 
 cdef inline list call_each(

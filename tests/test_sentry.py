@@ -224,6 +224,24 @@ def test_what_is_sent_is_the_transaction_s_affair(patched):
         transaction.sampled = True
 
 
+class Raising:
+    @property
+    def containing_transaction(self):
+        raise LookupError("there is none")
+
+
+def test_a_span_that_raises_is_the_receiver_s_failure(patched):
+    """As whatever the SDK's closure around a receiver raises."""
+    signal = Signal()
+    signal.connect(receiver := lambda **named: None)
+    with sentry_sdk.start_transaction(name="order"):
+        sentry_sdk.get_current_scope()._span = Raising()
+        with pytest.raises(LookupError):
+            signal.send(None)
+        ((whose, error),) = signal.send_robust(None)
+    assert (whose, type(error)) == (receiver, LookupError)
+
+
 def test_classes_that_sentry_wrapped_differently_have_their_own_spans(patched):
     class Once(Signal):
         _live_receivers = vars(Signal)["_live_receivers"]
