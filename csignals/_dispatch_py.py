@@ -76,7 +76,7 @@ class RoutingTable:
         # That a sender is a bound method is worth asking only where one is connected.
         self.sender_id: Callable[[object], Any] = make_id if tuple in map(type, self.routes) else id
         self.everyone = self.lay_route(None)
-        # Whether nobody listens to any sender but those whose ids are in `routes`.
+        # Whether only senders whose ids are in `routes` have receivers.
         self.is_selective = self.sender_id is id and self.everyone == ([], [])
 
     def lay_route(self, sender: object) -> Route:
@@ -256,9 +256,9 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             if receiver is not None:
                 async_.append(receiver)
     if not sync and not async_:
-        is_own_method = getattr(type(self), LIVE_RECEIVERS, None) is own_method     # is_own() says so too, but later
+        is_own_method = getattr(type(self), LIVE_RECEIVERS, None) is own_method     # the common case of is_own()
         if not (is_own_method and LIVE_RECEIVERS not in self.__dict__) and not is_own(self):
-            note_unheard(self, sender, table)       # as a wrapper asks
+            note_unheard(self, sender, table)       # a wrapper called this
     by = steering   # another thread may end it
     return (sync, async_) if by is None else by.audible(self, sender, (sync, async_))
 
@@ -422,14 +422,14 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
     except AttributeError:      # one of Django's, the first time; or a descriptor has none for the class
         method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
-    # What find_receivers() does, at two calls less.
+    # For speed, this repeats find_receivers() inline: it saves two calls.
     if (
         type(table) is not RoutingTable
         or table.snapshot != receivers
         or self._dead_receivers     # to be swept, even if nobody listens
         or LIVE_RECEIVERS in self.__dict__
     ):
-        receivers = table = None    # which may be all that keeps one who is not to be called
+        receivers = table = None    # they may be all that keeps a dead sender's receiver alive
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
@@ -443,7 +443,7 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
-    receivers = table = None    # or whom a receiver disconnects would live on until the end
+    receivers = table = None    # so that receivers that are disconnected meanwhile can die
     responses: list[Response] = []
     if recorder is None and type(sync) is list and len(sync) == 1 and not async_:   # so common that it is worth it
         for receiver in sync:
@@ -486,14 +486,14 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     except AttributeError:      # one of Django's, the first time; or a descriptor has none for the class
         method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
-    # What find_receivers() does, at two calls less.
+    # For speed, this repeats find_receivers() inline: it saves two calls.
     if (
         type(table) is not RoutingTable
         or table.snapshot != receivers
         or self._dead_receivers     # to be swept, even if nobody listens
         or LIVE_RECEIVERS in self.__dict__
     ):
-        receivers = table = None    # which may be all that keeps one who is not to be called
+        receivers = table = None    # they may be all that keeps a dead sender's receiver alive
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []

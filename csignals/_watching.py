@@ -54,11 +54,11 @@ def is_debugging() -> bool:
 
 
 def calling_place() -> Place | None:
-    """Return where ``connect`` was called: the first place, from the caller outwards, not in csignals or Django.
+    """Return the place that called ``connect``: the first frame, from the caller outwards, not in csignals or Django.
 
-    Returns None where Django itself connects, as its test client does for each request: it lets go on purpose.
+    Returns None where Django itself connects, as its test client does on each request: Django lets go on purpose.
 
-    Not the line: to find that takes the longer, the more lines the code has.
+    The place has no line number yet: finding it takes longer the more lines the code has.
     """
     frame: FrameType | None = sys._getframe(1)
     passed = "csignals."

@@ -269,7 +269,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
 
 
 cdef object has_listeners_by_others(self, sender):
-    """Return the same where csignals' method alone does not choose the receivers."""
+    """Like fast_has_listeners(), where csignals' method alone does not choose the receivers."""
     if is_others_class(Py_TYPE(self)) or look_up_chooser(self, kept_table(self)) == OTHERS:
         sync, async_ = ask_live(self, sender)
     else:
@@ -561,7 +561,7 @@ def call_all(signal, receivers, sender, dict named):
     cdef Slots slots
     if SIGNAL in named or SENDER in named:      # which Python refuses
         return _dispatch_py.call_all(signal, receivers, sender, named)
-    named = dict(named)     # as receivers may get at it through their frames, and change it
+    named = dict(named)     # receivers may change the caller's through their frames
     names = (SIGNAL, SENDER, *named)
     open_slots(&slots, len(names), 0)
     try:

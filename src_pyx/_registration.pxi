@@ -58,7 +58,7 @@ cdef inline Py_ssize_t find_hash(uint32_t *hashes, uint32_t wanted, Py_ssize_t i
 
 @cython.auto_pickle(False)
 @cython.final
-@cython.no_gc_clear     # a signal that gc clears is one to connect to all the same
+@cython.no_gc_clear     # callbacks may connect to a signal that gc has cleared
 cdef class Keys:
     """The hashes of the keys of a list. Who shares them, and under what, the table in _sharing.pxi says."""
 

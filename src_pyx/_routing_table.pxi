@@ -59,7 +59,7 @@ cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size
 cdef class RoutingTable:
     cdef tuple snapshot
     cdef Py_ssize_t size
-    cdef tuple halves       # which gc does not clear, as it does a list
+    cdef tuple halves       # a tuple, as gc clears lists
     cdef bint has_async
     cdef bint has_senders
     cdef bint is_direct     # the engine may call the receivers itself

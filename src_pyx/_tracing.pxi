@@ -241,7 +241,7 @@ cdef class SendBase:
 
 
 @cython.auto_pickle(False)
-@cython.no_gc_clear     # its send is counted on for as long as it lives
+@cython.no_gc_clear     # callbacks may end a call that gc has cleared
 cdef class CallBase:
     cdef readonly SendBase send
     cdef readonly object description
