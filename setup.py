@@ -98,7 +98,14 @@ def extensions():
         if tuple(map(int, re.findall(r"\d+", Cython.__version__)[:3])) < CYTHON:
             raise ImportError(f"Cython {Cython.__version__} is too old, {'.'.join(map(str, CYTHON))} is needed")
         return cythonize(
-            [Extension("csignals._dispatch_c", ["src_pyx/_dispatch_c.pyx"])],
+            [
+                Extension(
+                    "csignals._dispatch_c",
+                    ["src_pyx/_dispatch_c.pyx"],
+                    include_dirs=["src_pyx"],
+                    depends=["src_pyx/_capi.h"],
+                )
+            ],
             build_dir="build/cython",
             include_path=["src_pyx"],
         )
