@@ -309,6 +309,8 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
                 gc.collect(1)
                 return None
 
+            if what == "entries":
+                collect_in_all()
             if sender in self.world.senders:
                 self.check(act)
 
@@ -323,10 +325,12 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
                 except Exception as error:
                     describe(error)
                     return "cannot be copied"
-                return world.outcome(twin.send, world.sender(sender)), len(world.entries())
+                return world.outcome(twin.send, world.sender(sender))
 
             if sender in self.world.senders:
                 self.check(act)
+                collect_in_all()
+                self.check(lambda world: len(world.entries()))
 
     return SignalLife
 
