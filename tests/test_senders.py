@@ -5,6 +5,7 @@ import gc
 import weakref
 from unittest import mock
 
+import django
 import pytest
 from implementations import collect_where_references_are_not_counted, compiled, load
 from lives import HAS_ASYNC
@@ -119,9 +120,15 @@ def test_the_receivers_of_a_dead_sender_go_with_it(signal):
     assert len(signal.receivers) == 1
 
 
+def skip_without_references_to_senders(signal):
+    if django.VERSION < (6, 0) and isinstance(signal, django.dispatch.Signal):
+        pytest.skip("before Django 6.0, its signals have no references to senders")
+
+
 @pytest.mark.parametrize("name", ["send", "send_robust"])
 def test_a_send_to_nobody_lets_go_of_a_dead_senders_receivers(make, name):
     signal, sender, receiver = make(), Sender(), lambda **named: None
+    skip_without_references_to_senders(signal)
     alive = weakref.ref(receiver)
     signal.connect(receiver, sender=sender, weak=False)
     signal.connect(hear, sender=Sender)
@@ -137,6 +144,7 @@ def test_a_send_to_nobody_lets_go_of_a_dead_senders_receivers(make, name):
 def test_receivers_that_only_a_dead_sender_kept_are_not_called(make, name):
     """As in Django, which sweeps what is dead before it looks for whom to call."""
     signal, sender, receiver = make(), Sender(), lambda **named: None
+    skip_without_references_to_senders(signal)
     signal.connect(receiver, sender=sender, weak=False)
     signal.connect(receiver)
     signal.connect(hear)
