@@ -127,12 +127,23 @@ def is_equal_to_itself_only(entry: Entry) -> bool:
     if issubclass(type(receiver), ReferenceType):
         # Of a WeakMethod this is the object: to make the method of it anew may fail, as it does for wrapt's.
         receiver = ReferenceType.__call__(receiver)
+        # A reference to an object equals one to its method: only their own keys tell them apart, not a dispatch uid.
+        if receiver is not None and not is_own_key(entry[0], receiver):
+            return False
     if receiver is None:
         return True
     if type(receiver) is MethodType:
         receiver = receiver.__self__    # what the equality of its references depends on
     equals: object = type(receiver).__eq__
     return equals is object.__eq__
+
+
+def is_own_key(key: Any, target: object) -> bool:
+    """Return whether the key of an entry comes from its receiver, or from the receiver's object, by its id."""
+    first = key[0] if type(key) is tuple and key else None
+    if type(first) is tuple and first:
+        first = first[0]
+    return type(first) is int and first == id(target)
 
 
 class IdentityList(list):  # type: ignore[type-arg]  # of entries; subscribing it takes an import

@@ -192,3 +192,23 @@ def test_a_receiver_that_refuses_to_say_whose_method_it_is_is_called(csignals, s
     hostile = Hostile()
     signal.connect(hostile, weak=False)
     assert signal.send("sender") == [(hostile, "called")]
+
+
+class Listener:
+    def __call__(self, **named):
+        return "object"
+
+    def hear(self, **named):
+        return "method"
+
+
+def test_an_object_in_the_place_of_its_method_counts_at_once(signal):
+    """References to both are equal, and so are their keys, by a dispatch uid."""
+    listener, lists = Listener(), {}
+    for receiver, response in (listener.hear, "method"), (listener, "object"):
+        signal.connect(receiver, dispatch_uid="uid")
+        lists[response] = signal.receivers[:]
+        signal.disconnect(dispatch_uid="uid")
+    for response in [*lists] * 2:
+        signal.receivers = lists[response][:]
+        assert [each for _, each in signal.send(None)] == [response]
