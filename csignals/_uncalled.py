@@ -23,8 +23,7 @@ from csignals._watching import Place, warn
 #: Of a function: the number of partials around it, its module, its qualified name, and the code that was written.
 Notes = tuple[int, Any, str, CodeType]
 
-
-#: Within a receiver, from decorator to decorator, or partial to partial: these may go round in a circle.
+#: The most decorators or partials of a receiver that are followed: they may form a circle.
 MOST_STEPS = 100
 
 

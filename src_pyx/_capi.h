@@ -3,7 +3,7 @@
    _capi.pxd declares it to Cython. A function that returns a `PyObject *` returns a new reference unless it says that
    the reference is borrowed.
 
-   These parts of CPython are private, or differ between its versions. Whoever supports a new CPython looks at each:
+   These parts of CPython are private, or differ between its versions. Check each of them when you add a new CPython:
 
    part of CPython                  why csignals uses it                          what to look at in a new CPython
    -------------------------------  --------------------------------------------  ---------------------------------------
