@@ -224,10 +224,13 @@ def test_what_is_sent_is_the_transaction_s_affair(patched):
         transaction.sampled = True
 
 
-class Raising:
+class Raising(sentry_sdk.tracing.Span):
+    def start_child(self, *positional, **named):
+        raise LookupError("no child")
+
     @property
     def containing_transaction(self):
-        raise LookupError("there is none")
+        raise LookupError("no transaction")
 
 
 def test_a_span_that_raises_is_the_receiver_s_failure(patched):
@@ -235,7 +238,7 @@ def test_a_span_that_raises_is_the_receiver_s_failure(patched):
     signal = Signal()
     signal.connect(receiver := lambda **named: None)
     with sentry_sdk.start_transaction(name="order"):
-        sentry_sdk.get_current_scope()._span = Raising()
+        sentry_sdk.Scope.get_current_scope()._span = Raising()
         with pytest.raises(LookupError):
             signal.send(None)
         ((whose, error),) = signal.send_robust(None)
