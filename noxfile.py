@@ -13,7 +13,7 @@ import nox
 from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "virtualenv"     # Debian's interpreters cannot make environments by themselves
+nox.options.default_venv_backend = "virtualenv"  # Debian's interpreters cannot make environments by themselves
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["interpreters", "tests", "compile_314t"]
 
@@ -26,19 +26,52 @@ ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
 #: What the tests in QUICK need. Those run no servers, build nothing, and use no other packages.
 FEW = [
-    "Cython>=3.3.1", "Django", "hypothesis", "opentelemetry-sdk", "pytest", "pytest-benchmark", "rich", "sentry-sdk",
-    "setuptools>=77", "trio", "wrapt",
-]  # fmt: skip
+    "Cython>=3.3.1",
+    "Django",
+    "hypothesis",
+    "opentelemetry-sdk",
+    "pytest",
+    "pytest-benchmark",
+    "rich",
+    "sentry-sdk",
+    "setuptools>=77",
+    "trio",
+    "wrapt",
+]
 QUICK = [
-    "assertions", "async", "calls", "connected", "deferred", "drop_in", "implementation", "listing", "names", "patches",
-    "receivers_list", "references", "registration", "senders", "signal", "subclasses", "threads", "tracing", "wrappers",
-]  # fmt: skip
+    "assertions",
+    "async",
+    "calls",
+    "connected",
+    "deferred",
+    "drop_in",
+    "implementation",
+    "listing",
+    "names",
+    "patches",
+    "receivers_list",
+    "references",
+    "registration",
+    "senders",
+    "signal",
+    "subclasses",
+    "threads",
+    "tracing",
+    "wrappers",
+]
 
 #: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
 UNSANITIZED = [
-    "bench", "build", "compare", "compiled_receivers", "django_suite", "instructions", "packages", "receiver_identity",
+    "bench",
+    "build",
+    "compare",
+    "compiled_receivers",
+    "django_suite",
+    "instructions",
+    "packages",
+    "receiver_identity",
     "servers",
-]  # fmt: skip
+]
 
 
 @nox.session(python=False)
@@ -103,7 +136,7 @@ def address_sanitizer(session):
     env = {
         "LD_PRELOAD": " ".join(libraries),
         "PYTHONMALLOC": "malloc",
-        "ASAN_OPTIONS": "detect_leaks=0",   # those of the interpreter, at its end: `references` is what finds ours
+        "ASAN_OPTIONS": "detect_leaks=0",  # those of the interpreter, at its end: `references` is what finds ours
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     with session.chdir(built(session, flags)):
@@ -180,7 +213,7 @@ def pytest(session, *args, env=None, python="python"):
         command = [python, "-m", "pytest", "-rs", *engine, *patience, *files, *session.posargs]
         try:
             session.run(*command, env=env, external=True, success_codes=codes)
-        except CommandFailed:       # nox says of what
+        except CommandFailed:  # nox says of what
             failed = True
     if failed:
         session.error("there were failures")
@@ -196,7 +229,7 @@ def copy_of_checkout(session):
     shutil.rmtree(copy, ignore_errors=True)
     ignored = shutil.ignore_patterns(".*", "build", "dist", "*.so", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=ignored)
-    if (ROOT / "build/cython").exists():    # so that Cython need not do it again
+    if (ROOT / "build/cython").exists():  # so that Cython need not do it again
         shutil.copytree(ROOT / "build/cython", copy / "build/cython")
     return copy
 

@@ -24,7 +24,7 @@ REQUIRE_EXTENSIONS = os.environ.get("CSIGNALS_REQUIRE_EXTENSIONS") == "1"
 if NO_EXTENSIONS and REQUIRE_EXTENSIONS:
     sys.exit("CSIGNALS_NO_EXTENSIONS=1 and CSIGNALS_REQUIRE_EXTENSIONS=1 contradict each other: set one of them.")
 
-CYTHON = 3, 3, 1    # the oldest that will do, as in pyproject.toml, which a build without isolation does not ask
+CYTHON = 3, 3, 1  # the oldest that will do, as in pyproject.toml, which a build without isolation does not ask
 
 
 class BuildError(Exception):
@@ -35,7 +35,7 @@ class BuildExt(build_ext):
     def run(self):
         try:
             super().run()
-        except Exception as error:      # of the compiler's, or of finding one
+        except Exception as error:  # of the compiler's, or of finding one
             raise BuildError from error
         # In a checkout, `python -m csignals` and `python -m pytest` import this folder's package, not the
         # installed one: so it gets the engine as well.

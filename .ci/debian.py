@@ -42,7 +42,7 @@ def put_in_place(made, place):
 @contextlib.contextmanager
 def scratch(beside):
     """A folder for the length of a block, in another, as a sibling of what is made in it."""
-    for left in beside.glob("scratch-*"):    # by one that was interrupted: nobody else has the lock
+    for left in beside.glob("scratch-*"):  # by one that was interrupted: nobody else has the lock
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="scratch-", dir=beside) as work:
         yield Path(work)
@@ -77,9 +77,13 @@ def apt_of(work, suite, kind):
 
 def run(command, cwd=None):
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        list(map(str, command)),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-    )  # fmt: skip
+    )
     if done.returncode != 0:
         print(*done.stdout.splitlines()[-30:], sep="\n", file=sys.stderr)
         done.check_returncode()

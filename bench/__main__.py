@@ -24,8 +24,14 @@ from csignals.compare.report import progress  # noqa: E402  # once Django is set
 HERE = Path(__file__).parent
 # As in the report.
 FILES = (
-    "test_sends", "test_scale", "test_inside_django", "test_wrapped", "test_async", "test_steering",
-    "test_registration", "test_threads",
+    "test_sends",
+    "test_scale",
+    "test_inside_django",
+    "test_wrapped",
+    "test_async",
+    "test_steering",
+    "test_registration",
+    "test_threads",
 )
 LAPS, QUICK_LAPS = 15, 3
 PER_SECOND = {"ns": 1e9, "µs": 1e6, "ms": 1e3}
@@ -53,7 +59,7 @@ class Collector:
             info = benchmark["extra_info"]
             place = Place(info["table"], info["case"], info["contestant"])
             self.results.add(place, info["unit"], benchmark["median"] / info["batch"] * PER_SECOND[info["unit"]])
-        return []       # nothing is left for pytest-benchmark's own tables
+        return []  # nothing is left for pytest-benchmark's own tables
 
 
 def lap_of(item):

@@ -20,11 +20,11 @@ class Bar:
 
     above: Place
     below: Place | None
-    sign: str           # "≤" or "≥"
+    sign: str  # "≤" or "≥"
     limit: float
-    django: str = ""    # the only version that it is about
-    per: int = 0        # how many share the difference, if it is about that
-    without_gil: bool = False   # it is about threads that really run at once
+    django: str = ""  # the only version that it is about
+    per: int = 0  # how many share the difference, if it is about that
+    without_gil: bool = False  # it is about threads that really run at once
 
     @property
     def figure(self) -> str:
@@ -139,8 +139,10 @@ def behind_wrappers() -> Iterator[Bar]:
     for case, least in zip(wrapped.REQUESTS, (1.35, 1.15), strict=True):
         yield bar(f"a WSGI request behind Sentry, {wrapped.A_TENTH}", case, least)
     for title, cases in [
-        ("send", wrapped.SENDS), ("load 10,000 rows", wrapped.LOADS), ("a WSGI request", wrapped.REQUESTS)
-    ]:  # fmt: skip
+        ("send", wrapped.SENDS),
+        ("load 10,000 rows", wrapped.LOADS),
+        ("a WSGI request", wrapped.REQUESTS),
+    ]:
         for case in cases:
             yield bar(f"{title} behind {wrapped.UNKNOWN}", case, 1, "a wrapper")
 
@@ -177,6 +179,13 @@ def of_weight() -> Iterator[Bar]:
 
 
 BARS = [
-    *of_sends(), *of_the_fallback(), *of_scale(), *inside_django(), *behind_wrappers(), *of_async(), *of_steering(),
-    *of_threads(), *of_weight(),
-]  # fmt: skip
+    *of_sends(),
+    *of_the_fallback(),
+    *of_scale(),
+    *inside_django(),
+    *behind_wrappers(),
+    *of_async(),
+    *of_steering(),
+    *of_threads(),
+    *of_weight(),
+]

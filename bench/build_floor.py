@@ -13,9 +13,7 @@ FOLDER = Path(__file__).parent
 def load(name="floor"):
     """Return a module of this folder, compiled with the flags that this Python compiles extensions with."""
     folder = tempfile.mkdtemp(prefix=f"csignals-{name}-")
-    distribution = Distribution(
-        {"ext_modules": [Extension(name, [str(FOLDER / f"{name}.c")])], "script_args": ["-q"]}
-    )
+    distribution = Distribution({"ext_modules": [Extension(name, [str(FOLDER / f"{name}.c")])], "script_args": ["-q"]})
     command = distribution.get_command_obj("build_ext")
     command.build_lib = command.build_temp = folder
     command.ensure_finalized()

@@ -16,11 +16,11 @@ class NotReachedError(Exception):
 class Work:
     """What a contestant does in a case, ready to be timed."""
 
-    run: Callable[[int], object]        # does it so many times
-    before: Callable[[], None] | None = None        # each batch
+    run: Callable[[int], object]  # does it so many times
+    before: Callable[[], None] | None = None  # each batch
     after: Callable[[int], None] | None = None
-    around: Callable[[], AbstractContextManager[None]] = nullcontext        # each lap
-    keeps: object = None        # what must not die meanwhile
+    around: Callable[[], AbstractContextManager[None]] = nullcontext  # each lap
+    keeps: object = None  # what must not die meanwhile
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Table:
     """Where cases are shown together: they are its columns, the contestants its rows."""
 
     title: str
-    unit: str       # of time, for one of what is done: "ns", "µs", "ms"
+    unit: str  # of time, for one of what is done: "ns", "µs", "ms"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class Case:
     table: Table
     name: str
     batch: int
-    contestants: dict[str, Callable[[], Work]] = field(repr=False)     # what makes them ready
-    is_quick: bool = False      # it has a part in `python -m bench --quick`
+    contestants: dict[str, Callable[[], Work]] = field(repr=False)  # what makes them ready
+    is_quick: bool = False  # it has a part in `python -m bench --quick`
 
 
 def over(cases):

@@ -12,8 +12,8 @@ import pytest
 from bench.cases import NotReachedError
 from bench.contestants import left_out
 
-LAP = 0.006         # seconds, of each contestant
-MOST_ROUNDS = 60    # batches in a lap
+LAP = 0.006  # seconds, of each contestant
+MOST_ROUNDS = 60  # batches in a lap
 
 
 def pytest_addoption(parser):
@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items):
     places = {}
 
     def turn(item):
-        if "measure" not in item.fixturenames:      # of another folder
+        if "measure" not in item.fixturenames:  # of another folder
             return -1, 0, 0
         case, contestant, lap = (item.callspec.params[name] for name in ("case", "contestant", "lap"))
         names = list(case.contestants)
@@ -107,7 +107,7 @@ def measure(case, contestant, lap, prepared, benchmark):
         benchmark.extra_info.update(
             table=case.table.title, unit=case.table.unit, case=case.name, contestant=contestant, batch=case.batch
         )
-        gc.disable()    # a collection hits whom it will
+        gc.disable()  # a collection hits whom it will
         try:
             with work.around():
                 benchmark.pedantic(
@@ -116,7 +116,7 @@ def measure(case, contestant, lap, prepared, benchmark):
                     setup=work.before,
                     teardown=work.after,
                     rounds=rounds,
-                    warmup_rounds=int(rounds > 1),      # a batch that is a lap is long enough
+                    warmup_rounds=int(rounds > 1),  # a batch that is a lap is long enough
                 )
         finally:
             gc.enable()

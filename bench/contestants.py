@@ -23,19 +23,19 @@ class Sender:
 class Contestant:
     """A dispatcher with Django's API. The statements are what is timed; what the methods do is not."""
 
-    contract = ""               # where it does less than Django's, or something else
+    contract = ""  # where it does less than Django's, or something else
     send = "signal.send(sender=sender, {named})"
     send_robust = "signal.send_robust(sender=sender, {named})"
     connect = "signal.connect(receiver)"
     disconnect = "signal.disconnect(receiver)"
-    has_senders = True          # receivers for one sender only
-    has_pairs = True            # a send returns (receiver, response)
+    has_senders = True  # receivers for one sender only
+    has_pairs = True  # a send returns (receiver, response)
     is_thread_safe = True
-    order = "first to last"     # of the calls: or "last to first", or None
+    order = "first to last"  # of the calls: or "last to first", or None
 
     def __init__(self, name, module):
         self.name = name
-        self.module = module    # without which it cannot take part
+        self.module = module  # without which it cannot take part
 
     def is_here(self):
         return find_spec(self.module) is not None
@@ -195,7 +195,7 @@ class PyDispatcher(Contestant):
 class Pluggy(Contestant):
     contract = "no pairs; the sender is an argument like others; held strongly, and the last one is called first"
     send = "signal.hook.event(sender=sender, {named})"
-    send_robust = connect = disconnect = None       # plugins come and go, not receivers
+    send_robust = connect = disconnect = None  # plugins come and go, not receivers
     has_senders = has_pairs = False
     order = "last to first"
 

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from unittest import mock
 
-BAR = 15e-6     # seconds
+BAR = 15e-6  # seconds
 ROUNDS, SENDS = 60, 50
-WORK = 1000     # sends
+WORK = 1000  # sends
 
 
 def cost():
@@ -61,7 +61,7 @@ def workers():
     from tests.brokers import Redis
 
     with tempfile.TemporaryDirectory() as folder, Redis() as redis:
-        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))     # before the app is made
+        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))  # before the app is made
         from bench.deferred_app import PAUSE, work
 
         print(f"{WORK} sends to a receiver that sleeps {PAUSE * 1000:.0f} ms:")
@@ -108,7 +108,7 @@ def main():
     chosen = sys.argv[1:] or ["workers", "cost"]
     if unknown := set(chosen) - {"workers", "cost"}:
         sys.exit(f"no such part: {', '.join(unknown)}")
-    if len(chosen) > 1:     # each has a broker of its own
+    if len(chosen) > 1:  # each has a broker of its own
         return max(subprocess.run([sys.executable, "-m", "bench.deferred", part]).returncode for part in chosen)
     if chosen == ["workers"]:
         workers()

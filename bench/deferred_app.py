@@ -8,7 +8,7 @@ from celery import Celery
 from csignals import Signal, receiver
 from csignals.deferred import configure, deferred
 
-PAUSE = 0.005       # seconds
+PAUSE = 0.005  # seconds
 
 app = Celery("bench", broker=os.environ.get("BROKER", "memory://"))
 app.conf.worker_prefetch_multiplier = 1

@@ -24,10 +24,10 @@ DEV, DEBUG = "-X dev", "DEBUG"
 STOCK, IN_DJANGO, STOCK_CHECKING, STANDALONE = "Django", "csignals in Django", "Django with DEBUG", "csignals"
 RATIOS = (IN_DJANGO, STOCK), (STANDALONE, STOCK_CHECKING)
 MOST_OF_CONNECT, MOST_OF_REQUEST, MOST_GROWTH = 3, 1.15, 1.5
-HEAPS = 100_000, 500_000    # the first is what a new project has
+HEAPS = 100_000, 500_000  # the first is what a new project has
 PAGE = "{% for item in items %}<p>{{ item }} of {{ request.path }}, for {{ user.is_staff }}</p>{% endfor %}"
 PAGES = {"a request of the test client, a page": "/page/", "a request of the test client, empty": "/empty/"}
-CONNECTS, REQUESTS = 50, 5     # of each contestant in a round
+CONNECTS, REQUESTS = 50, 5  # of each contestant in a round
 
 
 class Listener:
@@ -71,14 +71,14 @@ CONNECTIONS = {
 def time_connects(make_signal, make_receiver, how):
     """Return the nanoseconds that a connect takes, with as many signals."""
     signals, receivers = ([make() for _ in range(CONNECTS)] for make in (make_signal, make_receiver))
-    gc.disable()    # as timeit does: a collection falls into the time of the same contestant in most rounds, or in none
+    gc.disable()  # as timeit does: a collection falls into the time of the same contestant in most rounds, or in none
     before = process_time_ns()
     for signal, receiver in zip(signals, receivers, strict=True):
         signal.connect(receiver, **how)
     took = process_time_ns() - before
     gc.enable()
     for signal in signals:
-        signal.receivers = []       # so that nothing is lost with them
+        signal.receivers = []  # so that nothing is lost with them
     return took / CONNECTS
 
 
@@ -113,12 +113,16 @@ def configure(debug):
         "loaders": [("django.template.loaders.locmem.Loader", {"page.html": PAGE})],
     }
     settings.configure(
-        DEBUG=debug, ALLOWED_HOSTS=["*"], ROOT_URLCONF="urls", SECRET_KEY="of no use", STATIC_URL="static/",
+        DEBUG=debug,
+        ALLOWED_HOSTS=["*"],
+        ROOT_URLCONF="urls",
+        SECRET_KEY="of no use",
+        STATIC_URL="static/",
         INSTALLED_APPS=["csignals.django", *[f"django.contrib.{name}" for name in apps]],
         MIDDLEWARE=middleware,
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": options}],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-    )  # fmt: skip
+    )
     import django
 
     django.setup()
@@ -151,7 +155,7 @@ def measure(mode, rounds):
         if contestant in RATIOS[0]:
             cases |= {name: partial(time_requests, client, path) for name, path in PAGES.items()}
         for name, case in cases.items():
-            case()      # whoever came before has used the caches of the processor
+            case()  # whoever came before has used the caches of the processor
             yield name, case()
 
     client, heap, found = Client(), [], []

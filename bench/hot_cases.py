@@ -23,7 +23,7 @@ SIGNALS = 100
 WARM_UP, FEW, MANY = 5, 5, 25
 CONTESTANTS = CSIGNALS, LEAST = range(2)
 
-NAMED = "instance", "created", "raw", "using"   # as in Django's post_save
+NAMED = "instance", "created", "raw", "using"  # as in Django's post_save
 SEND = "signal.send(sender=sender)"
 SEND_4 = f"signal.send(sender=sender, {', '.join(f'{name}=None' for name in NAMED)})"
 
@@ -32,11 +32,11 @@ SEND_4 = f"signal.send(sender=sender, {', '.join(f'{name}=None' for name in NAME
 class Case:
     name: str
     statement: str = SEND
-    everyone: int = 0   # receivers for every sender
-    own: int = 0        # receivers for the sender that sends
-    others: int = 0     # receivers for as many other senders
-    has_methods: bool = False   # whether they are bound methods
-    in_django: bool = False     # whether the signals are Django's
+    everyone: int = 0  # receivers for every sender
+    own: int = 0  # receivers for the sender that sends
+    others: int = 0  # receivers for as many other senders
+    has_methods: bool = False  # whether they are bound methods
+    in_django: bool = False  # whether the signals are Django's
     signals: int = SIGNALS
 
 
@@ -56,7 +56,7 @@ CASES = [
         "connect and disconnect, 100 present",
         "signal.connect(newcomer, sender=sender); signal.disconnect(newcomer, sender=sender)",
         everyone=100,
-        signals=10,     # each of them slow to make
+        signals=10,  # each of them slow to make
     ),
 ]
 
@@ -74,7 +74,7 @@ def make_timer(case, contestant, note=None):
 
     named = NAMED if case.statement is SEND_4 else ()
     pairs = []
-    kept = []   # receivers and senders, to which a signal has weak references
+    kept = []  # receivers and senders, to which a signal has weak references
     for _ in range(case.signals):
         sender = make_sender()
         senders = [None] * case.everyone + [sender] * case.own + [make_sender() for _ in range(case.others)]

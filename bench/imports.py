@@ -1,6 +1,6 @@
 """What ``import csignals`` costs, with everything that it imports: each time in a new process.
 
-    python -m bench.imports
+python -m bench.imports
 """
 
 import subprocess

@@ -39,10 +39,10 @@ FILE = Path(__file__).with_suffix(".json")
 FOLDER = Path(__file__).parent.parent
 INTERPRETER = sysconfig.get_config_var("SOABI")
 LIMIT = 0.05
-COUNTED_WITH = "compiler", "counter", "django", "options", "python"     # what may change the counts, beside csignals
+COUNTED_WITH = "compiler", "counter", "django", "options", "python"  # what may change the counts, beside csignals
 SCRIPT = [sys.executable, "-m", "bench.hot_cases"]
-RUNS = list(product(range(len(CASES)), CONTESTANTS, (FEW, MANY)))   # in the order in which the script does them
-PERF_TIMES = 100    # the rounds: perf counts the start of each process too, and that varies
+RUNS = list(product(range(len(CASES)), CONTESTANTS, (FEW, MANY)))  # in the order in which the script does them
+PERF_TIMES = 100  # the rounds: perf counts the start of each process too, and that varies
 
 
 class CannotCountError(Exception):
@@ -85,7 +85,7 @@ def count_with_valgrind(least, folder):
 def perf_works(least):
     try:
         return shutil.which("perf") is not None and perf(["true"], least, FOLDER) > 0
-    except CannotCountError:    # as the kernel may forbid it
+    except CannotCountError:  # as the kernel may forbid it
         return False
 
 

@@ -23,10 +23,14 @@ def tables(results):
     """Return all tables: title, heading and rows, each a list of cells. Those but for the first are lists of lines."""
     for title, unit in results.units.items():
         cases = results.cases(title)
-        yield f"{title} ({unit})", ["", *cases], [
-            [name, *(cell(results, Place(title, case, name)) for case in cases)]
-            for name in sorted(results.contestants(title), key=rank)
-        ]
+        yield (
+            f"{title} ({unit})",
+            ["", *cases],
+            [
+                [name, *(cell(results, Place(title, case, name)) for case in cases)]
+                for name in sorted(results.contestants(title), key=rank)
+            ],
+        )
 
 
 def rank(name):

@@ -24,23 +24,23 @@ ARGUMENTS = {
     "user": 4,
     "origin": 5,
 }
-MOST_NOTING = 100       # receivers; of more, the responses say who was called
+MOST_NOTING = 100  # receivers; of more, the responses say who was called
 
 
 @dataclass(frozen=True)
 class Send:
     """A kind of send, and who is connected."""
 
-    receivers: int                      # that it reaches
+    receivers: int  # that it reaches
     keywords: int = 0
-    others: int = 0                     # receivers for other senders, each for its own
-    to_sender: bool = False             # whether those that it reaches are for its sender; else for any
+    others: int = 0  # receivers for other senders, each for its own
+    to_sender: bool = False  # whether those that it reaches are for its sender; else for any
     kind: str = FUNCTION
-    weak: bool | None = None            # None: as the contestant does by default
+    weak: bool | None = None  # None: as the contestant does by default
     robust: bool = False
-    last_fails: bool = False            # the last receiver does
-    are_busy: bool = False              # the receivers are, for some microseconds
-    parameters: str | None = None       # of the receivers; None: as the contestant asks for
+    last_fails: bool = False  # the last receiver does
+    are_busy: bool = False  # the receivers are, for some microseconds
+    parameters: str | None = None  # of the receivers; None: as the contestant asks for
 
     def suits(self, contestant):
         """Return whether a contestant can do this."""

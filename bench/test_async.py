@@ -9,7 +9,7 @@ from bench.contestants import Django, InDjango, Sender, Standalone, load, presen
 
 COUNTS = 1, 3, 10
 CONTESTANTS = [each for each in present() if isinstance(each, (Standalone, InDjango)) or type(each) is Django]
-NONBLOCKING = load("python").nonblocking        # marks for both engines
+NONBLOCKING = load("python").nonblocking  # marks for both engines
 
 
 def receiver_that_returns():
@@ -83,23 +83,33 @@ def case(title, name, batch, prepare, kinds, is_quick=False):
     return Case(Table(title, "µs"), name, batch, works, is_quick)
 
 
-CASES = [
-    case(f"asend to receivers that {what}", f"{count} async", batch // count, prepare, [make] * count, is_quick=True)
-    for what, make, batch in [
-        ("never wait", receiver_that_returns, 600),
-        ("each await asyncio.sleep(0)", receiver_that_waits, 300),
+CASES = (
+    [
+        case(
+            f"asend to receivers that {what}", f"{count} async", batch // count, prepare, [make] * count, is_quick=True
+        )
+        for what, make, batch in [
+            ("never wait", receiver_that_returns, 600),
+            ("each await asyncio.sleep(0)", receiver_that_waits, 300),
+        ]
+        for count in COUNTS
     ]
-    for count in COUNTS
-] + [
-    case(
-        "asend to sync receivers that are nonblocking, and an async one", f"{count} sync and 1 async", 60, prepare,
-        [receiver_that_is_sync] * count + [receiver_that_returns], is_quick=count == 1,
-    )
-    for count in (1, 3)
-] + [
-    case("send from sync code", f"{count} async", 10, prepare_from_sync, [receiver_that_returns] * count, True)
-    for count in COUNTS
-]
+    + [
+        case(
+            "asend to sync receivers that are nonblocking, and an async one",
+            f"{count} sync and 1 async",
+            60,
+            prepare,
+            [receiver_that_is_sync] * count + [receiver_that_returns],
+            is_quick=count == 1,
+        )
+        for count in (1, 3)
+    ]
+    + [
+        case("send from sync code", f"{count} async", 10, prepare_from_sync, [receiver_that_returns] * count, True)
+        for count in COUNTS
+    ]
+)
 
 
 @over(CASES)

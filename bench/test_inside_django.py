@@ -17,7 +17,7 @@ from bench.receivers import make_receivers
 from bench.sends import Send, case_of
 from csignals.compare import project
 
-if not settings.configured:     # as `python -m bench` has done
+if not settings.configured:  # as `python -m bench` has done
     project.configure()
 
 from django.core.handlers.wsgi import WSGIHandler  # once Django is set up
@@ -38,14 +38,14 @@ from csignals.compare.loading import connected
 from csignals.compare.models import Author, Book, Row
 
 ROWS = 10_000
-AS_DOCUMENTED = "sender, **kwargs"      # the parameters of receivers
+AS_DOCUMENTED = "sender, **kwargs"  # the parameters of receivers
 SENDS = [
     ("1 receiver", 300, {"receivers": 1}),
     ("10 receivers", 30, {"receivers": 10}),
     ("none, 10 for others", 300, {"receivers": 0, "others": 10}),
     ("1, and 1,000 for others", 30, {"receivers": 1, "others": 1000}),
 ]
-CONNECTED = [       # receivers of each signal, and whether the last signal has one for another model
+CONNECTED = [  # receivers of each signal, and whether the last signal has one for another model
     ("no receiver", 0, False),
     ("1, for another model", 0, True),
     ("1 receiver each", 1, False),
@@ -76,7 +76,7 @@ def hardly_dispatched():
 def load_all(model, times):
     for _ in range(times):
         rows = list(model.objects.all())
-    return rows     # to be let go of when nobody looks at the clock
+    return rows  # to be let go of when nobody looks at the clock
 
 
 def save(times):
@@ -144,7 +144,11 @@ LOAD_2 = Action("load 10,000 rows of 2 columns", "ms", 1, partial(load_all, Auth
 LOAD_4 = Action("load 10,000 rows of 4 columns", "ms", 1, partial(load_all, Row), Row, INIT, ROWS)
 SAVE = Action("save a row", "µs", 5, save, Author, (pre_save, post_save))
 CREATE = Action(
-    "create and delete a row", "µs", 3, create_and_delete, Author,
+    "create and delete a row",
+    "µs",
+    3,
+    create_and_delete,
+    Author,
     (pre_init, post_init, pre_save, post_save, pre_delete, post_delete),
 )
 REQUEST = Action("a request", "µs", 3, request, WSGIHandler, (request_started, request_finished))
@@ -153,11 +157,14 @@ DISPATCHES = {each.name: partial(dispatched_by, each.engine) for each in present
 DISPATCHES["Django"] = nullcontext
 CASES = [
     Case(
-        Table(action.title, action.unit), name, action.batch,
+        Table(action.title, action.unit),
+        name,
+        action.batch,
         {
             contestant: partial(action.prepare, dispatch, count, has_other)
             for contestant, dispatch in {
-                **({"floor": hardly_dispatched} if action.rows > 1 and not count else {}), **DISPATCHES,
+                **({"floor": hardly_dispatched} if action.rows > 1 and not count else {}),
+                **DISPATCHES,
             }.items()
         },
         is_quick=action in (LOAD_2, SAVE) and count != 1,
@@ -168,9 +175,12 @@ CASES = [
 ]
 SEND_CASES = [
     case_of(
-        Table(f"send inside Django, {'4' if keywords else 'no'} keywords", "ns"), name,
-        Send(keywords=keywords, to_sender=True, weak=False, parameters=AS_DOCUMENTED, **who), batch,
-        [each for each in present() if isinstance(each, (InDjango, Django))], is_quick=True,
+        Table(f"send inside Django, {'4' if keywords else 'no'} keywords", "ns"),
+        name,
+        Send(keywords=keywords, to_sender=True, weak=False, parameters=AS_DOCUMENTED, **who),
+        batch,
+        [each for each in present() if isinstance(each, (InDjango, Django))],
+        is_quick=True,
     )
     for keywords in (0, 4)
     for name, batch, who in SENDS

@@ -27,7 +27,7 @@ def check(contestant):
         notes.clear()
 
 
-@lru_cache(len(CONTESTANTS))     # for the cases of as many receivers, which follow each other
+@lru_cache(len(CONTESTANTS))  # for the cases of as many receivers, which follow each other
 def crowd(contestant, count):
     """Return a signal with so many receivers, and these."""
     check(contestant)
@@ -47,7 +47,7 @@ def each_way(contestant, count):
     """Return what connects some receivers, and what disconnects them, in the same order."""
     signal, _ = crowd(contestant, count)
     pairs = [
-        (signal if count else contestant.new(()), receiver)     # where nobody is there yet, to a signal each
+        (signal if count else contestant.new(()), receiver)  # where nobody is there yet, to a signal each
         for receiver in make_receivers(BATCH, contestant.parameters(()))
     ]
     for statement in contestant.connect, contestant.disconnect:
@@ -103,8 +103,12 @@ CASES = [
 ]
 FIRST_SENDS = [
     case(
-        "first send after a connect, others for other senders, 4 keywords", first_send, count,
-        batch_of_first_sends(count), WITH_SENDERS, is_quick=count == 100,
+        "first send after a connect, others for other senders, 4 keywords",
+        first_send,
+        count,
+        batch_of_first_sends(count),
+        WITH_SENDERS,
+        is_quick=count == 100,
     )
     for count in COUNTS
 ]

@@ -10,14 +10,14 @@ OF_ANY_SENDER = Table("send to many receivers, 4 keywords", "µs")
 
 SCALE = [
     case_of(
-        OF_ONE_SENDER, f"{count:,} senders", Send(1, 4, others=count - 1, to_sender=True), BATCHES[count],
+        OF_ONE_SENDER,
+        f"{count:,} senders",
+        Send(1, 4, others=count - 1, to_sender=True),
+        BATCHES[count],
         is_quick=count < 10_000,
     )
     for count in COUNTS
-] + [
-    case_of(OF_ANY_SENDER, f"{count:,} receivers", Send(count, 4), max(1, 300 // count))
-    for count in COUNTS
-]
+] + [case_of(OF_ANY_SENDER, f"{count:,} receivers", Send(count, 4), max(1, 300 // count)) for count in COUNTS]
 
 
 @over(SCALE)

@@ -12,7 +12,7 @@ from bench.sends import Send, case_of
 COUNTS = {0: "no receiver", 1: "1 receiver", 3: "3 receivers", 10: "10 receivers", 100: "100 receivers"}
 BATCHES = {0: 1000, 1: 300, 3: 100, 10: 30, 100: 4}
 KEYWORDS = {0: "no keywords", 1: "1 keyword", 4: "4 keywords", 12: "12 keywords"}
-FEW = 0, 4      # keywords, where fewer cases will do
+FEW = 0, 4  # keywords, where fewer cases will do
 
 
 def robust_case(keywords, count, fails):
@@ -31,7 +31,10 @@ def robust_case(keywords, count, fails):
 
 SENDS = [
     case_of(
-        Table(f"send, {KEYWORDS[keywords]}", "ns"), name, Send(count, keywords), BATCHES[count],
+        Table(f"send, {KEYWORDS[keywords]}", "ns"),
+        name,
+        Send(count, keywords),
+        BATCHES[count],
         is_quick=keywords in FEW and count in (0, 1, 10),
     )
     for keywords in KEYWORDS
@@ -39,8 +42,10 @@ SENDS = [
 ]
 OF_KINDS = [
     case_of(
-        Table(f"send to 10 receivers, held {'weakly' if weak else 'strongly'}, {KEYWORDS[keywords]}", "ns"), kind,
-        Send(10, keywords, kind=kind, weak=weak), BATCHES[10],
+        Table(f"send to 10 receivers, held {'weakly' if weak else 'strongly'}, {KEYWORDS[keywords]}", "ns"),
+        kind,
+        Send(10, keywords, kind=kind, weak=weak),
+        BATCHES[10],
         is_quick=weak and kind == METHOD,
     )
     for keywords in FEW
@@ -50,8 +55,10 @@ OF_KINDS = [
 ROBUST = [robust_case(keywords, count, fails) for keywords in FEW for count in (1, 10) for fails in (False, True)]
 TO_NOBODY = [
     case_of(
-        Table(f"send that reaches nobody, {KEYWORDS[keywords]}", "ns"), f"{others:,} for other senders",
-        Send(0, keywords, others=others), 100 if others == 1000 else 300,
+        Table(f"send that reaches nobody, {KEYWORDS[keywords]}", "ns"),
+        f"{others:,} for other senders",
+        Send(0, keywords, others=others),
+        100 if others == 1000 else 300,
         is_quick=others == 10,
     )
     for keywords in FEW

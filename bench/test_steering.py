@@ -31,7 +31,9 @@ def prepare_beside_mute(send, contestant):
 
 CASES = [
     Case(
-        TABLE, f"{count} receiver{'s' * (count > 1)}", batch,
+        TABLE,
+        f"{count} receiver{'s' * (count > 1)}",
+        batch,
         {
             contestant.name + how: partial(prepare, Send(count), contestant)
             for contestant in present()

@@ -30,7 +30,9 @@ def prepare(send, contestant, threads, signals):
 
 CASES = [
     Case(
-        table, name, batch,
+        table,
+        name,
+        batch,
         {
             contestant.name: partial(prepare, send, contestant, threads, signals)
             for contestant in present()

@@ -50,11 +50,13 @@ def case_of(wrapper, actions, action):
 CASES = [
     case_of(wrapper, actions, action)
     for actions, wrappers in {
-        SENDS: (*SENTRY, UNKNOWN), LOADS: (*SENTRY, UNKNOWN), REQUESTS: (A_TENTH, UNKNOWN)
+        SENDS: (*SENTRY, UNKNOWN),
+        LOADS: (*SENTRY, UNKNOWN),
+        REQUESTS: (A_TENTH, UNKNOWN),
     }.items()
     for wrapper in wrappers
     for action in actions
-]  # fmt: skip
+]
 
 
 @over(CASES)

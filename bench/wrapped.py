@@ -80,12 +80,12 @@ def init_sentry(wrapper):
             pass
 
     options = {"integrations": [DjangoIntegration(signals_spans=False)]} if wrapper == OFF else {}
-    if wrapper == A_TENTH:      # just a tenth, so that all batches have as many
+    if wrapper == A_TENTH:  # just a tenth, so that all batches have as many
         counter = itertools.count()
         options["traces_sampler"] = lambda context: float(next(counter) % 10 == 0)
     else:
         options["traces_sample_rate"] = float(wrapper == SAMPLED)
-        options["_experiments"] = {"max_spans": 10_000}     # of a transaction, which is a batch
+        options["_experiments"] = {"max_spans": 10_000}  # of a transaction, which is a batch
     sentry_sdk.init(dsn="http://key@sentry.invalid/1", transport=Dropping, **options)
 
 
@@ -218,7 +218,7 @@ def serve(wrapper, engine):
         init_sentry(wrapper)
     configure(engine)
     actions = make_actions()
-    gc.disable()    # a collection hits whom it will
+    gc.disable()  # a collection hits whom it will
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         if command == "prepare":
@@ -237,4 +237,4 @@ def serve(wrapper, engine):
 if __name__ == "__main__":
     import bench.wrapped
 
-    bench.wrapped.serve(*sys.argv[1:])      # not as __main__: it is the URLconf
+    bench.wrapped.serve(*sys.argv[1:])  # not as __main__: it is the URLconf

@@ -31,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from csignals.listing import ReceiverInfo, list_receivers
 else:
-    _LATER = {"ReceiverInfo": "csignals.listing", "list_receivers": "csignals.listing"}     # imported on first use
+    _LATER = {"ReceiverInfo": "csignals.listing", "list_receivers": "csignals.listing"}  # imported on first use
 
     def __getattr__(name):
         if name not in _LATER:

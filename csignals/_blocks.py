@@ -23,11 +23,11 @@ Reference = ref[Any]
 refuse_twice(__name__)
 
 CONTEXT, PROCESS = SCOPES = "context", "process"
-MOST_WRAPPERS = 100     # one around the other: some may go round in a circle
+MOST_WRAPPERS = 100  # one around the other: some may go round in a circle
 
 _lock = threading.RLock()
-_asked: Any = None      # the module _steering.py
-is_asked = False        # whether sends certainly ask
+_asked: Any = None  # the module _steering.py
+is_asked = False  # whether sends certainly ask
 #: Each says whether there is anything for which sends have to ask.
 reasons: list[Callable[[], bool]] = []
 
@@ -41,7 +41,7 @@ class Kind:
     """The blocks of one kind: mutes, captures or traces."""
 
     def __init__(self, index: int) -> None:
-        self._index = index     # among those of a context
+        self._index = index  # among those of a context
         #: References to those of the whole process.
         self.everywhere: tuple[Reference, ...] = ()
         #: Those that are open anywhere, which keeps them.
@@ -106,7 +106,7 @@ def update(wait: bool = True) -> None:
         return
     try:
         done = None
-        while done is not (is_wanted := is_any_reason()):   # finalizers may come between, and change that
+        while done is not (is_wanted := is_any_reason()):  # finalizers may come between, and change that
             is_asked = False
             _dispatch.steer(_asked if is_wanted else None)
             is_asked = done = is_wanted
@@ -150,7 +150,7 @@ def receiver_identity(receiver: Any) -> Any:
     """Return what connect() and disconnect() know a receiver by."""
     try:
         return make_id(receiver)
-    except Exception:   # of its __getattr__: such a receiver can be connected under a dispatch_uid only
+    except Exception:  # of its __getattr__: such a receiver can be connected under a dispatch_uid only
         return id(receiver)
 
 

@@ -40,8 +40,8 @@ class connected:  # noqa: N801  # used like a function
     def __enter__(self) -> Receiver:
         if self in _open:
             raise RuntimeError("this connection is open already")
-        self._key: tuple[Any, Any] | None = None    # once there is a connection
-        self._own: Entry | None = None      # the entry that is ours
+        self._key: tuple[Any, Any] | None = None  # once there is a connection
+        self._own: Entry | None = None  # the entry that is ours
         self._earlier: Entry | None = None  # or the one that was there before us
         self._predecessors: list[Entry] = []
         _open.append(self)
@@ -62,7 +62,7 @@ class connected:  # noqa: N801  # used like a function
             return
         if self._own is not None:
             for other in tuple(_open):
-                if other._earlier is self._own:     # so that it is for the other to end it
+                if other._earlier is self._own:  # so that it is for the other to end it
                     other._own, other._earlier = self._own, None
                     return
             if self._entry(self._key) is not self._own:
@@ -77,7 +77,7 @@ class connected:  # noqa: N801  # used like a function
 
     def _connect(self, sender: object) -> None:
         if self not in _open:
-            return      # the model has come after the block
+            return  # the model has come after the block
         key = make_key(self._receiver, sender, self._dispatch_uid)
         before = self._entries()
         self._signal.connect(self._receiver, sender=sender, weak=False, dispatch_uid=self._dispatch_uid)
@@ -88,7 +88,7 @@ class connected:  # noqa: N801  # used like a function
                 self._earlier, self._predecessors = entry, before[:index]
                 break
         else:
-            self._own = entry   # None if the class of the signal keeps its receivers in a way of its own
+            self._own = entry  # None if the class of the signal keeps its receivers in a way of its own
         self._key, self._sender = key, sender
 
     def _check(self, entry: Entry) -> None:

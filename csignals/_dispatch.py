@@ -42,7 +42,7 @@ try:
     IMPLEMENTATION = "cython"
     # Kept where it outlives this module: in a module of C, which is there once in a process.
     imported: list[ModuleType] = vars(_dispatch_c).setdefault("imported", [])
-    FALLBACK_REASON = None      # why the compiled engine is not the one, in words for the user
+    FALLBACK_REASON = None  # why the compiled engine is not the one, in words for the user
 except ImportError as error:
     if _choice == "0":
         raise

@@ -90,7 +90,7 @@ class RoutingTable:
         return route
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(None), ()       # a copy of a signal makes its own
+        return type(None), ()  # a copy of a signal makes its own
 
 
 def id_of_sender(entry: Entry) -> Any:
@@ -98,7 +98,7 @@ def id_of_sender(entry: Entry) -> Any:
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
     (_, sender_id), receiver, *_ = entry
-    if tuple.__len__(entry) < 2:    # a subclass's __iter__ may say what it likes
+    if tuple.__len__(entry) < 2:  # a subclass's __iter__ may say what it likes
         raise TypeError(f"Signal.receivers must hold pairs or longer tuples, not {entry!r}")
     if receiver is None:
         raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
@@ -133,7 +133,7 @@ def is_equal_to_itself_only(entry: Entry) -> bool:
     if receiver is None:
         return True
     if type(receiver) is MethodType:
-        receiver = receiver.__self__    # what the equality of its references depends on
+        receiver = receiver.__self__  # what the equality of its references depends on
     equals: object = type(receiver).__eq__
     return equals is object.__eq__
 
@@ -219,7 +219,7 @@ def change(signal: Any, receivers: list[Entry], snapshot: list[Entry], index: in
     return True
 
 
-steering: Any = None    # the module _steering.py, while anybody mutes, captures, traces or watches signals
+steering: Any = None  # the module _steering.py, while anybody mutes, captures, traces or watches signals
 
 
 def steer(by: Any) -> None:
@@ -233,8 +233,8 @@ class SignalBase:
 
     # Compiled, the class has no annotations; nor here, as they would be those of a user's subclass.
     _dead_receivers = False
-    _csignals_table = None      # type: RoutingTable | None
-    _csignals_callback = None   # type: ReferenceType[Callable[[object], None]] | None
+    _csignals_table = None  # type: RoutingTable | None
+    _csignals_callback = None  # type: ReferenceType[Callable[[object], None]] | None
 
 
 def put_receivers(signal: Any, receivers: list[Entry]) -> None:
@@ -248,7 +248,7 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
         sweep(self)
     try:
         table = self._csignals_table
-    except AttributeError:      # one of Django's, the first time
+    except AttributeError:  # one of Django's, the first time
         table = None
     if table is None or table.snapshot != self.receivers:
         table = RoutingTable(self.receivers or ())
@@ -256,7 +256,7 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
     sync_route, async_route = table.routes.get(table.sender_id(sender), table.everyone) or table.lay_route(sender)
     sync: list[Receiver] = []
     async_: list[Receiver] = []
-    if sync_route:      # a loop over nothing costs more than the question
+    if sync_route:  # a loop over nothing costs more than the question
         for get in sync_route:
             receiver = get()
             if receiver is not None:
@@ -267,10 +267,10 @@ def live_receivers(self: Any, sender: object) -> tuple[list[Receiver], list[Rece
             if receiver is not None:
                 async_.append(receiver)
     if not sync and not async_:
-        is_own_method = getattr(type(self), LIVE_RECEIVERS, None) is own_method     # the common case of is_own()
+        is_own_method = getattr(type(self), LIVE_RECEIVERS, None) is own_method  # the common case of is_own()
         if not (is_own_method and LIVE_RECEIVERS not in self.__dict__) and not is_own(self):
-            note_unheard(self, sender, table)       # a wrapper called this
-    by = steering   # another thread may end it
+            note_unheard(self, sender, table)  # a wrapper called this
+    by = steering  # another thread may end it
     return (sync, async_) if by is None else by.audible(self, sender, (sync, async_))
 
 
@@ -309,7 +309,7 @@ def is_wrapper(method: Any) -> bool:
     if wrapper is not None and wrapper.is_known(method):
         wrapper_method = method
         return True
-    unknown_id = id(method)     # another method that gets this id is asked as well: no harm in that
+    unknown_id = id(method)  # another method that gets this id is asked as well: no harm in that
     return False
 
 
@@ -369,7 +369,7 @@ def is_noted(signal: Any, sender: object) -> bool:
     """Return whether a signal's cache says that nobody listens to a sender."""
     try:
         return signal.use_caching and signal.sender_receivers_cache.get(sender) is no_receivers is not None
-    except Exception:   # there is no cache, or Django refuses such a sender
+    except Exception:  # there is no cache, or Django refuses such a sender
         return False
 
 
@@ -424,23 +424,23 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
                 with steered.calling(receiver):
                     steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
             steered.await_receivers(sender, named)
-        return steered.responses    # type: ignore[no-any-return]
+        return steered.responses  # type: ignore[no-any-return]
     receivers = self.receivers
     if not receivers:
         return []
     try:
         method, table = type(self)._live_receivers, self._csignals_table
-    except AttributeError:      # one of Django's, the first time; or a descriptor has none for the class
+    except AttributeError:  # one of Django's, the first time; or a descriptor has none for the class
         method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
     # For speed, this repeats find_receivers() inline: it saves two calls.
     if (
         type(table) is not RoutingTable
         or table.snapshot != receivers
-        or self._dead_receivers     # to be swept, even if nobody listens
+        or self._dead_receivers  # to be swept, even if nobody listens
         or LIVE_RECEIVERS in self.__dict__
     ):
-        receivers = table = None    # they may be all that keeps a dead sender's receiver alive
+        receivers = table = None  # they may be all that keeps a dead sender's receiver alive
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
@@ -454,9 +454,9 @@ def send(self: Any, sender: Any, **named: Any) -> list[Response]:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
-    receivers = table = None    # so that receivers that are disconnected meanwhile can die
+    receivers = table = None  # so that receivers that are disconnected meanwhile can die
     responses: list[Response] = []
-    if recorder is None and type(sync) is list and len(sync) == 1 and not async_:   # so common that it is worth it
+    if recorder is None and type(sync) is list and len(sync) == 1 and not async_:  # so common that it is worth it
         for receiver in sync:
             responses.append((receiver, receiver(signal=self, sender=sender, **named)))
         return responses
@@ -488,23 +488,23 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
                 with steered.calling(receiver):
                     steered.responses.append((receiver, receiver(signal=self, sender=sender, **named)))
             steered.await_receivers(sender, named)
-        return steered.responses    # type: ignore[no-any-return]
+        return steered.responses  # type: ignore[no-any-return]
     receivers = self.receivers
     if not receivers:
         return []
     try:
         method, table = type(self)._live_receivers, self._csignals_table
-    except AttributeError:      # one of Django's, the first time; or a descriptor has none for the class
+    except AttributeError:  # one of Django's, the first time; or a descriptor has none for the class
         method = table = None
     is_own_method = method is own_method or method is wrapper_method or id(method) in own_ids
     # For speed, this repeats find_receivers() inline: it saves two calls.
     if (
         type(table) is not RoutingTable
         or table.snapshot != receivers
-        or self._dead_receivers     # to be swept, even if nobody listens
+        or self._dead_receivers  # to be swept, even if nobody listens
         or LIVE_RECEIVERS in self.__dict__
     ):
-        receivers = table = None    # they may be all that keeps a dead sender's receiver alive
+        receivers = table = None  # they may be all that keeps a dead sender's receiver alive
         sync, async_, recorder = find_receivers(self, sender)
     elif table.is_selective and id(sender) not in table.routes and (is_own_method or is_noted(self, sender)):
         return []
@@ -518,7 +518,7 @@ def send_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
         sync, async_, recorder = find_receivers(self, sender)
     if not sync and not async_:
         return []
-    receivers = table = None    # as in send()
+    receivers = table = None  # as in send()
     arguments: Arguments = {"signal": self, "sender": sender, **named} if "signal" not in named else Ambiguous(named)
     responses = []
     for receiver in sync:
@@ -599,15 +599,15 @@ class KnownWrapper:
 
 
 _hooks: dict[type, Hooks] = {}
-_live_lists = False     # whether any of them has one
+_live_lists = False  # whether any of them has one
 #: The functions that are csignals' ``_live_receivers`` on some class: by id, as others may be equal; and the last one.
 own_ids: dict[int, Any] = {id(method): method for method in (live_receivers, live_list)}
 own_method: Any = live_receivers
-no_receivers: object = None     # that of Django's caches
+no_receivers: object = None  # that of Django's caches
 wrapper: KnownWrapper | None = None
 NO_METHOD = object()
-wrapper_method = NO_METHOD      # the last method that is that wrapper
-unknown_id = 0                  # of the last method that is not
+wrapper_method = NO_METHOD  # the last method that is that wrapper
+unknown_id = 0  # of the last method that is not
 
 
 def hooks_of(signal: Any) -> Hooks:
@@ -654,7 +654,7 @@ def methods(cls: type, hooks: Hooks) -> dict[str, Any]:
 def own(method: Any) -> None:
     """Have a function be known as csignals' ``_live_receivers``."""
     global own_method
-    own_method = own_ids[id(method)] = method   # which is kept, so that no other has its id
+    own_method = own_ids[id(method)] = method  # which is kept, so that no other has its id
 
 
 for _method, _name in (
@@ -665,7 +665,7 @@ for _method, _name in (
     (send_from_inside, "send"),
     (send_robust, "send_robust"),
 ):
-    _method.__qualname__ = f"Signal.{_name}"    # what Python's TypeErrors name
+    _method.__qualname__ = f"Signal.{_name}"  # what Python's TypeErrors name
 
 
 def sweep(signal: Any) -> None:
@@ -701,5 +701,5 @@ def clear_dead(signal: Any) -> Any:
     try:
         return signal._clear_dead_receivers()
     except BaseException:
-        signal._dead_receivers = True   # as before
+        signal._dead_receivers = True  # as before
         raise

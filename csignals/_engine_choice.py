@@ -16,9 +16,9 @@ class Options:
 
     queue: str | None = None
     priority: int | None = None
-    delay: float | None = None      #: seconds
+    delay: float | None = None  #: seconds
     retries: int | None = None
-    expires: float | None = None    #: seconds
+    expires: float | None = None  #: seconds
 
 
 class Engine(Protocol):
@@ -36,14 +36,14 @@ class Configuration:
     """An engine, and when it is handed what."""
 
     engine: Engine
-    on_commit: bool = True      #: Whether receivers that do not say wait for the commit.
-    is_inline: bool = False     #: Whether it takes the place of all others, and nothing waits.
+    on_commit: bool = True  #: Whether receivers that do not say wait for the commit.
+    is_inline: bool = False  #: Whether it takes the place of all others, and nothing waits.
 
 
 configured: Configuration | None = None
-inline: list[Configuration] = []    # of the tests' blocks that are open
+inline: list[Configuration] = []  # of the tests' blocks that are open
 ENGINES = {"celery": "csignals.engines.celery.Engine", "django_tasks": "csignals.engines.django_tasks.Engine"}
-SETTINGS = {"DEFERRED", "DEFERRED_ON_COMMIT", "SENTRY_WRAPPER"}     # in Django's CSIGNALS
+SETTINGS = {"DEFERRED", "DEFERRED_ON_COMMIT", "SENTRY_WRAPPER"}  # in Django's CSIGNALS
 
 
 def current(own: Configuration | None) -> Configuration:

@@ -17,14 +17,14 @@ from csignals._signal_names import labels_of
 if TYPE_CHECKING:
     from csignals.testing import Send
 else:
-    Send = object   # testing.py imports this
+    Send = object  # testing.py imports this
 
-refuse_reload(__name__, globals())      # others compare with ANY_SENDER
+refuse_reload(__name__, globals())  # others compare with ANY_SENDER
 
 # Of at most 20 lines: one says what is wrong, and two how much is left out.
 MOST_SENDS = 10
 MOST_OTHERS = 7
-LONGEST_LINE = 500      # of characters
+LONGEST_LINE = 500  # of characters
 
 _repr = reprlib.Repr()
 _repr.maxlevel = 3
@@ -136,7 +136,7 @@ def shown(value: object) -> str:
     """Return a short ``repr`` of anything."""
     try:
         return str.__str__(_repr.repr(value))
-    except Exception:   # of somebody's __repr__
+    except Exception:  # of somebody's __repr__
         return object.__repr__(value)
 
 

@@ -25,7 +25,7 @@ class Description:
         self.line = line
 
 
-class Known(ref):   # type: ignore[type-arg]  # subscribing it takes an import
+class Known(ref):  # type: ignore[type-arg]  # subscribing it takes an import
     """A memo's reference to an object, which knows its id also after its death."""
 
     __slots__ = ("number",)
@@ -37,8 +37,8 @@ class Memo:
     """What is known of objects, for as long as they live."""
 
     def __init__(self, after_death: Callable[[], object] | None = None) -> None:
-        self.known: dict[int, Any] = {}             # by id
-        self._references: dict[int, Known] = {}     # which forget it before the id is used again
+        self.known: dict[int, Any] = {}  # by id
+        self._references: dict[int, Known] = {}  # which forget it before the id is used again
 
         def forget(reference: Known) -> None:
             self._forget(reference.number)
@@ -71,14 +71,14 @@ class Memo:
         self._references.pop(number, None)
 
 
-descriptions = Memo()       # of functions, and whatever else receivers are
-class_names = Memo()        # what classes and their instances are called: two strings
+descriptions = Memo()  # of functions, and whatever else receivers are
+class_names = Memo()  # what classes and their instances are called: two strings
 
 
 def describe(receiver: Any) -> Description:
     """Return what a receiver is called and where it is written. Raises nothing."""
     target = receiver
-    while issubclass(type(target), MethodType):     # as Nuitka's are
+    while issubclass(type(target), MethodType):  # as Nuitka's are
         target = target.__func__
     description: Description | None = descriptions.get(target)
     if description is None:
@@ -105,7 +105,7 @@ def _new_description(target: Any) -> Description:
 
 def layers(target: Any) -> Iterator[Any]:
     """Yield a receiver, then what is below its decorators, partials, and methods, down to what somebody wrote."""
-    for _ in range(100):    # as it may go round in a circle
+    for _ in range(100):  # as it may go round in a circle
         yield target
         kind = type(target)
         if issubclass(kind, functools.partial):
@@ -168,7 +168,7 @@ def dotted_name(target: Any) -> str | None:
         module, name = module_of_class(target), _qualname_of_class(target)
     else:
         module, name = attribute(target, "__module__"), attribute(target, "__qualname__")
-        if module is None and type(target) is BuiltinFunctionType:      # a method written in C, of an object or a class
+        if module is None and type(target) is BuiltinFunctionType:  # a method written in C, of an object or a class
             owner: Any = target.__self__
             module = module_of_class(owner if issubclass(type(owner), type) else type(owner))
     if type(name) is not str:

@@ -40,7 +40,7 @@ class RecordedCoroutine(Coroutine):  # type: ignore[type-arg]
         self.__del__()
 
     def __del__(self) -> None:
-        if not self._call.end_ns:   # nobody awaited it to its end
+        if not self._call.end_ns:  # nobody awaited it to its end
             self._call.end(GeneratorExit())
 
     def _step(self, step: Callable[..., Any], *arguments: Any) -> Any:

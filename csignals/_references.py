@@ -155,6 +155,7 @@ def _unwrapped(value: Any) -> Any:
 
 # --- By value ------------------------------------------------------------------------------------------------
 
+
 def _single(tag: str, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any]) -> Kind:
     """Return a kind in which nothing else is."""
     return Kind(tag, lambda value, depth: encode_(value), lambda encoded, depth: _made(tag, decode_, encoded))
@@ -241,7 +242,7 @@ _exact: dict[type, Kind] = {
     ),
     Decimal: _single("Decimal", str, Decimal),
     UUID: _single("UUID", str, UUID),
-    float: _single("float", repr, float),       # the infinite ones, and NaN
+    float: _single("float", repr, float),  # the infinite ones, and NaN
     dict: Kind("dict", _encode_pairs, _decode_pairs),
     **{cls: _collection(cls) for cls in (tuple, set, frozenset)},
 }
@@ -249,6 +250,7 @@ COLLECTIONS = frozenset((dict, tuple, set, frozenset))
 
 
 # --- By name -------------------------------------------------------------------------------------------------
+
 
 def _encode_name(target: Any) -> str:
     try:
@@ -272,7 +274,7 @@ def _find_by_name(is_wanted: Callable[[Any], bool], what: str) -> Callable[[Any]
     return find
 
 
-_labels = Memo()    # of models
+_labels = Memo()  # of models
 
 
 def _encode_model(model: Any) -> str:

@@ -13,9 +13,9 @@ from types import CodeType, ModuleType
 from csignals._names import Memo, attribute, module_of_class, namespace_of, namespace_of_module
 from csignals._typing import Any
 
-Path = tuple[str, ...]      # of names, from a module's global down
+Path = tuple[str, ...]  # of names, from a module's global down
 
-_places = Memo()    # those that were found: the dotted name, the module's, and the path in it
+_places = Memo()  # those that were found: the dotted name, the module's, and the path in it
 
 
 def name_of(signal: Any) -> str | None:
@@ -74,12 +74,13 @@ def _look_for(signals: Iterable[Any]) -> None:
 
 # --- Where a signal is found ---------------------------------------------------------------------------------
 
+
 class _Place:
     """A module's global, or an attribute of a class in it, that is the signal."""
 
     def __init__(self, module: str, namespace: dict[str, Any], path: Path) -> None:
         self.module = module
-        self.namespace = namespace      # the module's
+        self.namespace = namespace  # the module's
         self.path = path
 
     def __str__(self) -> str:
@@ -95,7 +96,7 @@ def _find(wanted: Mapping[int, Any]) -> dict[int, list[_Place]]:
         if not issubclass(type(module), ModuleType):
             continue
         namespace = namespace_of_module(module)
-        if namespace is None or id(namespace) in seen:      # a module that is known by another name as well
+        if namespace is None or id(namespace) in seen:  # a module that is known by another name as well
             continue
         seen.add(id(namespace))
         name = namespace.get("__name__")
@@ -142,7 +143,7 @@ def _source(place: _Place) -> int:
     try:
         spec: Any = place.namespace["__spec__"]
         before = set(_operations_before(spec.loader.get_code(spec.name), place.path))
-    except Exception:   # a loader's; or there is no code
+    except Exception:  # a loader's; or there is no code
         return IMPORTED
     if not before or any(operation.startswith("IMPORT") for operation in before):
         return IMPORTED

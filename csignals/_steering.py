@@ -21,9 +21,18 @@ from csignals.tracing import Call, Send
 Live = tuple[list[Receiver], list[Receiver]]
 
 __all__ = [
-    "Call", "Send", "Steered", "asend", "audible", "captures", "here", "is_covered", "is_in_force", "traces",
+    "Call",
+    "Send",
+    "Steered",
+    "asend",
+    "audible",
+    "captures",
+    "here",
+    "is_covered",
+    "is_in_force",
+    "traces",
     "uncalled",
-]  # fmt: skip
+]
 
 
 def is_in_force(signal: Any, sender: object) -> bool:
@@ -140,7 +149,7 @@ def _receivers(signal: Any, sender: object) -> Live:
     if not signal.receivers or is_unheard(signal, sender):
         return [], []
     live = both_kinds(signal, signal._live_receivers(sender))
-    return audible(signal, sender, live)    # as not every signal's own _live_receivers asks
+    return audible(signal, sender, live)  # as not every signal's own _live_receivers asks
 
 
 _blocks.be_asked(sys.modules[__name__])

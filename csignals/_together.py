@@ -23,9 +23,9 @@ Call = tuple[Receiver, Awaitable[Any]]
 if sys.version_info < (3, 11):
     from exceptiongroup import BaseExceptionGroup
 
-STARTS_EAGERLY = sys.version_info >= (3, 12)    # whether a task can run up to its first suspension when it is made
+STARTS_EAGERLY = sys.version_info >= (3, 12)  # whether a task can run up to its first suspension when it is made
 
-eager_task: Callable[..., Task[Any]] = Task     # to be called as from Python 3.12 on
+eager_task: Callable[..., Task[Any]] = Task  # to be called as from Python 3.12 on
 
 _UNSET = object()
 
@@ -81,7 +81,7 @@ async def await_each(
             tasks.append(task)
             try:
                 responses.append((receiver, task.result()))
-            except BaseException:   # it has to wait, or has failed: that is the group's affair
+            except BaseException:  # it has to wait, or has failed: that is the group's affair
                 group = group or _Group()
                 group.watch(task)
         if group is None:
@@ -269,4 +269,4 @@ class _Group:
             if cancelled is not None:
                 raise cancelled
         finally:
-            self.errors = []    # which hold this frame
+            self.errors = []  # which hold this frame

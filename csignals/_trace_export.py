@@ -21,7 +21,7 @@ from csignals.tracing import File, Trace
 
 Item = SendRead | CallRead
 
-VERSION = 1     # of the JSON
+VERSION = 1  # of the JSON
 
 
 def to_json(trace: Trace, file: File) -> str:
@@ -85,6 +85,7 @@ def _written(document: dict[str, Any], file: File) -> str:
 
 # --- Chrome's format -----------------------------------------------------------------------------------------
 
+
 def to_chrome(trace: Trace, file: File) -> str:
     reading = Reading(trace)
     process = os.getpid()
@@ -93,7 +94,7 @@ def to_chrome(trace: Trace, file: File) -> str:
     spans: list[dict[str, Any]] = []
     for thread, lanes in _lay_out(reading).items():
         for number, lane in enumerate(lanes, 1):
-            tid = len(events)   # small ones, as some readers take no more than 32 bits
+            tid = len(events)  # small ones, as some readers take no more than 32 bits
             name = names.get(thread, f"thread {thread}") + (f" ({number})" if number > 1 else "")
             events.append(_metadata("thread_name", name, process, tid))
             spans += [_span(item, trace.opened_ns, process, tid) for item in lane]
@@ -143,7 +144,7 @@ def _microseconds(ns: int) -> float:
 
     Readers add up start and duration, and compare: thousandths would end a send before its last call now and then.
     """
-    return -(-ns * 8192 // 1000) / 8192     # rounded up, for those who round down to a whole ns
+    return -(-ns * 8192 // 1000) / 8192  # rounded up, for those who round down to a whole ns
 
 
 class _Lane:
@@ -151,7 +152,7 @@ class _Lane:
 
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self.open: list[Item] = []      # which all contain the next one
+        self.open: list[Item] = []  # which all contain the next one
 
 
 def _lay_out(reading: Reading) -> dict[int, list[list[Item]]]:
@@ -160,9 +161,9 @@ def _lay_out(reading: Reading) -> dict[int, list[list[Item]]]:
     An item goes where what made it is, if it fits in there; or else to the first lane where nothing is going on.
     """
     lanes: dict[int, list[_Lane]] = {}
-    free: dict[int, list[int]] = {}                 # the indices of lanes where nothing is going on, as a heap
-    busy: dict[int, list[tuple[int, int]]] = {}     # of the others, each after the time at which that ends
-    placed: dict[int, tuple[int, _Lane]] = {}       # by the id of an item, with its thread
+    free: dict[int, list[int]] = {}  # the indices of lanes where nothing is going on, as a heap
+    busy: dict[int, list[tuple[int, int]]] = {}  # of the others, each after the time at which that ends
+    placed: dict[int, tuple[int, _Lane]] = {}  # by the id of an item, with its thread
     items: list[Item] = [*reading.sends, *reading.calls]
     for item in sorted(items, key=lambda item: (item.start_ns, item.depth)):
         parent: Item | None
@@ -189,9 +190,7 @@ def _lay_out(reading: Reading) -> dict[int, list[list[Item]]]:
     return {thread: [lane.items for lane in of_thread] for thread, of_thread in lanes.items()}
 
 
-def _lane_within(
-    item: Item, thread: int, parent: Item | None, placed: dict[int, tuple[int, _Lane]]
-) -> _Lane | None:
+def _lane_within(item: Item, thread: int, parent: Item | None, placed: dict[int, tuple[int, _Lane]]) -> _Lane | None:
     """Return the lane of what made an item, if the item can be drawn in there."""
     parents_thread, lane = placed.get(id(parent), (None, None))
     if parent is None or lane is None or parents_thread != thread:

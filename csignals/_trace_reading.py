@@ -20,12 +20,12 @@ class SendRead:
     def __init__(self, record: Send, number: int, name: str, parent: CallRead | None) -> None:
         self.number = number
         self.signal = record.signal
-        self.name = name        # the signal's
+        self.name = name  # the signal's
         self.sender = record.sender
-        self.parent = parent    # None also if the trace does not have it, or not any more
+        self.parent = parent  # None also if the trace does not have it, or not any more
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.start_ns = self.end_ns = record.start_ns
-        self.is_running = False     # whether any of the calls is
+        self.is_running = False  # whether any of the calls is
         self.calls: list[CallRead] = []
         if parent is not None:
             parent.nested.append(self)
@@ -35,9 +35,19 @@ class CallRead:
     """A call, and the sends nested in it."""
 
     __slots__ = (
-        "depth", "description", "end_ns", "exception", "is_async", "is_running", "nested", "nested_ns", "number",
-        "send", "start_ns", "thread",
-    )  # fmt: skip
+        "depth",
+        "description",
+        "end_ns",
+        "exception",
+        "is_async",
+        "is_running",
+        "nested",
+        "nested_ns",
+        "number",
+        "send",
+        "start_ns",
+        "thread",
+    )
 
     def __init__(self, record: Call, number: int, send: SendRead, is_running: bool, end_ns: int) -> None:
         self.number = number
@@ -76,10 +86,10 @@ class Reading:
         ends = [record.end_ns for record in records]
         self.now = time.perf_counter_ns()
         names = labels_of(record.send.signal for record in records)
-        sends: dict[int, SendRead] = {}     # by the id of the record, as for the calls
+        sends: dict[int, SendRead] = {}  # by the id of the record, as for the calls
         calls: dict[int, CallRead] = {}
         for record, end_ns in zip(records, ends, strict=True):
-            if not record.start_ns:      # it is just about to begin, in another thread
+            if not record.start_ns:  # it is just about to begin, in another thread
                 continue
             send = sends.get(id(record.send))
             if send is None:

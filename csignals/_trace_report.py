@@ -12,23 +12,24 @@ from csignals._signal_names import labels_of
 from csignals._trace_reading import CallRead, Reading, SendRead
 from csignals.tracing import Trace
 
-TREE_LINES = 100        # of a trace that is printed
-SUMMARY_ROWS = 20       # likewise, of each table
-LONGEST_TEXT = 200      # of a name or an exception, in a line
+TREE_LINES = 100  # of a trace that is printed
+SUMMARY_ROWS = 20  # likewise, of each table
+LONGEST_TEXT = 200  # of a name or an exception, in a line
 
 
 # --- The summary ---------------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class Row:
     """What several calls came to, taken together. Times are in ns."""
 
-    name: str           #: The receiver's dotted name, or the signal's name.
+    name: str  #: The receiver's dotted name, or the signal's name.
     calls: int
-    errors: int         #: How many of the calls raised something.
-    total_ns: int       #: A call that is nested in another one counts twice here: in itself, and in that.
-    self_ns: int        #: Without nested sends: each moment counts once.
-    max_ns: int         #: How long the longest call took.
+    errors: int  #: How many of the calls raised something.
+    total_ns: int  #: A call that is nested in another one counts twice here: in itself, and in that.
+    self_ns: int  #: Without nested sends: each moment counts once.
+    max_ns: int  #: How long the longest call took.
 
     @property
     def mean_ns(self) -> float:
@@ -47,7 +48,7 @@ class ReceiverRow(Row):
 class SignalRow(Row):
     """All calls that a signal made."""
 
-    sends: int          #: How many of its sends reached receivers.
+    sends: int  #: How many of its sends reached receivers.
 
 
 class Summary:
@@ -109,7 +110,7 @@ class Totals:
             self._add_calls(part)
 
     def _add_calls(self, calls: list[Any]) -> None:
-        known: dict[Any, Total] = {}    # by ids, as long as `calls` keeps alive what they are of
+        known: dict[Any, Total] = {}  # by ids, as long as `calls` keeps alive what they are of
         counted = None
         for call in calls:
             send = call.send
@@ -206,6 +207,7 @@ def _table(head: Sequence[str], rows: list[tuple[str, ...]], left_out: int) -> s
 
 # --- The tree ------------------------------------------------------------------------------------------------
 
+
 def trace_text(trace: Trace) -> str:
     reading = Reading(trace)
     lines = [_headline(reading)]
@@ -269,9 +271,9 @@ def place(file: str | None, line: int | None) -> str:
         return ""
     try:
         here = os.path.join(os.getcwd(), "")
-    except OSError:     # it was removed
+    except OSError:  # it was removed
         here = ""
-    return f"  {one_line(file[len(here):] if here and file.startswith(here) else file)}:{line}"
+    return f"  {one_line(file[len(here) :] if here and file.startswith(here) else file)}:{line}"
 
 
 def one_line(text: str) -> str:

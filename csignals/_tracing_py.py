@@ -16,7 +16,7 @@ from weakref import ref
 from csignals._names import Description, describe, describe_sender, descriptions
 from csignals._typing import Any
 
-_current_call = ContextVar("csignals_current_call", default=None)     # type: ContextVar[CallBase | None]
+_current_call = ContextVar("csignals_current_call", default=None)  # type: ContextVar[CallBase | None]
 
 
 def enter(call: CallBase) -> Any:
@@ -40,9 +40,9 @@ def under_way(call: CallBase | None) -> CallBase | None:
 class SendBase:
     """A send that reached receivers."""
 
-    start_ns = 0    # from its first call
-    end_ns = 0      # to the end of its last, so far
-    _running = 0    # how many of them are
+    start_ns = 0  # from its first call
+    end_ns = 0  # to the end of its last, so far
+    _running = 0  # how many of them are
 
     def __init__(self, signal: Any, sender: Any, traces: tuple[ref[TraceBase], ...]) -> None:
         self.signal = signal
@@ -71,7 +71,7 @@ class CallBase:
     exception: str | None = None
     start_ns = 0
     end_ns = 0
-    nested_ns = 0       # with at least one nested send
+    nested_ns = 0  # with at least one nested send
     _nested_sends = 0
     _nested_since = 0
 
@@ -102,9 +102,9 @@ class CallBase:
             self.nested(-self._nested_sends, now)
         if error is not None:
             self.exception = type(error).__name__
-        self.end_ns = now   # from now on, others may add it up
+        self.end_ns = now  # from now on, others may add it up
         if error is not None:
-            self.exception = describe_exception(error)      # which runs the error's own code
+            self.exception = describe_exception(error)  # which runs the error's own code
 
     def nested(self, change: int, now: int) -> None:
         """A nested send begins (1) or ends (-1): what goes on after this call is over does not count."""

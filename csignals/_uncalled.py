@@ -39,7 +39,7 @@ def stop_asking(is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
 
 #: Those that are watched: of each signal that had any, a `Senders`. The compiled engine looks here by itself.
 uncalled = Memo(after_death=stop_asking)
-_collected = Memo()     # those that died, of each signal by what they are called
+_collected = Memo()  # those that died, of each signal by what they are called
 _blocks.reasons.append(is_anybody_watched)
 
 
@@ -69,7 +69,7 @@ class NeverCalled:
         return self.receiver, self.file, self.line, self.sender
 
 
-class Senders(dict):    # type: ignore[type-arg]  # subscribing it takes an import
+class Senders(dict):  # type: ignore[type-arg]  # subscribing it takes an import
     """Those of a signal that are watched: of each sender, by its id, a `Watches`."""
 
     __slots__ = ("signal",)
@@ -77,17 +77,17 @@ class Senders(dict):    # type: ignore[type-arg]  # subscribing it takes an impo
     signal: ReferenceType[Any]
 
 
-class Watches(dict):    # type: ignore[type-arg]
+class Watches(dict):  # type: ignore[type-arg]
     """Those of a signal and a sender that are watched, by their ids. It stays, if empty, while the sender lives."""
 
     __slots__ = "sender", "senders", "words"
 
     senders: Senders
-    sender: ReferenceType[Any] | None   # None for any sender, and for one that has no weak references
-    words: str | None                   # what the sender is called, where the reference does not tell
+    sender: ReferenceType[Any] | None  # None for any sender, and for one that has no weak references
+    words: str | None  # what the sender is called, where the reference does not tell
 
 
-class Watch(ref):   # type: ignore[type-arg]
+class Watch(ref):  # type: ignore[type-arg]
     """A reference to a receiver, or to a method's object, that is waited for to be called, or to die.
 
     A connect is frequent, and a death is not: so it has what words can be made of, and nothing that holds the receiver.
@@ -97,8 +97,8 @@ class Watch(ref):   # type: ignore[type-arg]
 
     __slots__ = "key", "notes", "place", "receiver_id", "watches"
 
-    watches: Watches            # where it is
-    key: tuple[Any, Any]        # the entry's
+    watches: Watches  # where it is
+    key: tuple[Any, Any]  # the entry's
     receiver_id: Any
     notes: Notes | Description
     place: Place
@@ -114,7 +114,7 @@ def watch(signal: Any, entry: Entry, receiver: Any, sender: object, place: Place
     if kind is MethodType:
         target = receiver.__self__
         receiver_id = id(target), id(receiver.__func__)
-    elif hasattr(receiver, "__func__") and hasattr(receiver, "__self__"):   # it passes for one
+    elif hasattr(receiver, "__func__") and hasattr(receiver, "__self__"):  # it passes for one
         target = receiver.__self__
         receiver_id = receiver_identity(receiver)
     each = Watch(target, note_death)
@@ -190,7 +190,7 @@ def description_of(notes: Notes | Description) -> Description:
     if type(module) is str and module != "builtins":
         name = f"{module}.{name}"
     name = "functools.partial(" * partials + name + ")" * partials
-    is_known = type(code) is CodeType   # PyPy has functions of C that have another
+    is_known = type(code) is CodeType  # PyPy has functions of C that have another
     return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
 
 
@@ -199,7 +199,7 @@ def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizi
 
     Runs at any time: so it takes no lock. What may fail, or run anybody's code, comes last.
     """
-    if is_finalizing():     # then modules are being emptied
+    if is_finalizing():  # then modules are being emptied
         return
     watches = watch.watches
     signal = watches.senders.signal()
@@ -218,7 +218,7 @@ def note_death(watch: Watch, is_finalizing: Callable[[], bool] = sys.is_finalizi
     for trace in _blocks.traces.opened:
         if not any(other.signal is signal and other.place == death.place for other in trace.never_called):
             trace.never_called.append(death)
-    if _blocks.is_dispatched(signal):   # or else others send it, of whom nothing is known
+    if _blocks.is_dispatched(signal):  # or else others send it, of whom nothing is known
         warn(warning_of(death, is_method=type(watch.receiver_id) is tuple), watch.place)
 
 
@@ -244,7 +244,7 @@ def forget(senders: Senders, sender_id: Any) -> None:
     """Watch those of a sender no longer, as it died. Runs at any time: so it takes no lock."""
     watches = senders.pop(sender_id, None)
     if watches:
-        watches.clear()     # as they refer to it
+        watches.clear()  # as they refer to it
         stop_asking()
 
 

@@ -16,7 +16,7 @@ Place = tuple[CodeType, int, str]
 IS_DEV_MODE = sys.flags.dev_mode
 modules = sys.modules
 attribute_of = object.__getattribute__
-conf: Any = None    # Django's module that has its settings, once it is there
+conf: Any = None  # Django's module that has its settings, once it is there
 
 #: Django's modules between ``connect`` and the line that a user wrote. Where the last of them is among these, it was a
 #: model yet to come that was connected to, and Django made that model in between.
@@ -66,7 +66,7 @@ def calling_place() -> Place | None:
         place = frame
         name: Any = frame.f_globals.get("__name__")
         if type(name) is not str:
-            name = "<string>"   # as `warnings` calls it
+            name = "<string>"  # as `warnings` calls it
         if name == REGISTRY:
             passed = "django."
         elif name not in DJANGO and not name.startswith(passed):

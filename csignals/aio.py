@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from csignals.tracing import Send
 else:
-    Send = object   # aio.py needs no tracing.py
+    Send = object  # aio.py needs no tracing.py
 
 AwaitEach = Callable[[Any, list[Receiver], object, dict[str, Any], bool, Send | None], Awaitable[list[Response]]]
 
@@ -48,7 +48,7 @@ async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     """
     by = _dispatch_py.steering
     if by is not None and by.is_in_force(self, sender):
-        return await by.asend(self, sender, named, True, _await_both)   # type: ignore[no-any-return]
+        return await by.asend(self, sender, named, True, _await_both)  # type: ignore[no-any-return]
     return await _to_await(self, sender, named, True) if self.receivers else []
 
 
@@ -94,7 +94,7 @@ async def _call_then_await(
     robust: bool,
     record: Send | None,
 ) -> list[Response]:
-    together.check_loop()   # before anybody is called
+    together.check_loop()  # before anybody is called
     if all(map(is_nonblocking, sync)):
         responses = call_each(signal, sync, sender, named, robust, record)
     else:
@@ -105,7 +105,7 @@ async def _call_then_await(
     return responses
 
 
-_together: Any = None   # the module, once it is needed
+_together: Any = None  # the module, once it is needed
 
 
 def _import_together() -> Any:

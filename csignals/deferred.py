@@ -30,7 +30,7 @@ __all__ = ["Engine", "Options", "Refused", "configure", "deferred", "on_commit",
 
 logger = logging.getLogger("csignals.deferred")
 
-VERSION = 1     # of messages
+VERSION = 1  # of messages
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +40,7 @@ class Refused(ValueError):  # noqa: N818  # it says what happened to a message
 
 
 # --- After the commit ----------------------------------------------------------------------------------------
+
 
 @overload
 def on_commit(receiver: F) -> F: ...
@@ -70,7 +71,7 @@ def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = 
     def after_commit(*args: Any, **named: Any) -> None:
         from django.db import transaction
 
-        @functools.wraps(receiver)      # Django logs its name
+        @functools.wraps(receiver)  # Django logs its name
         def call() -> None:
             receiver(*args, **named)
 
@@ -81,6 +82,7 @@ def on_commit(receiver: Any = None, *, using: str | None = None, robust: bool = 
 
 
 # --- In another process --------------------------------------------------------------------------------------
+
 
 @overload
 def deferred(receiver: F) -> F: ...
@@ -138,9 +140,16 @@ def deferred(
     """
     if receiver is None:
         return functools.partial(
-            deferred, queue=queue, priority=priority, delay=delay, retries=retries, expires=expires, missing=missing,
-            on_commit=on_commit, engine=engine,
-        )  # fmt: skip
+            deferred,
+            queue=queue,
+            priority=priority,
+            delay=delay,
+            retries=retries,
+            expires=expires,
+            missing=missing,
+            on_commit=on_commit,
+            engine=engine,
+        )
     options = Options(queue, priority, _seconds(delay), retries, _seconds(expires))
     declared = _Deferred(receiver, options, missing, on_commit, engine)
     before = _declared.get(declared.name)
@@ -148,7 +157,7 @@ def deferred(
         raise TypeError(f"{declared.name} is declared with another missing= already, and a worker could not tell which")
     _declared[declared.name] = declared
 
-    @functools.wraps(receiver, updated=())      # what is noted on an async function is not true of this one
+    @functools.wraps(receiver, updated=())  # what is noted on an async function is not true of this one
     def enqueue(*, signal: Any, sender: Any, **named: Any) -> None:
         declared.enqueue(signal, sender, named)
 
@@ -170,6 +179,7 @@ def reference(cls: type, encode: Callable[[Any], Any], decode: Callable[[Any], A
 
 # --- At the sender -------------------------------------------------------------------------------------------
 
+
 class _Deferred:
     """A receiver that was declared to be called by workers."""
 
@@ -188,8 +198,8 @@ class _Deferred:
         self._on_commit = on_commit
         # Now, as workers have to know of it, which send nothing.
         self._own_configuration = own_configuration(engine)
-        self._heads = Memo()        # of messages, by signal
-        self._prepared: tuple[Any, Any] = None, None    # a configuration, and what its engine made of the options
+        self._heads = Memo()  # of messages, by signal
+        self._prepared: tuple[Any, Any] = None, None  # a configuration, and what its engine made of the options
         parameters = parameters_of(function)
         kinds = {parameter.kind for parameter in parameters.values()}
         if inspect.Parameter.POSITIONAL_ONLY in kinds:
@@ -283,8 +293,8 @@ WAY_OUT = (
     "Have the receiver not name it in its signature, or send what it needs of it, or teach "
     "csignals.deferred.reference() its class."
 )
-_written_classes = Memo()       # that send
-_declared: dict[str, _Deferred] = {}    # by the names under which messages may ask for them
+_written_classes = Memo()  # that send
+_declared: dict[str, _Deferred] = {}  # by the names under which messages may ask for them
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
@@ -313,6 +323,7 @@ def _seconds(time: float | timedelta | None) -> float | None:
 
 
 # --- At the worker -------------------------------------------------------------------------------------------
+
 
 def run(message: str) -> None:
     """Call the deferred receiver that a message is for. To be called by engines, in a worker.

@@ -21,8 +21,8 @@ from csignals._names import attribute, describe, describe_sender, dotted_name, l
 from csignals._signal_names import name_of
 from csignals._uncalled import NeverCalled, never_called
 
-SHOWN = 3   # receivers in a repr()
-RUNS = "_csignals_runs"     # what the decorators of csignals.deferred leave on a receiver
+SHOWN = 3  # receivers in a repr()
+RUNS = "_csignals_runs"  # what the decorators of csignals.deferred leave on a receiver
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def represent(signal: Any) -> str:
         start = f"<{type(signal).__name__} {name_of(signal) or f'at {id(signal):#x}'}"
         connections = _live_connections(signal)
         names = ", ".join([describe(each.receiver).name for each in connections[:SHOWN]])
-    except Exception:   # a subclass may do anything
+    except Exception:  # a subclass may do anything
         return object.__repr__(signal)
     if not connections:
         return f"{start}: no receivers>"
@@ -126,14 +126,15 @@ def describe_uid(uid: Any) -> str:
 
 # --- Entries -------------------------------------------------------------------------------------------------
 
+
 @dataclass(frozen=True)
 class _Connection:
     """What an entry of a signal's list says, while its receiver and its sender live."""
 
     receiver: Any
-    uid: Any            # what stands for the receiver in the key
-    sender: Any         # None where only its id is known, or where there is none
-    sender_id: Any      # that of the function for a bound method
+    uid: Any  # what stands for the receiver in the key
+    sender: Any  # None where only its id is known, or where there is none
+    sender_id: Any  # that of the function for a bound method
     is_weak: bool
     is_async: bool
 
@@ -155,7 +156,7 @@ class _Connection:
         own = receiver_identity(self.receiver)
         try:
             return type(own) is type(self.uid) and bool(own == self.uid)
-        except Exception:   # of an item's __eq__
+        except Exception:  # of an item's __eq__
             return False
 
 
@@ -163,7 +164,7 @@ def _runs(receiver: Any) -> str | None:
     """Return what a decorator of csignals.deferred has left on a receiver, or on what is below other decorators."""
     try:
         return next((runs for layer in layers(receiver) if type(runs := attribute(layer, RUNS)) is str), None)
-    except Exception:   # of somebody's property
+    except Exception:  # of somebody's property
         return None
 
 
@@ -190,7 +191,7 @@ def _read(entry: Any) -> _Connection | None:
             _, sender_id = sender_id
         hash(sender_id)
         return _Connection(receiver, uid, sender, sender_id, is_weak, is_async=bool(rest and rest[-1]))
-    except Exception:   # somebody has put there what is no entry
+    except Exception:  # somebody has put there what is no entry
         return None
 
 

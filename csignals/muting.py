@@ -76,9 +76,8 @@ class mute:  # noqa: N801  # used like a function
         # An object is called by a method of its class.
         called = in_class(type(function), "__call__")
         functions = [function, called] if is_function(called) else [function]
-        if (
-            not callable(function)
-            or any(inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in functions)
+        if not callable(function) or any(
+            inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in functions
         ):
             raise TypeError(MISUSED)
         if any(map(inspect.iscoroutinefunction, functions)):
@@ -100,7 +99,7 @@ class mute:  # noqa: N801  # used like a function
         return muted  # type: ignore[return-value]
 
     def _decorate_tests_of(self, cls: type) -> None:
-        tests = list(self._decorated_tests_of(cls))     # before the class is changed
+        tests = list(self._decorated_tests_of(cls))  # before the class is changed
         if not tests:
             raise TypeError(MISUSED)
         for owner, name, test in tests:
@@ -139,7 +138,7 @@ class _Block:
     def __init__(
         self, owner: mute, signals: tuple[Any, ...], receivers: tuple[Any, ...] | None, senders: list[Any] | None
     ) -> None:
-        self.owner = owner      # which keeps alive what the ids are of, all but the models
+        self.owner = owner  # which keeps alive what the ids are of, all but the models
         self.senders = senders
         self.signal_ids = frozenset(map(id, signals))
         self.receiver_ids = None if receivers is None else frozenset(map(make_id, receivers))

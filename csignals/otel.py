@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
 
 __all__ = ["export"]
 
-EXCEPTION = "exception.type", "exception.message"       # which some exceptions do not have
+EXCEPTION = "exception.type", "exception.message"  # which some exceptions do not have
 
 
 def export(trace: Trace, tracer: Tracer | None = None) -> int:
@@ -32,7 +32,7 @@ def export(trace: Trace, tracer: Tracer | None = None) -> int:
     """
     tracer = tracer or otel.get_tracer("csignals", csignals.__version__)
     around = get_current()
-    contexts: dict[int, Context] = {}   # in which what is nested in a call is, by the call's number
+    contexts: dict[int, Context] = {}  # in which what is nested in a call is, by the call's number
     reading = Reading(trace)
     time_of_day = trace.epoch_ns - trace.opened_ns
     for call in reading.calls:

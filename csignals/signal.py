@@ -50,7 +50,7 @@ class Signal(_dispatch.SignalBase):
         self.use_caching = use_caching
         self.sender_receivers_cache: dict[Any, Any] = {}
         self._dead_receivers = False
-        if name is not None:    # a subclass may have a name of its own
+        if name is not None:  # a subclass may have a name of its own
             self._csignals_name = _checked_name(name)
 
     @property
@@ -69,7 +69,7 @@ class Signal(_dispatch.SignalBase):
     def __repr__(self) -> str:
         try:
             from csignals.listing import represent
-        except Exception:   # while the interpreter shuts down
+        except Exception:  # while the interpreter shuts down
             return object.__repr__(self)
         return represent(self)
 
@@ -114,16 +114,14 @@ class Signal(_dispatch.SignalBase):
         if add_entry(self, entry) and weak and _watching.is_debugging() and (place := _watching.calling_place()):
             watch(self, entry, receiver, sender, place)
 
-    def disconnect(
-        self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None
-    ) -> bool:
+    def disconnect(self, receiver: Receiver | None = None, sender: object = None, dispatch_uid: object = None) -> bool:
         """End the connection of `receiver`, or of the receiver under `dispatch_uid`, to `sender`.
 
         Returns whether there was one. As Django 6.1's ``Signal.disconnect``.
         """
         key = make_key(receiver, sender, dispatch_uid)
         is_removed = remove_entry(self, key)
-        self._csignals_table = None     # it must not keep alive what was disconnected
+        self._csignals_table = None  # it must not keep alive what was disconnected
         if uncalled.known:
             note_disconnected(self, key)
         return is_removed
@@ -216,7 +214,7 @@ def _check(receiver: object) -> None:
 def _accepts_kwargs(receiver: Receiver) -> bool:
     try:
         return accepts_kwargs(receiver, lambda: parameters_of(receiver).values())
-    except (TypeError, ValueError):     # a callable of C that does not say
+    except (TypeError, ValueError):  # a callable of C that does not say
         return True
 
 
@@ -231,7 +229,7 @@ def accepts_kwargs(receiver: Any, parameters: Callable[[], Iterable[Any]]) -> bo
     return True
 
 
-_accepting = Memo(), Memo()     # functions that take **kwargs, called as they are and as methods
+_accepting = Memo(), Memo()  # functions that take **kwargs, called as they are and as methods
 
 
 def parameters_of(function: Callable[..., Any]) -> Mapping[str, Any]:

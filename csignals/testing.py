@@ -22,7 +22,7 @@ from csignals.tracing import Trace, trace
 if TYPE_CHECKING:
     from csignals.deferred import Options
 else:
-    Options = object    # csignals.deferred is imported when it is needed
+    Options = object  # csignals.deferred is imported when it is needed
 
 __all__ = ["Send", "Sends", "Signals", "assert_not_sent", "assert_sent", "capture", "connected", "inline_deferred"]
 
@@ -32,11 +32,11 @@ class Send:
 
     __slots__ = ("exception", "named", "responses", "sender", "signal")
 
-    signal: Any                             #: The signal.
-    sender: Any                             #: The sender, as it was given to ``send``.
-    named: dict[str, Any]                   #: The other arguments: a copy of the dict, not of what is in it.
-    responses: list[Response] | None        #: What ``send`` returned; None while it runs, and if it raised.
-    exception: BaseException | None         #: What ``send`` raised.
+    signal: Any  #: The signal.
+    sender: Any  #: The sender, as it was given to ``send``.
+    named: dict[str, Any]  #: The other arguments: a copy of the dict, not of what is in it.
+    responses: list[Response] | None  #: What ``send`` returned; None while it runs, and if it raised.
+    exception: BaseException | None  #: What ``send`` raised.
 
     def __init__(self, signal: Any, sender: Any, named: dict[str, Any]) -> None:
         self.signal = signal
@@ -71,7 +71,7 @@ class Sends(list[Send]):
         Returns the sends that count. Raises AssertionError, which says what was sent instead; ValueError for a
         signal that was not captured, and TypeError for one that csignals does not dispatch.
         """
-        __tracebackhide__ = True    # pytest shows where it was called
+        __tracebackhide__ = True  # pytest shows where it was called
         return self._check(Expected(signal, sender, named), times)
 
     def assert_not_sent(self, signal: Any, /, *, sender: object = ANY_SENDER, **named: Any) -> None:
@@ -86,7 +86,7 @@ class Sends(list[Send]):
         __tracebackhide__ = True
         if self._signals and not any(signal is expected.signal for signal in self._signals):
             raise ValueError(f"{label_of(expected.signal)} is none of the signals that were captured")
-        sends = list(self)      # Comparing and showing run anybody's code, which may send.
+        sends = list(self)  # Comparing and showing run anybody's code, which may send.
         found, unclear = expected.found_in(sends)
         most = len(found) + unclear
         count = f"between {len(found)} and {most} times" if unclear else times(most)
@@ -157,11 +157,11 @@ class _Block:
     """What is captured between an ``__enter__`` and its ``__exit__``; or, with ``deliver=False``, muted."""
 
     is_open = False
-    owner = None    # a mute's
+    owner = None  # a mute's
 
     def __init__(self, signals: tuple[Any, ...], sender: object) -> None:
         self.sends = Sends()
-        self.sends._signals = signals   # which keeps alive what the ids are of
+        self.sends._signals = signals  # which keeps alive what the ids are of
         self.signal_ids = frozenset(map(id, signals))
         self.sender = sender
         self.sender_id = None if sender is None else identity(sender)
@@ -198,7 +198,7 @@ def assert_not_sent(signal: Any, /, *, sender: object = ANY_SENDER, **named: Any
 
 
 class _AssertionBlock:
-    _was_entered = True     # as long as there is nothing to be entered
+    _was_entered = True  # as long as there is nothing to be entered
 
     def __init__(self, signal: Any, sender: object, named: dict[str, Any], wanted: int | None) -> None:
         check_sender(check_signals((signal,)), sender)
@@ -290,9 +290,7 @@ class Signals:
         """Mute signals: see ``csignals.mute``."""
         self._open.enter_context(mute(*signals, receivers=receivers, senders=senders))
 
-    def connect(
-        self, signal: Any, receiver: Receiver, sender: object = None, dispatch_uid: object = None
-    ) -> Receiver:
+    def connect(self, signal: Any, receiver: Receiver, sender: object = None, dispatch_uid: object = None) -> Receiver:
         """Connect a receiver, and return it: see `connected`."""
         return self._open.enter_context(connected(signal, receiver, sender, dispatch_uid))
 

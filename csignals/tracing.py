@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     class TextFile(Protocol):
         def write(self, text: str, /) -> object: ...
 else:
-    Summary = Totals = TextFile = object    # of modules that are imported when they are needed
+    Summary = Totals = TextFile = object  # of modules that are imported when they are needed
 
 File = str | os.PathLike[str] | TextFile | None
 
@@ -37,8 +37,8 @@ class Send(_dispatch.SendBase):
 
     __slots__ = ()
 
-    signal: Any                 #: The signal itself.
-    parent: Call | None         #: The call of a receiver in which it was sent, if it was in one.
+    signal: Any  #: The signal itself.
+    parent: Call | None  #: The call of a receiver in which it was sent, if it was in one.
     #: The sender, in words: a class by its dotted name, a string as it is, any other object by its class; or None.
     sender: str | None
 
@@ -79,13 +79,13 @@ class Call(_dispatch.CallBase):
 
     __slots__ = ()
 
-    send: Send                  #: The send that made the call.
-    is_async: bool              #: Whether the receiver was awaited.
-    thread: int                 #: The thread, by ``threading.get_ident()``.
-    start_ns: int               #: When it began.
-    end_ns: int                 #: When it ended: 0 while it has not.
-    nested_ns: int              #: How long at least one send was under way that the receiver made.
-    exception: str | None       #: What it raised, in words.
+    send: Send  #: The send that made the call.
+    is_async: bool  #: Whether the receiver was awaited.
+    thread: int  #: The thread, by ``threading.get_ident()``.
+    start_ns: int  #: When it began.
+    end_ns: int  #: When it ended: 0 while it has not.
+    nested_ns: int  #: How long at least one send was under way that the receiver made.
+    exception: str | None  #: What it raised, in words.
 
     def __repr__(self) -> str:
         state = f"{self.duration_ns} ns" if self.end_ns else "still running"
@@ -154,11 +154,11 @@ class Trace(_dispatch.TraceBase):
         self.never_called: list[NeverCalled] = []
         #: How many calls were folded into the summary, and are records no more.
         self.folded = 0
-        self._fold_at = limit + 1               # so many calls
+        self._fold_at = limit + 1  # so many calls
         self._lock = threading.RLock()
         self._was_opened = False
-        self._totals: Any = None                # of calls that were folded
-        self._parts: dict[object, Any] = {}     # what is yet to be added to them: lists of calls, or totals of those
+        self._totals: Any = None  # of calls that were folded
+        self._parts: dict[object, Any] = {}  # what is yet to be added to them: lists of calls, or totals of those
         if max_records is not None:
             from csignals._trace_report import Totals
 
@@ -197,7 +197,7 @@ class Trace(_dispatch.TraceBase):
         Those are as many as that, or down to half of it. Calls that are running stay as well, and while many threads
         send at once, there may be some more.
         """
-        return self.calls[:]    # type: ignore[return-value]  # they are made by Send
+        return self.calls[:]  # type: ignore[return-value]  # they are made by Send
 
     def summary(self) -> Summary:
         """Return what every call came to, the folded ones too: by receiver and by signal.
@@ -251,7 +251,7 @@ class Trace(_dispatch.TraceBase):
             return
         fold_at = self._fold_at
         try:
-            self._fold_at = sys.maxsize     # for finalizers that send in the middle of this, in this thread
+            self._fold_at = sys.maxsize  # for finalizers that send in the middle of this, in this thread
             for part, totals in list(self._parts.items()):
                 if not isinstance(totals, list):
                     self._totals.add(totals)
@@ -265,7 +265,7 @@ class Trace(_dispatch.TraceBase):
             part = object()
             self._parts[part] = oldest
             self.folded += len(oldest)
-            fold_at = self.max_records + 1 + 2 * len(running)   # lest each send looks through many that are running
+            fold_at = self.max_records + 1 + 2 * len(running)  # lest each send looks through many that are running
         finally:
             self._fold_at = fold_at
             self._lock.release()

@@ -8,7 +8,6 @@ SILENCING = ["mute", "mute the sender", "capture instead"]
 AROUND = [None] * 12 + HARMLESS + SILENCING
 
 
-
 class Tools:
     """What mutes, captures and traces the sends of a world, if it is csignals'."""
 

@@ -64,10 +64,15 @@ class Server:
     def start(self):
         with open(self.folder / "log", "a") as log:
             self.process = subprocess.Popen(
-                list(map(str, self.command())), env={**os.environ, **self.environment()}, cwd=self.folder,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                list(map(str, self.command())),
+                env={**os.environ, **self.environment()},
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
                 user=self.user(),
-            )  # fmt: skip
+            )
         wait_for(self.is_ready, f"{type(self).__name__} should be there")
 
     def stop(self):
@@ -113,7 +118,7 @@ class Redis(Server):
 
 class RabbitMQ(Server):
     def prepare(self):
-        self.names, self.nodes = free_port(), free_port()   # the first is epmd's, which the node starts
+        self.names, self.nodes = free_port(), free_port()  # the first is epmd's, which the node starts
 
     def command(self):
         return [next(laid().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")) / "sbin/rabbitmq-server"]
@@ -167,15 +172,26 @@ class PostgreSQL(Server):
 
     def command(self):
         return [
-            self.commands / "postgres", "-D", self.folder / "data", "-p", self.port, "-h", "127.0.0.1",
-            "-k", self.folder, "-F",
-        ]  # fmt: skip
+            self.commands / "postgres",
+            "-D",
+            self.folder / "data",
+            "-p",
+            self.port,
+            "-h",
+            "127.0.0.1",
+            "-k",
+            self.folder,
+            "-F",
+        ]
 
     def run(self, command, *arguments):
         done = subprocess.run(
-            [str(self.commands / command), *map(str, arguments)], cwd=self.folder, user=self.user(), text=True,
+            [str(self.commands / command), *map(str, arguments)],
+            cwd=self.folder,
+            user=self.user(),
+            text=True,
             capture_output=True,
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -185,8 +201,9 @@ class PostgreSQL(Server):
     def sql(self, database, text, check=True):
         done = subprocess.run(
             [self.commands / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "tests", "-c", text, database],
-            capture_output=True, text=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+        )
         assert not check or done.returncode == 0, done.stderr
         return done.returncode == 0
 

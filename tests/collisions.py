@@ -13,7 +13,7 @@ import random
 import threading
 import time
 
-STABLE = 6      # receivers that stay: with those of one act, the list is longer than what is compared without a call
+STABLE = 6  # receivers that stay: with those of one act, the list is longer than what is compared without a call
 
 
 class Sender:
@@ -40,9 +40,9 @@ class Field:
         self.kept = [Receiver() for _ in range(STABLE)]
         for number, each in enumerate(self.kept):
             self.signal.connect(each.hear if number % 2 else each, sender=self.sender if number % 3 else None)
-        if is_given_out:    # then sends have to look what it is by now
-            self.signal.receivers   # noqa: B018
-        self.contexts = [contextvars.Context()]     # the last is one of a thread that is sending
+        if is_given_out:  # then sends have to look what it is by now
+            self.signal.receivers  # noqa: B018
+        self.contexts = [contextvars.Context()]  # the last is one of a thread that is sending
 
     def collide(self, acts, seconds):
         """Do each of the acts in a thread of its own, and raise the first failure."""
@@ -102,7 +102,7 @@ def ask(field):
 
 @act
 def connect_and_disconnect(field):
-    receivers = [Receiver() for _ in range(10)]     # so many that the list has to move
+    receivers = [Receiver() for _ in range(10)]  # so many that the list has to move
 
     def do():
         for change in field.signal.connect, field.signal.disconnect:
@@ -189,6 +189,7 @@ def trace(field):
 @act
 def trace_the_process(field):
     """For as long as the other act is done, and read what that records."""
+
     def do():
         for each in trace.records:
             repr(each), each.self_ns, each.exception, each.parent, each.send.start_ns, each.send.end_ns
@@ -202,6 +203,7 @@ def trace_the_process(field):
 @act
 def send_and_lend_the_context(field):
     """To the act below, which sends in a copy of it."""
+
     def lend(**named):
         field.contexts[0] = contextvars.copy_context()
 
@@ -238,7 +240,7 @@ def set_attributes(field):
     def do():
         field.signal.something = 1
         field.signal._live_receivers = lambda sender: ([], [])
-        with contextlib.suppress(AttributeError):   # the other thread was first
+        with contextlib.suppress(AttributeError):  # the other thread was first
             del field.signal._live_receivers, field.signal.something
 
     yield do
@@ -248,6 +250,7 @@ def set_attributes(field):
 @act
 def change_the_class(field):
     """And so what is known of it."""
+
     def do():
         type(field.signal).something = 1
         with contextlib.suppress(AttributeError):
@@ -259,7 +262,7 @@ def change_the_class(field):
 @act
 def copy_the_signal(field):
     def do():
-        with contextlib.suppress(TypeError):    # a lock has no copies
+        with contextlib.suppress(TypeError):  # a lock has no copies
             copy.copy(field.signal)
 
     yield do
@@ -276,9 +279,10 @@ def collide_all(csignals, make, seconds, beside=()):
     Each pair has signals of its own: one whose list nobody else has, and one whose list somebody has.
     """
     pairs = [
-        pair for pair in itertools.combinations_with_replacement(ACTS, 2)
+        pair
+        for pair in itertools.combinations_with_replacement(ACTS, 2)
         if not beside or any(each.__name__ in beside for each in pair)
-    ]  # fmt: skip
+    ]
     for pair in pairs:
         for is_given_out in False, True:
             Field(csignals, make, is_given_out).collide(pair, seconds / 2)

@@ -67,7 +67,7 @@ def signal(csignals):
 def drop_in(implementation):
     """``csignals.django`` on the engine under test, installed, and taken out again at the end."""
     package = load(implementation, "csignals.django")
-    copy.copy(Signal())     # which leaves something on the class
+    copy.copy(Signal())  # which leaves something on the class
     before = list(vars(Signal).items())
     package.install()
     yield package
@@ -87,7 +87,7 @@ def make(request, csignals):
 @pytest.fixture(autouse=True)
 def no_garbage_from_other_tests():
     yield
-    gc.collect(1)   # what the test made; to look through all that there is takes a quarter of a second
+    gc.collect(1)  # what the test made; to look through all that there is takes a quarter of a second
 
 
 @pytest.fixture(autouse=True, scope="module")

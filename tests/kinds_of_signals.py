@@ -6,7 +6,6 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-
 def generic(cls):
     class Typed(cls, Generic[T]):
         pass

@@ -59,8 +59,8 @@ STRANGE_LISTS = {
     "copy": list,
 }
 
-MANY = 16       # entries that are not made more
-executed = 0    # rules, on both sides
+MANY = 16  # entries that are not made more
+executed = 0  # rules, on both sides
 
 
 def machine(classes, use_caching=False, tools=None, has_async=False):
@@ -155,7 +155,7 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
             self.check(lambda world: world.receivers.pop(label, None) and None)
             collect_in_all()
 
-        @precondition(lambda self: django.VERSION >= (6, 0))    # before, Django has the id of a sender outlive it
+        @precondition(lambda self: django.VERSION >= (6, 0))  # before, Django has the id of a sender outlive it
         @rule(label=st.integers(1, 3))
         def kill_sender(self, label):
             # One that Django does not refer to would leave its id behind there.
@@ -166,11 +166,26 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
 
         @rule(
             how=st.sampled_from(
-                ["save", "restore", "reverse", "rotate", "double", "pop", "clear", "extend", "insert", "remove", "swap",
-                 "cut", "triple", "replace", "again"]
+                [
+                    "save",
+                    "restore",
+                    "reverse",
+                    "rotate",
+                    "double",
+                    "pop",
+                    "clear",
+                    "extend",
+                    "insert",
+                    "remove",
+                    "swap",
+                    "cut",
+                    "triple",
+                    "replace",
+                    "again",
+                ]
             ),
             at=labels,
-        )  # fmt: skip
+        )
         def change_the_list(self, how, at):
             def act(world):
                 entries = world.signal.receivers
@@ -319,7 +334,7 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
         @rule(how=st.sampled_from([*COPIES]), sender=senders)
         def copy(self, how, sender):
             def act(world):
-                world.look()    # one that was told of a death would go on with another list than its twin
+                world.look()  # one that was told of a death would go on with another list than its twin
                 try:
                     twin = COPIES[how](world.signal)
                 except Exception as error:
@@ -344,7 +359,7 @@ def collect_in_all():
 
 
 COPIES = {"copy": copy.copy}
-if sys.implementation.name != "pypy":   # its RLocks, of which csignals has one, can be copied; its Locks cannot
+if sys.implementation.name != "pypy":  # its RLocks, of which csignals has one, can be copied; its Locks cannot
     COPIES |= {"deepcopy": copy.deepcopy, "pickle": lambda signal: pickle.loads(pickle.dumps(signal))}
 
 
@@ -364,7 +379,7 @@ def wait_for_threads():
     """
     SyncToAsync.single_thread_executor.submit(int).result()
     while threading.active_count() > own_threads():
-        collect_where_references_are_not_counted()      # a thread ends with its executor
+        collect_where_references_are_not_counted()  # a thread ends with its executor
         time.sleep(0.0001)
 
 
@@ -378,7 +393,7 @@ def run(life, number=None, **how):
     if number is not None:
         life = seed(number)(life)
     try:
-        with without_collector():   # which of two worlds it would come by in, is chance
+        with without_collector():  # which of two worlds it would come by in, is chance
             run_state_machine_as_test(
                 life,
                 settings=settings(

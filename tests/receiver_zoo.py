@@ -22,7 +22,7 @@ import wrapt
 from asgiref.sync import async_to_sync
 from implementations import without_gil
 
-COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}    # and the packages that they are in
+COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}  # and the packages that they are in
 TO_BE_COMPILED = Path(__file__).with_name("compiled_receivers.py")
 
 

@@ -18,7 +18,7 @@ from repeated_paths import PATHS, WATCHED, begin, loop
 
 # At most. Without the GIL, some memory is freed late.
 ROUNDS = 8 if sysconfig.get_config_var("Py_GIL_DISABLED") else 3
-LEAST = 100     # times, so that what leaks is told from what was merely not there before
+LEAST = 100  # times, so that what leaks is told from what was merely not there before
 
 
 def limit(times):
@@ -30,7 +30,7 @@ def main(kind, repetitions, *names):
     django.conf.settings.configure(DEBUG=False)
     logging.getLogger("django.dispatch").addHandler(logging.NullHandler())
     logging.getLogger("django.dispatch").propagate = False
-    global signal   # that is found by this name: or each trace would look through all modules anew
+    global signal  # that is found by this name: or each trace would look through all modules anew
     make = begin(kind)
     results = {}
     for name, (function, needs, every) in PATHS.items():
@@ -61,10 +61,10 @@ def growth(function, signal, times):
 
 
 def counts():
-    for _ in range(3):      # PyPy runs finalizers in between
+    for _ in range(3):  # PyPy runs finalizers in between
         gc.collect()
         if threading.active_count() > 1:
-            time.sleep(0.01)    # some may be about to end
+            time.sleep(0.01)  # some may be about to end
     found = {"objects": len(gc.get_objects())}
     if hasattr(sys, "getallocatedblocks"):
         found["blocks"] = sys.getallocatedblocks()

@@ -3,7 +3,6 @@
 Each gets a signal that is its own, and leaves that as it was.
 """
 
-
 import asyncio
 import contextlib
 import copy
@@ -93,7 +92,7 @@ WATCHED = [SENDER, SLOTTED, LISTENER, PARTIAL, ARGUMENT, Sender, Listener, hear,
 RECEIVERS = [hear, PARTIAL, LISTENER, LISTENER.hear, hear_async, Listener]
 SENDERS = [None, Sender, SENDER, SLOTTED, LISTENER.hear, "a string"]
 
-csignals = testing = drop_in = None    # what begin() imports, unless Django is to be alone
+csignals = testing = drop_in = None  # what begin() imports, unless Django is to be alone
 loop = asyncio.new_event_loop()
 
 
@@ -129,7 +128,7 @@ def connecting_weakly(signal):
 
 @path
 def connecting_strongly_to_every_kind_of_sender(signal):
-    senders = SENDERS if csignals or django.VERSION < (6, 0) else SENDERS[:-2]   # it tries a weak reference
+    senders = SENDERS if csignals or django.VERSION < (6, 0) else SENDERS[:-2]  # it tries a weak reference
     for receiver in RECEIVERS:
         for sender in senders:
             signal.connect(receiver, sender=sender, weak=False)
@@ -241,7 +240,7 @@ def connecting_in_development(signal):
     finally:
         django.conf.settings.DEBUG = False
     signal.disconnect(hear)
-    for function in vars(django_inspect).values():     # which holds the functions that it has been asked about
+    for function in vars(django_inspect).values():  # which holds the functions that it has been asked about
         getattr(function, "cache_clear", int)()
 
 
@@ -306,10 +305,15 @@ def failing_receivers(signal):
 def wrong_calls(signal):
     with connected(signal, hear, fail):
         for args, named in [
-            ((), {}), ((), {"x": ARGUMENT}), ((SENDER,), {"sender": ARGUMENT}), ((SENDER, ARGUMENT), {}),
-            ((SENDER, ARGUMENT, 3), {"x": 1}), ((SENDER,), {"self": ARGUMENT}), ((SENDER,), {1: ARGUMENT}),
+            ((), {}),
+            ((), {"x": ARGUMENT}),
+            ((SENDER,), {"sender": ARGUMENT}),
+            ((SENDER, ARGUMENT), {}),
+            ((SENDER, ARGUMENT, 3), {"x": 1}),
+            ((SENDER,), {"self": ARGUMENT}),
+            ((SENDER,), {1: ARGUMENT}),
             ((SENDER,), {"signal": ARGUMENT}),
-        ]:  # fmt: skip
+        ]:
             with raises(TypeError):
                 signal.send(*args, **named)
             if "signal" in named:
@@ -381,7 +385,7 @@ def overridden_live_receivers(signal):
         del signal._live_receivers
 
 
-@path(every=20)     # as CPython gives a class no more than a thousand versions
+@path(every=20)  # as CPython gives a class no more than a thousand versions
 def wrapped_live_receivers_of_the_class(signal):
     cls, cache = type(signal), signal.sender_receivers_cache
     original, is_its_own = cls._live_receivers, "_live_receivers" in vars(cls)
@@ -425,7 +429,7 @@ def awaiting(signal):
         for receivers in [hear_async], [hear_async, PARTIAL], [fail_async], [hear_async, fail_async]:
             with connected(signal, *receivers):
                 if fail_async in receivers:
-                    with raises(Exception):      # a group of both, in Django 6.1
+                    with raises(Exception):  # a group of both, in Django 6.1
                         await signal.asend(SENDER, x=ARGUMENT)
                 else:
                     await signal.asend(SENDER, x=ARGUMENT)

@@ -17,7 +17,7 @@ import threading
 import time
 
 PLACES = ["standalone", "in Django"]
-MOST_OWN = 20       # receivers that a thread has connected at a time
+MOST_OWN = 20  # receivers that a thread has connected at a time
 
 
 class Sender:
@@ -40,8 +40,10 @@ class Receiver:
 def make_receiver(label, kind):
     """Return a receiver of one of three kinds, and what has to be kept so that it lives."""
     if kind == 0:
+
         def hear(heard, **named):
             heard.append(label)
+
         return hear, hear
     receiver = Receiver(label)
     return (receiver if kind == 1 else receiver.hear), receiver
@@ -53,7 +55,7 @@ class Storm:
     def __init__(self, csignals, make, threads, seed=0):
         self.csignals = csignals
         self.signal = make()
-        self.wild = make()      # whose list is changed in ways that lose what others do: no more than that it holds out
+        self.wild = make()  # whose list is changed in ways that lose what others do: no more than that it holds out
         self.senders = [Sender, Sender(), Sender()]
         self.kept = []
         self.stable = {sender: [] for sender in self.senders}
@@ -101,7 +103,7 @@ class Storm:
             for sender in self.senders:
                 worker.send(sender)
             connected += len(worker.own)
-        self.signal.disconnect(None, dispatch_uid="nobody's")       # which sweeps
+        self.signal.disconnect(None, dispatch_uid="nobody's")  # which sweeps
         registered = len(self.signal.receivers)
         assert registered == connected, f"{registered} registrations, not {connected}"
 
@@ -112,15 +114,25 @@ class Worker:
     def __init__(self, storm, number, chance):
         self.storm, self.number, self.chance = storm, number, chance
         self.signal = storm.signal
-        self.own = {}       # by label: the receiver, its sender or None, and what keeps it, in the order of connecting
+        self.own = {}  # by label: the receiver, its sender or None, and what keeps it, in the order of connecting
         self.labels = ((number, n) for n in itertools.count())
         self.is_alone = False
         self.done = collections.Counter()
         self.acts = [
-            (self.send, 30), (self.send_robust, 5), (self.ask, 5), (self.connect, 10), (self.connect_again, 3),
-            (self.disconnect, 6), (self.drop, 4), (self.drop_sender, 4), (self.assign, 3), (self.be_wild, 5),
-            (self.mute, 1), (self.trace, 1), (self.collect, 0.05),
-        ]  # fmt: skip
+            (self.send, 30),
+            (self.send_robust, 5),
+            (self.ask, 5),
+            (self.connect, 10),
+            (self.connect_again, 3),
+            (self.disconnect, 6),
+            (self.drop, 4),
+            (self.drop_sender, 4),
+            (self.assign, 3),
+            (self.be_wild, 5),
+            (self.mute, 1),
+            (self.trace, 1),
+            (self.collect, 0.05),
+        ]
 
     def work(self):
         acts, weights = zip(*self.acts, strict=True)

@@ -12,10 +12,14 @@ from implementations import compiled, environment, in_place, load
 
 #: Methods and functions that are C, where there is C. Those have no annotations.
 OF_C = {
-    "csignals.Signal._live_receivers", "csignals.Signal.has_listeners", "csignals.Signal.send",
-    "csignals.Signal.send_robust", "csignals.tracing.Call.end", "csignals.tracing.Send.close",
+    "csignals.Signal._live_receivers",
+    "csignals.Signal.has_listeners",
+    "csignals.Signal.send",
+    "csignals.Signal.send_robust",
+    "csignals.tracing.Call.end",
+    "csignals.tracing.Send.close",
     "csignals.tracing.Trace.note",
-}  # fmt: skip
+}
 
 
 def run(implementation, *arguments):
@@ -39,11 +43,18 @@ def test_all_annotations_resolve(implementation):
     found = all_hints(implementation)
     assert {name: hints for name, hints in found.items() if isinstance(hints, str)} == {}
     assert {
-        "csignals.Signal.connect", "csignals.mute.__call__", "csignals.trace", "csignals.ReceiverInfo",
-        "csignals.testing.capture.__enter__", "csignals.testing.connected.__init__", "csignals.deferred.on_commit",
-        "csignals.django.install", "csignals.otel.export", "csignals.tracing.Trace.to_json",
+        "csignals.Signal.connect",
+        "csignals.mute.__call__",
+        "csignals.trace",
+        "csignals.ReceiverInfo",
+        "csignals.testing.capture.__enter__",
+        "csignals.testing.connected.__init__",
+        "csignals.deferred.on_commit",
+        "csignals.django.install",
+        "csignals.otel.export",
+        "csignals.tracing.Trace.to_json",
         "csignals.tracing.Call.duration_ns (property)",
-    } <= found.keys()  # fmt: skip
+    } <= found.keys()
     assert found["csignals.ReceiverInfo"]["dispatch_uid"] == "typing.Any"
 
 
@@ -129,6 +140,7 @@ def test_all_is_called_and_returned_as_annotated(implementation, package):
 
 # --- Those who convert data ----------------------------------------------------------------------------------
 
+
 def receive(**named):
     pass
 
@@ -155,7 +167,7 @@ def test_every_public_dataclass_is_among_the_examples(implementation, examples):
         for name, value in vars(load(implementation, f"csignals.{module}")).items()
         if dataclasses.is_dataclass(value) and not name.startswith("_")
     }
-    assert found - {"Configuration"} <= named    # which has an engine, and is not for users
+    assert found - {"Configuration"} <= named  # which has an engine, and is not for users
     assert {"ReceiverInfo", "Options", "ReceiverRow", "SignalRow"} <= named
 
 

@@ -142,7 +142,7 @@ class Lying(tuple):
 def test_entries_that_hold_less_than_they_say_do_no_harm(csignals, signal, name):
     for held in (), (1,), (("uid", NONE_ID),):
         signal.receivers = [Lying(held)]
-        if csignals.IMPLEMENTATION == "cython":     # which reads what is there; the Python engine takes its word
+        if csignals.IMPLEMENTATION == "cython":  # which reads what is there; the Python engine takes its word
             with pytest.raises((TypeError, ValueError)):
                 getattr(signal, name)(None)
 

@@ -132,10 +132,14 @@ def test_robust_sends_return_and_log_failures(signal, caplog):
             (one, "one"),
         ]
     logged = [record.getMessage() for record in caplog.records if record.name == "django.dispatch"]
-    assert logged == [
-        f"Error calling {fail_sync.__qualname__} in Signal.send_robust() (sync)",
-        "Error calling fail in Signal.send_robust() (fail)",
-    ] * 2
+    assert (
+        logged
+        == [
+            f"Error calling {fail_sync.__qualname__} in Signal.send_robust() (sync)",
+            "Error calling fail in Signal.send_robust() (fail)",
+        ]
+        * 2
+    )
 
 
 def test_async_receivers_share_a_context_with_each_other_and_with_the_caller(signal):

@@ -207,7 +207,7 @@ class World:
                 await asyncio.sleep(delay)
             sending.cancel()
         outcome = repr(await asyncio.gather(sending, return_exceptions=True))
-        for _ in range(100):        # what runs on shall come to its end
+        for _ in range(100):  # what runs on shall come to its end
             await asyncio.sleep(0.001)
             left = len(asyncio.all_tasks()) - 1
             if not left:
@@ -228,7 +228,15 @@ class World:
 
 
 ASYNC = [
-    "returns", "raises", "waits", "waits_and_raises", "cancels", "cancels_its_task", "sets", "spawns", "disconnects",
+    "returns",
+    "raises",
+    "waits",
+    "waits_and_raises",
+    "cancels",
+    "cancels_its_task",
+    "sets",
+    "spawns",
+    "disconnects",
 ]
 SLEEPING = ["sleeps", "times_out"]
 BLOCKING = ["blocks", "blocks_and_will_not_be_cancelled"]

@@ -211,7 +211,12 @@ def test_plots_have_a_line_of_what_was_measured():
     for count, (table, name) in plots.RECEIVERS.items():
         made_up.add(Place(table, name, "csignals"), "µs" if count > 100 else "ns", count)
     assert plots.line(made_up, "csignals", plots.RECEIVERS) == [
-        (1, 1), (3, 3), (10, 10), (100, 100), (1000, 1_000_000), (10_000, 10_000_000)
+        (1, 1),
+        (3, 3),
+        (10, 10),
+        (100, 100),
+        (1000, 1_000_000),
+        (10_000, 10_000_000),
     ]
     assert plots.line(made_up, "Django", plots.RECEIVERS) == []
 

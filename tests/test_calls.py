@@ -23,7 +23,7 @@ class Name(str):
 def message(call):
     with pytest.raises(TypeError) as caught:
         call()
-    if sys.implementation.name == "pypy":   # it names the module
+    if sys.implementation.name == "pypy":  # it names the module
         return re.sub(r"^[\w.]+\.(?=Signal\.)", "", str(caught.value))
     return str(caught.value)
 
@@ -255,7 +255,7 @@ def test_nothing_leaks(csignals):
     gc.collect()
     after = sys.getrefcount(argument), sys.getrefcount(hear), sys.getrefcount(None), len(gc.get_objects())
     assert after[:2] == before[:2]
-    assert abs(after[2] - before[2]) < 25 or before[2] > 1 << 29     # None is immortal from Python 3.12 on
+    assert abs(after[2] - before[2]) < 25 or before[2] > 1 << 29  # None is immortal from Python 3.12 on
     assert after[3] - before[3] < 25
 
 

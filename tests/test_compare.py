@@ -12,11 +12,24 @@ from implementations import environment
 CHECKOUT = Path(__file__).parent.parent
 
 SIGNALS = {
-    "user_logged_in", "user_logged_out", "user_login_failed",
-    "pre_init", "post_init", "pre_save", "post_save", "pre_delete", "post_delete", "m2m_changed", "class_prepared",
-    "pre_migrate", "post_migrate",
-    "request_started", "request_finished", "got_request_exception",
-    "setting_changed", "template_rendered",
+    "user_logged_in",
+    "user_logged_out",
+    "user_login_failed",
+    "pre_init",
+    "post_init",
+    "pre_save",
+    "post_save",
+    "pre_delete",
+    "post_delete",
+    "m2m_changed",
+    "class_prepared",
+    "pre_migrate",
+    "post_migrate",
+    "request_started",
+    "request_finished",
+    "got_request_exception",
+    "setting_changed",
+    "template_rendered",
     "connection_created",
 }
 
@@ -275,7 +288,7 @@ def test_progress_is_shown_on_a_terminal():
     ) as process:
         os.close(terminal)
         shown = b""
-        with suppress(OSError):     # how Linux says that the other end is closed
+        with suppress(OSError):  # how Linux says that the other end is closed
             while part := os.read(controller, 65536):
                 shown += part
         os.close(controller)

@@ -49,7 +49,7 @@ def receivers(module):
 def test_compiled_receivers_have_their_names_and_places(csignals, make, list_receivers, module):
     for name, (receiver, lines) in receivers(module).items():
         if name == "awaited" and not hasattr(make(), "asend"):
-            continue    # which Django 4.2 does not await
+            continue  # which Django 4.2 does not await
         for weak in True, False:
             signal = make()
             signal.connect(receiver, weak=weak)
@@ -71,9 +71,11 @@ def test_compiled_methods_are_described_once(implementation, module):
 def test_compiled_functions_that_send_have_their_names(csignals, make, implementation, module):
     describe_sender = load(implementation, "csignals._names").describe_sender
     for sender, name in (
-        (module.function, "function"), (module.Listener().hear, "Listener.hear"), (module.Listener, "Listener"),
+        (module.function, "function"),
+        (module.Listener().hear, "Listener.hear"),
+        (module.Listener, "Listener"),
         (module.Listener(), "Listener object"),
-    ):  # fmt: skip
+    ):
         signal = make()
         signal.connect(line_of, weak=False)
         with csignals.trace() as trace:

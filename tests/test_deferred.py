@@ -105,8 +105,10 @@ def test_a_send_returns_at_once_and_a_worker_calls(deferred, box, shop):
     run_all(deferred, box)
     signal = {"signal": shop.signal}
     assert shop.calls == [
-        (shop.Sender, 1, "EUR", signal), (shop.Sender, 1, "EUR", signal), (shop.Sender, 2, "USD", signal),
-    ]  # fmt: skip
+        (shop.Sender, 1, "EUR", signal),
+        (shop.Sender, 1, "EUR", signal),
+        (shop.Sender, 2, "USD", signal),
+    ]
 
 
 def test_a_receiver_that_names_nothing_gets_what_can_travel(deferred, box, shop):
@@ -134,7 +136,7 @@ def test_async_receivers_and_static_methods(deferred, box, shop):
 def test_of_two_of_one_name_the_first_is_refused_at_the_send(deferred, box, shop):
     first = deferred.deferred(shop.receive_all)
     shop.signal.connect(first)
-    exec(MODULE, vars(shop))    # as for a module that is loaded again
+    exec(MODULE, vars(shop))  # as for a module that is loaded again
     second = deferred.deferred(shop.receive_all)
     with pytest.raises(TypeError, match="another deferred receiver is called shop_of_test:receive_all by now"):
         shop.signal.send(None)
@@ -200,17 +202,28 @@ def test_what_a_worker_could_not_find_is_refused_when_decorated(deferred, shop):
     in_main = type(local)(shop.receive.__code__, {"__name__": "__main__"}, "receive")
     in_main.__module__, in_main.__qualname__ = "__main__", "receive"
     for receiver in [
-        lambda **named: None, local, Callable(), Callable().method, functools.partial(shop.receive), Callable, print,
-        staticmethod(shop.receive), in_main, None.__class__, 1,
-    ]:  # fmt: skip
+        lambda **named: None,
+        local,
+        Callable(),
+        Callable().method,
+        functools.partial(shop.receive),
+        Callable,
+        print,
+        staticmethod(shop.receive),
+        in_main,
+        None.__class__,
+        1,
+    ]:
         with pytest.raises(TypeError):
             deferred.deferred(receiver)
     with pytest.raises(TypeError, match="positional"):
         shop.positional = eval("lambda sender, /, **named: None", vars(shop))
         shop.positional.__qualname__ = "positional"
         deferred.deferred(shop.positional)
-    for code, why in ("lambda sender: None", "kwargs"), ("lambda self, **named: None", "method"), (
-        "lambda cls, **named: None", "method"
+    for code, why in (
+        ("lambda sender: None", "kwargs"),
+        ("lambda self, **named: None", "method"),
+        ("lambda cls, **named: None", "method"),
     ):
         shop.wrong = eval(code, vars(shop))
         shop.wrong.__qualname__ = "wrong"
@@ -272,24 +285,39 @@ def message(**changes):
 
 DEEP = "[" * 500_000 + "]" * 500_000
 HOSTILE = {
-    "no string": 1, "bytes": b"{}", "none": None, "empty": "", "no JSON": "{", "a list": "[]", "a number": "1",
-    "not a number": '{"csignals": NaN}', "another version": message(csignals=2), "no version": message(csignals=...),
+    "no string": 1,
+    "bytes": b"{}",
+    "none": None,
+    "empty": "",
+    "no JSON": "{",
+    "a list": "[]",
+    "a number": "1",
+    "not a number": '{"csignals": NaN}',
+    "another version": message(csignals=2),
+    "no version": message(csignals=...),
     "an unknown receiver": message(receiver="shop_of_test:nobody"),
-    "what is not declared": message(receiver="shop_of_test:receive_all"), "os.system": message(receiver="os:system"),
-    "a list of receivers": message(receiver=["shop_of_test:receive"]), "no receiver": message(receiver=...),
+    "what is not declared": message(receiver="shop_of_test:receive_all"),
+    "os.system": message(receiver="os:system"),
+    "a list of receivers": message(receiver=["shop_of_test:receive"]),
+    "no receiver": message(receiver=...),
     "an unknown signal": message(signal={"$": "signal", "v": "shop_of_test:nothing"}),
     "a class as signal": message(signal={"$": "signal", "v": "shop_of_test:Sender"}),
-    "a number as signal": message(signal=1), "no signal at all": message(signal=None),
-    "no signal": message(signal=...), "no sender": message(sender=...),
+    "a number as signal": message(signal=1),
+    "no signal at all": message(signal=None),
+    "no signal": message(signal=...),
+    "no sender": message(sender=...),
     "an unloaded sender": message(sender={"$": "class", "v": "antigravity:Sender"}),
-    "arguments in a list": message(named=["total"]), "no arguments": message(named=...),
-    "another signal": message(named={"signal": 2}), "none that it takes": message(named={"x": 1}),
+    "arguments in a list": message(named=["total"]),
+    "no arguments": message(named=...),
+    "another signal": message(named={"signal": 2}),
+    "none that it takes": message(named={"x": 1}),
     "a name as UUID": message(named={"total": {"$": "UUID", "v": "x"}}),
     "a number as UUID": message(named={"total": {"$": "UUID", "v": 1}}),
     "no such zone": message(named={"total": {"$": "time", "v": ["12:00", "../passwd", 0]}}),
-    "deep": DEEP, "deep inside": message().replace("1}", DEEP + "}"),
+    "deep": DEEP,
+    "deep inside": message().replace("1}", DEEP + "}"),
     "a huge number": message().replace("1}", "9" * 10**6 + "}"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -301,9 +329,23 @@ def test_hostile_messages_are_refused(deferred, shop, hostile):
 
 
 TAGS = [
-    "row", "model", "app", "class", "signal", "datetime", "date", "time", "timedelta", "Decimal", "UUID", "float",
-    "dict", "tuple", "set", "frozenset",
-]  # fmt: skip
+    "row",
+    "model",
+    "app",
+    "class",
+    "signal",
+    "datetime",
+    "date",
+    "time",
+    "timedelta",
+    "Decimal",
+    "UUID",
+    "float",
+    "dict",
+    "tuple",
+    "set",
+    "frozenset",
+]
 KNOWN = ["os:system", "shop_of_test:Sender", "shop.Order", "1E+9", "nan", "12:00", "Europe/Berlin"]
 TEXTS = st.sampled_from(KNOWN) | st.text()
 VALUES = st.recursive(
@@ -323,7 +365,7 @@ def test_whatever_a_message_says_it_is_refused_or_run(deferred, shop, signal, se
     changes = {"sender": sender, "named": named}
     with contextlib.suppress(deferred.Refused):
         deferred.run(message(**changes, signal=signal))
-    assert shop.calls == []     # no signal is made up
+    assert shop.calls == []  # no signal is made up
     with contextlib.suppress(deferred.Refused):
         deferred.run(message(**changes))
         assert len(shop.calls) == 1

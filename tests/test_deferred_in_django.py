@@ -30,12 +30,12 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
     ],
 )
 def test_a_setting_that_is_wrong_is_refused_at_the_start(implementation, setting, message):
-    code = f'''
+    code = f"""
 from django.conf import settings
 settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS={setting!r})
 import django
 django.setup()
-'''
+"""
     done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]
@@ -44,7 +44,7 @@ django.setup()
 
 @pytest.mark.parametrize("on_commit", [True, False])
 def test_the_setting_chooses_the_engine_and_whether_commits_are_waited_for(implementation, on_commit):
-    code = f'''
+    code = f"""
 from django.conf import settings
 CSIGNALS = {{"DEFERRED": "builtins.Engine", "DEFERRED_ON_COMMIT": {on_commit}}}
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}}
@@ -69,7 +69,7 @@ with transaction.atomic():
     template_rendered.send(None)
     print("in it")
 print("after it")
-'''
+"""
     done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
     found = done.stdout.split("\n")[:3]
     assert found == (["in it", "enqueued", "after it"] if on_commit else ["enqueued", "in it", "after it"]), done.stderr
@@ -125,7 +125,7 @@ CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
         (["csignals.django"], {"DEFERRED": "builtins.Engine"}, CALLED, ["made", "declared", "enqueued by another"]),
         (["csignals.django"], {}, CALLED, ["made", "declared", "enqueued by another"]),
     ],
-)  # fmt: skip
+)
 def test_when_an_engine_is_made_and_of_which(implementation, apps, csignals, code, printed):
     code = PREPARED.format(apps=apps, csignals=csignals) + code
     done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
@@ -149,11 +149,17 @@ def manage(implementation, folder, *arguments, **database):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "django", *arguments],
         env={
-            **environment(implementation), "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
-            "DJANGO_SETTINGS_MODULE": "store.settings", "FOLDER": str(folder), **database,
+            **environment(implementation),
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
+            "DJANGO_SETTINGS_MODULE": "store.settings",
+            "FOLDER": str(folder),
+            **database,
         },
-        cwd=folder, capture_output=True, text=True, timeout=100,
-    )  # fmt: skip
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

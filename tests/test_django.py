@@ -57,7 +57,7 @@ def test_the_engine_under_test_is_in_force(drop_in, implementation):
         assert method.__qualname__ == f"Signal.{name}"
         if isinstance(method, FunctionType):
             assert method.__module__ == "django.dispatch.dispatcher"
-    assert Signal.connect.__module__ == "django.dispatch.dispatcher"    # for Django's check signals.E001
+    assert Signal.connect.__module__ == "django.dispatch.dispatcher"  # for Django's check signals.E001
 
 
 def test_signals_that_exist_already_and_their_subclasses_are_reached(drop_in):

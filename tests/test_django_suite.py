@@ -28,13 +28,42 @@ SUPPORTED = [name for name, (oldest, newest) in RELEASES.items() if oldest <= sy
 
 DISPATCH_AND_SIGNALS = "dispatch", "signals"
 WHOLE = (
-    *DISPATCH_AND_SIGNALS, "m2m_signals", "migrate_signals", "delete", "delete_regress", "proxy_models",
-    "update_only_fields", "contenttypes_tests", "sites_tests", "handlers", "asgi", "wsgi", "settings_tests",
-    "transaction_hooks", "defer_regress", "generic_relations_regress", "multiple_database", "test_client",
-    "test_client_regress", "messages_tests", "file_storage", "backends", "builtin_server", "test_utils",
-    "many_to_many", "httpwrappers", "async", "deprecation", "fixtures_regress", "servers",
-    "model_fields.test_imagefield", "auth_tests.test_signals", "auth_tests.test_models",
-    "auth_tests.test_auth_backends", "invalid_models_tests.test_models", "admin_utils.test_logentry",
+    *DISPATCH_AND_SIGNALS,
+    "m2m_signals",
+    "migrate_signals",
+    "delete",
+    "delete_regress",
+    "proxy_models",
+    "update_only_fields",
+    "contenttypes_tests",
+    "sites_tests",
+    "handlers",
+    "asgi",
+    "wsgi",
+    "settings_tests",
+    "transaction_hooks",
+    "defer_regress",
+    "generic_relations_regress",
+    "multiple_database",
+    "test_client",
+    "test_client_regress",
+    "messages_tests",
+    "file_storage",
+    "backends",
+    "builtin_server",
+    "test_utils",
+    "many_to_many",
+    "httpwrappers",
+    "async",
+    "deprecation",
+    "fixtures_regress",
+    "servers",
+    "model_fields.test_imagefield",
+    "auth_tests.test_signals",
+    "auth_tests.test_models",
+    "auth_tests.test_auth_backends",
+    "invalid_models_tests.test_models",
+    "admin_utils.test_logentry",
     "postgres_tests.test_apps",
 )
 
@@ -171,8 +200,9 @@ def test_what_passes_without_csignals_passes_under_a_trace(outcome, implementati
 
 @pytest.mark.parametrize("release", SUPPORTED)
 def test_what_passes_behind_sentry_alone_passes_with_csignals_too(outcome, implementation, release):
-    stock, ours = outcome(release, WHOLE, None, False, BEHIND_SENTRY), outcome(
-        release, WHOLE, implementation, False, BEHIND_SENTRY
+    stock, ours = (
+        outcome(release, WHOLE, None, False, BEHIND_SENTRY),
+        outcome(release, WHOLE, implementation, False, BEHIND_SENTRY),
     )
     print(f"Django {release}, behind Sentry: without csignals {stock}; with it {ours}")
     assert (ours.tests, ours.counts["skipped"]) == (stock.tests, stock.counts["skipped"])
@@ -184,8 +214,9 @@ def test_what_passes_behind_sentry_alone_passes_with_csignals_too(outcome, imple
 
 @pytest.mark.parametrize("release", SUPPORTED)
 def test_sentry_s_own_wrapper_gives_what_sentry_alone_gives(outcome, implementation, release):
-    stock, ours = outcome(release, WHOLE, None, False, BEHIND_SENTRY), outcome(
-        release, WHOLE, implementation, False, BEHIND_SENTRY + 'CSIGNALS = {"SENTRY_WRAPPER": True}\n'
+    stock, ours = (
+        outcome(release, WHOLE, None, False, BEHIND_SENTRY),
+        outcome(release, WHOLE, implementation, False, BEHIND_SENTRY + 'CSIGNALS = {"SENTRY_WRAPPER": True}\n'),
     )
     print(f"Django {release}, by Sentry's wrapper: without csignals {stock}; with it {ours}")
     assert ours == stock, ours.output[-5000:]

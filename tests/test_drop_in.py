@@ -42,7 +42,7 @@ def scenario(function):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")     # Django 4.2 awaits none
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # Django 4.2 awaits none
 def test_the_same_with_csignals_as_without(drop_in, scenario, use_caching):
     seen = [scenario(functools.partial(cls, use_caching=use_caching)) for cls in (StockSignal, django.dispatch.Signal)]
     gc.collect()
@@ -66,7 +66,7 @@ def live_receivers(make):
     for _ in range(2):
         live = signal._live_receivers(Sender)
         seen.append([each.__name__ for each in (live[0] if HAS_ASYNC else live)])
-        (live[0] if HAS_ASYNC else live).clear()    # as Sentry edits it: nobody else must see that
+        (live[0] if HAS_ASYNC else live).clear()  # as Sentry edits it: nobody else must see that
     del listener
     return seen, shape(signal._live_receivers(Listener)), signal.has_listeners(Listener)
 
@@ -204,7 +204,7 @@ def keys_of_a_dict(make):
     one, other = connected(make, first), connected(make, first)
     found = {one: "one", other: "other"}
     one.send(Sender)
-    is_tracked = any(each is one for each in gc.get_objects())      # others have an __eq__ that fails
+    is_tracked = any(each is one for each in gc.get_objects())  # others have an __eq__ that fails
     return found[one], found[other], one == other, is_tracked, weakref.ref(one)() is one
 
 
@@ -213,14 +213,14 @@ def the_ways_of_muting(make):
     signal = connected(make, first, second)
     signal.send(Sender)
     paused = signal.receivers
-    signal.receivers = []                               # factory_boy, without a clear
+    signal.receivers = []  # factory_boy, without a clear
     seen = [outcome(signal.send, Sender)]
     signal.connect(second, dispatch_uid="meanwhile")
     with signal.lock:
         signal.receivers = paused + signal.receivers
         signal.sender_receivers_cache.clear()
     seen += [outcome(signal.send, Sender), signal.has_listeners(Sender)]
-    signal.receivers = None                             # in the wild, too
+    signal.receivers = None  # in the wild, too
     seen.append(outcome(signal.send, Sender))
     signal.receivers = paused
     with signal.lock:
@@ -260,7 +260,7 @@ def test_lazy_senders_of_model_signals_work_as_before(drop_in):
     (connect, model), _ = apps.lazy_model_operation.call_args
     assert model == ("app", "model")
     assert signal.send(Sender) == []
-    connect(Sender)     # the model has come
+    connect(Sender)  # the model has come
     assert signal.send(Sender) == [(first, "first")]
     assert signal.send(Listener) == []
     assert type(post_init).send is django.dispatch.Signal.send
@@ -317,6 +317,6 @@ def test_the_last_reference_to_a_receiver_is_never_dropped_under_the_lock(drop_i
 def test_an_override_on_the_instance_is_seen_whatever_else_goes(drop_in):
     signal = connected(django.dispatch.Signal, first)
     signal.send(Sender)
-    del signal.use_caching      # so that the dict is as large as before
+    del signal.use_caching  # so that the dict is as large as before
     signal._live_receivers = lambda sender: ([], []) if HAS_ASYNC else []
     assert signal.send(Sender) == []

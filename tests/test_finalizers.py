@@ -14,7 +14,7 @@ import weakref
 import pytest
 from implementations import collect_where_references_are_not_counted, collecting_after
 
-MOST_ACTS = 30      # in one step: who connects whenever keys are compared would have connect() compare for ever
+MOST_ACTS = 30  # in one step: who connects whenever keys are compared would have connect() compare for ever
 
 
 class Sender:
@@ -98,7 +98,7 @@ class World:
                 entry for entry in old if isinstance(entry[1], weakref.ref) and id(entry[1]()) in stable
             ]
             self.depth = depth
-        del old     # what it held acts now
+        del old  # what it held acts now
 
 
 class Acting:
@@ -185,7 +185,7 @@ def test_nothing_is_lost_or_doubled_whatever_acts_when_it_is_let_go_of(
             world.signal.send(Sender, a=Acting(world))
             assert world.calls == list(range(12))
         assert world.acts > 300
-        world.depth = 10    # no more
+        world.depth = 10  # no more
         gc.collect()
         world.assign()
         reached = [receiver for receiver, _ in world.signal.send(Sender)]
@@ -229,7 +229,7 @@ def test_a_sweep_that_fails_is_done_again(make):
     signal.connect(hear)
     key, _, *rest = signal.receivers[0]
     signal.receivers[0] = key, Raising(hear), *rest
-    signal.connect(lambda **named: None)    # dead at once
+    signal.connect(lambda **named: None)  # dead at once
     collect_where_references_are_not_counted()
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -299,9 +299,12 @@ def collecting_by_hand():
 
 def use(signal):
     for call in (
-        lambda: signal.send(None), signal.has_listeners, lambda: signal.connect(use), lambda: signal.disconnect(hear),
-    ):  # fmt: skip
-        with contextlib.suppress(Exception):    # such a signal may have lost anything
+        lambda: signal.send(None),
+        signal.has_listeners,
+        lambda: signal.connect(use),
+        lambda: signal.disconnect(hear),
+    ):
+        with contextlib.suppress(Exception):  # such a signal may have lost anything
             call()
 
 
@@ -309,7 +312,7 @@ def test_a_signal_may_be_used_while_gc_clears_the_keys_of_its_list(csignals, col
     clearing = Clearing(use)
     signal = csignals.Signal()
     receivers = signal.receivers
-    gc.collect(0)   # what it keeps is younger: gc clears that first
+    gc.collect(0)  # what it keeps is younger: gc clears that first
     signal.connect(hear, weak=False)
     signal.connect(use, weak=False)
     clearing.leave_behind(signal)
@@ -328,7 +331,7 @@ def test_a_signal_may_be_used_while_gc_clears_what_its_table_refers_to(csignals,
     receivers = signal.receivers = list(older.receivers)
     signal._csignals_table, older._csignals_table, older.receivers = older._csignals_table, None, []
     signal.send(None)
-    receivers[0][1]._func_ref = weakref.ref(Instance)   # from now on the table alone holds the other one
+    receivers[0][1]._func_ref = weakref.ref(Instance)  # from now on the table alone holds the other one
     clearing.leave_behind(signal)
     del signal
     gc.collect()

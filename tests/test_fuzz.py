@@ -9,7 +9,7 @@ from fuzz import __main__ as command
 from fuzz import arguments, atheris_run, calls, lives
 from implementations import compiled
 
-pytestmark = compiled     # it looks for differences from the other
+pytestmark = compiled  # it looks for differences from the other
 
 ROOT = Path(__file__).parent.parent
 

@@ -29,11 +29,15 @@ METHODS = {
     "disconnect": lambda signal: signal.disconnect(receive),
     "disconnect by a uid": lambda signal: signal.disconnect(dispatch_uid=object()),
     "receivers": lambda signal: signal.receivers,
-    **({
-        "asend": lambda signal: signal.asend(None).send(None),
-        "asend_robust": lambda signal: signal.asend_robust(int, x=1).send(None),
-    } if HAS_ASYNC else {}),
-}  # fmt: skip
+    **(
+        {
+            "asend": lambda signal: signal.asend(None).send(None),
+            "asend_robust": lambda signal: signal.asend_robust(int, x=1).send(None),
+        }
+        if HAS_ASYNC
+        else {}
+    ),
+}
 
 
 def forgetful(base):

@@ -49,7 +49,7 @@ class Key:
 
     def __eq__(self, other):
         if self.armed and other == self.name:
-            armed, self.armed = self.armed - 1, 0    # not in the way of its own act: CPython may crash there
+            armed, self.armed = self.armed - 1, 0  # not in the way of its own act: CPython may crash there
             self.act()
             self.armed = armed
             self.junk = [[(i, j) for j in range(4)] for i in range(100)], [dict.fromkeys("abcdef") for _ in range(100)]
@@ -63,7 +63,7 @@ def assign_receivers(signal):
 def replace_dict(signal):
     try:
         signal.__dict__ = dict(vars(signal))
-    except AttributeError:      # a compiled class keeps its own
+    except AttributeError:  # a compiled class keeps its own
         vars(signal).update(dict(vars(signal)))
 
 
@@ -125,7 +125,7 @@ def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, imp
         signal.connect(hear)
         for send in SENDS * 3:
             call = getattr(signal, send)
-            cls.changed = True      # so that it is looked up anew
+            cls.changed = True  # so that it is looked up anew
             key.armed = armed
             result = call(None)
             key.armed = 0
@@ -490,7 +490,7 @@ def test_a_hostile_receiver_is_called_or_refused(csignals, cls, weak):
     if refused is None:
         assert answers == ["good", "called"]
         assert signal.disconnect(receiver) is True
-    else:       # what does not say its class may be async; and one that passes for a method has no two halves
+    else:  # what does not say its class may be async; and one that passes for a method has no two halves
         assert (refused, cls) in ((ZeroDivisionError, Hostile), (TypeError, Liar))
     assert signal.send(None) == [(good, "good")]
 

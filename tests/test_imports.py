@@ -103,8 +103,15 @@ def test_parts_imported_first_where_modules_are_put_back(implementation):
 def test_imported_again_it_is_the_same_or_another(implementation):
     """A module of C is there once in a process, and so all of csignals; in Python, each is for its own signals."""
     found = run(
-        implementation, "import csignals", "first = csignals", CHECK, "signal = first.Signal()", "remove(names())",
-        "check()", "print(first is csignals, first.Signal is csignals.Signal)", """
+        implementation,
+        "import csignals",
+        "first = csignals",
+        CHECK,
+        "signal = first.Signal()",
+        "remove(names())",
+        "check()",
+        "print(first is csignals, first.Signal is csignals.Signal)",
+        """
 signal.connect(receive)
 with first.mute(signal):
     print(signal.send(None))
@@ -113,7 +120,8 @@ try:
         print(signal.send(None))
 except TypeError as error:
     print("no signal" in str(error))
-""")  # fmt: skip
+""",
+    )
     assert found == (["True", "True", "[]", "[]"] if implementation == "cython" else ["False", "False", "[]", "True"])
 
 

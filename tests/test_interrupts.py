@@ -50,9 +50,15 @@ class Custom(BaseException):
 
 
 RAISED = [
-    KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, StopAsyncIteration, asyncio.CancelledError, Custom,
+    KeyboardInterrupt,
+    SystemExit,
+    GeneratorExit,
+    StopIteration,
+    StopAsyncIteration,
+    asyncio.CancelledError,
+    Custom,
     ZeroDivisionError,
-]  # fmt: skip
+]
 
 
 def first(**named):
@@ -111,7 +117,6 @@ def test_what_a_receiver_raises_is_treated_as_by_django(make, cls, size):
 
 
 if django.VERSION >= (6, 1):
-
     # What asyncio leaves behind where a task raises KeyboardInterrupt or SystemExit, in Django's world as in ours.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("cls", RAISED)
@@ -166,7 +171,7 @@ def test_what_logs_a_failure_is_handling_it(make):
     assert [type(response) for _, response in connected(Signal, raises(ZeroDivisionError())).send_robust(None)] == [
         ZeroDivisionError
     ]
-    assert seen in ([(True, True)], [])     # Django 4.2 has no such method
+    assert seen in ([(True, True)], [])  # Django 4.2 has no such method
     assert sys.exc_info() == (None, None, None)
 
 

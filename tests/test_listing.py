@@ -15,8 +15,8 @@ import pytest
 from django.db.models.signals import post_save
 from implementations import collect_where_references_are_not_counted, environment, load
 
-AWAITS = django.VERSION >= (5, 0)           # Django, its async receivers
-HOLDS_SENDERS = django.VERSION >= (6, 0)    # Django, by weak references
+AWAITS = django.VERSION >= (5, 0)  # Django, its async receivers
+HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django, by weak references
 
 
 @pytest.fixture
@@ -76,14 +76,20 @@ def names(listing, signal):
 
 # --- The list ------------------------------------------------------------------------------------------------
 
+
 def test_everything_about_a_receiver_is_told(listing, make):
     signal = make()
     signal.connect(first, sender=Sender, weak=False, dispatch_uid="uid")
     code = first.__code__
     (info,) = listing.list_receivers(signal)
     assert info == listing.ReceiverInfo(
-        receiver=name("first"), file=code.co_filename, line=code.co_firstlineno, sender=name("Sender"),
-        is_weak=False, is_async=False, dispatch_uid="uid",
+        receiver=name("first"),
+        file=code.co_filename,
+        line=code.co_firstlineno,
+        sender=name("Sender"),
+        is_weak=False,
+        is_async=False,
+        dispatch_uid="uid",
     )
     place = f"{code.co_filename}:{code.co_firstlineno}"
     assert str(info) == f"{name('first')} at {place}, for {name('Sender')}, strong, sync, dispatch_uid='uid'"
@@ -171,7 +177,7 @@ def test_senders_are_found_also_where_django_keeps_only_their_ids(listing, make,
     signal.connect(first, sender=sender)
     (info,) = listing.list_receivers(signal)
     if make is django.dispatch.Signal and type(sender) in (str, object):
-        described = f"id {id(sender)}"      # which nothing leads to
+        described = f"id {id(sender)}"  # which nothing leads to
     assert info.sender == described
 
 
@@ -237,8 +243,13 @@ def test_entries_of_any_django_are_read(listing, make):
     # Python 3.13t makes classes immortal, and its collector forgets them.
     sender = name("Sender") if not hasattr(gc, "is_tracked") or gc.is_tracked(Sender) else f"id {id(Sender)}"
     assert told == [
-        (sender, False, False), (sender, True, False), (sender, False, False), (name("Sender"), False, False),
-        (sender, False, True), (None, False, True), (None, False, True),
+        (sender, False, False),
+        (sender, True, False),
+        (sender, False, False),
+        (name("Sender"), False, False),
+        (sender, False, True),
+        (None, False, True),
+        (None, False, True),
     ]
 
 
@@ -270,7 +281,8 @@ def test_what_is_no_entry_is_left_out(listing, make, receivers):
 
 
 @pytest.mark.parametrize(
-    "no_signal", [None, 1, "post_save", object(), django.dispatch.Signal, mock.Mock(spec=django.dispatch.Signal)],
+    "no_signal",
+    [None, 1, "post_save", object(), django.dispatch.Signal, mock.Mock(spec=django.dispatch.Signal)],
     ids=lambda each: type(each).__name__,
 )
 def test_what_is_no_signal_is_refused(listing, no_signal):
@@ -292,13 +304,17 @@ except AttributeError as error:
 """
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        env=environment(implementation), capture_output=True, text=True, timeout=60,
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     expected = "[] csignals.listing True\nFalse False\nmodule 'csignals' has no attribute 'no_such_name'\n"
     assert (done.stdout, done.stderr) == (expected, "")
 
 
 # --- repr() --------------------------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def shown(make, listing):

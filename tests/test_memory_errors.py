@@ -55,7 +55,7 @@ IS_STURDY = (3, 14) <= sys.version_info < (3, 15)
 def has_set_nomemory():
     try:
         import _testcapi
-    except (ImportError, OSError):      # PyPy would compile it, but has no sources
+    except (ImportError, OSError):  # PyPy would compile it, but has no sources
         return False
     return hasattr(_testcapi, "set_nomemory")
 

@@ -67,10 +67,14 @@ class Callable:
 @pytest.mark.parametrize(
     "target",
     [
-        AsyncCallable(), Callable(), Callable().__call__, functools.partial(send_late), functools.partial(Callable()),
+        AsyncCallable(),
+        Callable(),
+        Callable().__call__,
+        functools.partial(send_late),
+        functools.partial(Callable()),
         lambda signal: send_late(signal),
     ],
-)  # fmt: skip
+)
 def test_it_decorates_whatever_makes_a_coroutine(csignals, signal, target):
     connected(signal, one)
     muted = csignals.mute(signal)(target)
@@ -144,10 +148,16 @@ async def async_generator(argument=None):
 @pytest.mark.parametrize(
     "target",
     [
-        Sender, generator, async_generator, classmethod(generator), property(one), "one",
-        type("Generator", (), {"__call__": generator})(), type("Generator", (), {"__call__": async_generator})(),
+        Sender,
+        generator,
+        async_generator,
+        classmethod(generator),
+        property(one),
+        "one",
+        type("Generator", (), {"__call__": generator})(),
+        type("Generator", (), {"__call__": async_generator})(),
     ],
-)  # fmt: skip
+)
 def test_it_decorates_nothing_that_it_could_not_mute(csignals, target):
     with pytest.raises(TypeError, match="in a with statement"):
         csignals.mute()(target)

@@ -199,7 +199,7 @@ def test_every_kind_of_method_stays_what_it_is(csignals, signal):
         test_partial = functools.partialmethod(of_instance)
         test_called = Called()
 
-        class test_inner(Tests):    # noqa: N801
+        class test_inner(Tests):  # noqa: N801
             pass
 
     Case().run_all()
@@ -230,14 +230,14 @@ def test_it_chooses_those_that_mock_patch_chooses(csignals, signal):
         def test_two(self):
             pass
 
-        def Test_three(self):   # noqa: N802
+        def Test_three(self):  # noqa: N802
             pass
 
     def changed(decorator):
         case = type("Case", (Case,), {})
         before = set(vars(case))
         decorator(case)
-        return {name for name in set(vars(case)) - before if name != "test_class"}   # which stays the class that it was
+        return {name for name in set(vars(case)) - before if name != "test_class"}  # which stays the class that it was
 
     assert changed(csignals.mute(signal)) == changed(mock.patch("csignals.mute")) == {"test_one", "test_two"}
 
@@ -253,12 +253,16 @@ async def async_generator(self):
 @pytest.mark.parametrize(
     "namespace",
     [
-        {}, {"method": one}, {"testing": 3}, {"test_class": int},
-        {"test_one": one, "test_two": generator}, {"test_one": one, "test_two": async_generator},
+        {},
+        {"method": one},
+        {"testing": 3},
+        {"test_class": int},
+        {"test_one": one, "test_two": generator},
+        {"test_one": one, "test_two": async_generator},
         {"test_one": one, "test_two": classmethod(generator)},
         {"test_one": one, "test_two": type("Inner", (), {"test_two": generator})},
     ],
-)  # fmt: skip
+)
 def test_other_classes_are_refused_and_stay_as_they_are(csignals, namespace):
     case = type("Case", (), dict(namespace))
     before = dict(vars(case))

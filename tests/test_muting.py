@@ -304,7 +304,7 @@ def test_a_receiver_may_mute(csignals, make):
         seen.append(results(second))
 
     connected(first, muting, two)
-    assert results(first) == [None, "two"]      # those of a send are known before the first is called
+    assert results(first) == [None, "two"]  # those of a send are known before the first is called
     assert seen == [[], [], ["one"]]
 
 
@@ -363,7 +363,7 @@ def test_receivers_are_muted_behind_wrappers_that_others_put_in_their_place(csig
             sync, async_ = super()._live_receivers(sender)
             return list(map(wrap, sync)), async_
 
-    class WrappingFirst(csignals.Signal):   # of the engine's: as where csignals comes after who patches
+    class WrappingFirst(csignals.Signal):  # of the engine's: as where csignals comes after who patches
         def _live_receivers(self, sender):
             return [wrap(entry[1]()) for entry in self.receivers], []
 

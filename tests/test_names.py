@@ -104,7 +104,9 @@ WEIRD = {
     "partial": (functools.partial(function, x=1), "functools.partial({}function)", function),
     "partial of a method": (functools.partial(Listener().hear), "functools.partial({}Listener.hear)", Listener.hear),
     "partial of what is decorated": (
-        functools.partial(decorated), "functools.partial({}decorated)", decorated.__wrapped__.__wrapped__
+        functools.partial(decorated),
+        "functools.partial({}decorated)",
+        decorated.__wrapped__.__wrapped__,
     ),
     "hostile": (Hostile(), "Hostile object", vars(Hostile)["__call__"]),
     "worse": (Worse(), "Worse object", None),
@@ -159,7 +161,7 @@ def test_a_description_is_kept_as_long_as_its_receiver(names):
     del short_lived
     gc.collect()
     assert number not in names.descriptions.known
-    names.describe([].append)   # which has no weak references on every Python
+    names.describe([].append)  # which has no weak references on every Python
     names.describe(5)
 
 

@@ -43,8 +43,11 @@ def load():
 def run(implementation, code):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", START + textwrap.dedent(code)],
-        env=environment(implementation), capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stderr == ""
     return done.stdout.splitlines()
 

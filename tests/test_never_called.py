@@ -212,7 +212,7 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
     engine = load(implementation, "csignals._dispatch_py")
     uncalled = load(implementation, "csignals._uncalled")
     gc.collect()
-    uncalled.uncalled.known.clear()     # of what other tests have left, for as long as it lives
+    uncalled.uncalled.known.clear()  # of what other tests have left, for as long as it lives
     signal, local = make(), receiver()
     signal.connect(local)
     assert engine.steering is not None
@@ -292,7 +292,10 @@ print([(each.receiver, each.sender) for each in csignals.list_receivers(post_sav
 def test_in_a_project_under_debug(implementation, debug):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", IN_DEBUG.replace("DEBUG=True", f"DEBUG={debug}")],
-        env=environment(implementation), capture_output=True, text=True, timeout=60,
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     expected = [("__main__.Listener.hear", "django.contrib.auth.models.User")] if debug else []
     assert (done.stdout, done.stderr) == (f"{expected}\n", "")
@@ -338,7 +341,7 @@ def test_threads_connect_send_and_forget_at_once(make):
     def work():
         try:
             for _ in range(300):
-                listener = Listener()       # of which it is soon known that somebody holds it
+                listener = Listener()  # of which it is soon known that somebody holds it
                 signal.connect(listener.hear)
                 signal.send(Sender)
                 signal.disconnect(listener.hear)

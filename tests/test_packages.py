@@ -231,10 +231,21 @@ def test_list_signals_of_django_extensions_finds_the_same(implementation):
     connected = [re.sub(r" #\d+", "", line).split()[0] for line in seen["connected"]]
     assert seen["sent"] == seen["connected"]
     assert connected == [
-        "__main__.Author", "post_save", "__main__.second", "__main__.first", "__main__.awaited",
-        "pre_save", "__main__.first",
-        "__main__.Book", "post_delete", "__main__.strong", "pre_save", "__main__.second", "unknown", "__main__.first",
-    ]  # fmt: skip
+        "__main__.Author",
+        "post_save",
+        "__main__.second",
+        "__main__.first",
+        "__main__.awaited",
+        "pre_save",
+        "__main__.first",
+        "__main__.Book",
+        "post_delete",
+        "__main__.strong",
+        "pre_save",
+        "__main__.second",
+        "unknown",
+        "__main__.first",
+    ]
     assert len(seen["disconnected"]) < len(seen["connected"])
 
 

@@ -77,7 +77,7 @@ def test_a_wrapper_that_is_taken_off_after_uninstalling_leaves_working_signals(d
         wrapped = mock.patch.object(Signal, name, counting(vars(Signal)[name], []))
         wrapped.start()
         drop_in.uninstall()
-        wrapped.stop()      # and what it puts back is csignals'
+        wrapped.stop()  # and what it puts back is csignals'
         calls.check()
         assert drop_in.is_installed()
         drop_in.uninstall()
@@ -105,7 +105,7 @@ def test_receivers_that_a_patch_adds_drops_and_reorders_are_those_that_are_calle
             assert [response for _, response in calls.signal.send(Calls)] == ["traced", "other", {}]
             assert [response for _, response in calls.signal.send_robust(Calls)] == ["traced", "other", {}]
             calls.signal.disconnect(hear)
-            calls.signal.connect(hear)      # and is now the last
+            calls.signal.connect(hear)  # and is now the last
             calls.signal.disconnect(other)
             calls.signal.connect(other)
 
@@ -147,7 +147,7 @@ def test_an_instance_s_own_method_is_honoured(drop_in, name):
         other.check()
         assert set(map(id, seen)) == {id(calls.signal)}
         change()
-    calls.signal.__dict__.pop(name)     # as tracers take theirs away
+    calls.signal.__dict__.pop(name)  # as tracers take theirs away
     seen.clear()
     calls.check()
     assert seen == []
@@ -225,7 +225,10 @@ def test_a_patch_that_was_there_at_the_first_install_alone_is_not_kept(implement
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
-        env=environment(implementation), capture_output=True, text=True, timeout=60,
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.stdout, done.stderr) == ("1 True []\n", "")
 

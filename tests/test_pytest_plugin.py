@@ -123,7 +123,7 @@ def test_a_failing_test_undoes_it_too_and_says_where_and_what(run):
             "E*AssertionError: *(order=7) was not sent. What was sent:",
             "E*: sender='shop', order=8 (not 7)",
             "E* once",
-            ">*sends.assert_not_sent(order_paid, sender=\"shop\")    # and here",
+            '>*sends.assert_not_sent(order_paid, sender="shop")    # and here',
             "E*AssertionError: *(sender='shop') was sent once, and should not be. What was sent:",
         ]
     )
@@ -238,6 +238,6 @@ def test_the_plugin_is_declared():
     installed = entry_points(group="pytest11", name="csignals")
     if installed:
         assert {each.value for each in installed} == {"csignals.pytest_plugin"}
-    else:       # what is installed is older than this checkout
+    else:  # what is installed is older than this checkout
         lines = (Path(__file__).parent.parent / "pyproject.toml").read_text(encoding="utf-8").splitlines()
         assert lines[lines.index("[project.entry-points.pytest11]") + 1] == 'csignals = "csignals.pytest_plugin"'

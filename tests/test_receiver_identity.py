@@ -329,6 +329,6 @@ def test_a_mute_of_one_object_s_methods_leaves_another_s(csignals, make):
     names = "update", "decorated_above", "wrapped", "cached"
     signal = connected(make(), *[getattr(index, name) for name in names for index in (first, second)])
     signal.connect(Proxy(first.update), weak=False, dispatch_uid="proxy")
-    assert reached(signal) == 8     # as a class method is one for both
+    assert reached(signal) == 8  # as a class method is one for both
     with csignals.mute(receivers=[getattr(first, name) for name in names]):
         assert reached(signal) == 3

@@ -39,7 +39,7 @@ def test_the_memo_is_made_anew_only_when_the_list_changes(warm, receivers):
         warm.has_listeners(sender)
         warm._live_receivers(sender)
         assert warm._csignals_table is memo
-    warm.connect(receivers[0])      # which it is
+    warm.connect(receivers[0])  # which it is
     warm.send(None)
     assert warm._csignals_table is memo
     warm.connect(receivers[0], sender=pytest)

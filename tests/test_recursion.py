@@ -80,7 +80,7 @@ def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
         outcomes.add("done")
 
     def connect():
-        signal.connect(lambda **named: None)    # dead at once
+        signal.connect(lambda **named: None)  # dead at once
         signal.connect(late)
         signal.send_robust(None)
         signal.disconnect(late)

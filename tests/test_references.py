@@ -58,19 +58,31 @@ def is_same(one, other):
 
 zones = st.timezones() | st.just(datetime.timezone.utc) | st.none()
 scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.uuids() | st.timedeltas()
-    | st.dates() | st.datetimes() | st.times()
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.uuids()
+    | st.timedeltas()
+    | st.dates()
+    | st.datetimes()
+    | st.times()
     | st.decimals(allow_nan=False)
-)  # fmt: skip
-keys = scalars.filter(lambda value: value == value)     # or it is not found again
+)
+keys = scalars.filter(lambda value: value == value)  # or it is not found again
 values = st.recursive(
     scalars,
     lambda inner: (
-        st.lists(inner) | st.lists(inner).map(tuple) | st.sets(keys) | st.frozensets(keys)
-        | st.dictionaries(st.text() | st.just("$"), inner) | st.dictionaries(keys, inner)
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.sets(keys)
+        | st.frozensets(keys)
+        | st.dictionaries(st.text() | st.just("$"), inner)
+        | st.dictionaries(keys, inner)
     ),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 def test_values_come_back_the_same(references):
@@ -111,11 +123,20 @@ def test_what_cannot_travel(references, csignals):
     in_itself = []
     in_itself.append(in_itself)
     for value, why in [
-        (object(), "object"), (io.StringIO(), "StringIO"), (print, "builtin_function"), (b"bytes", "bytes"),
-        (Color.RED, "Color"), (Size.LARGE, "Size"), (Money(1), "Money"), (types.SimpleNamespace(), "SimpleNamespace"),
-        ([1, {"a": (object(),)}], "object"), (type("List", (list,), {})(), "List"),
-        (Local, "local to a function"), (hidden, "not what stands under that name"), (csignals.Signal(), "no module's"),
-    ]:  # fmt: skip
+        (object(), "object"),
+        (io.StringIO(), "StringIO"),
+        (print, "builtin_function"),
+        (b"bytes", "bytes"),
+        (Color.RED, "Color"),
+        (Size.LARGE, "Size"),
+        (Money(1), "Money"),
+        (types.SimpleNamespace(), "SimpleNamespace"),
+        ([1, {"a": (object(),)}], "object"),
+        (type("List", (list,), {})(), "List"),
+        (Local, "local to a function"),
+        (hidden, "not what stands under that name"),
+        (csignals.Signal(), "no module's"),
+    ]:
         with pytest.raises(references.CannotTravelError, match=why):
             references.encode(value)
     with pytest.raises(references.CannotTravelError, match="or in itself"):
@@ -137,15 +158,28 @@ def test_a_class_can_be_taught(references):
 @pytest.mark.parametrize(
     "encoded",
     [
-        {"$": "no such kind", "v": 1}, {"$": ["class"], "v": 1}, {"$": "class"},
-        {"$": "class", "v": "io:StringIO", "x": 1}, {"$": "class", "v": 1},
-        {"$": "class", "v": "os:system"}, {"$": "class", "v": "os:environ"},
-        {"$": "signal", "v": "io:StringIO"}, {"$": "datetime", "v": "yesterday"}, {"$": "datetime", "v": 1},
-        {"$": "timedelta", "v": [1, 2, 3, 4, 5, 6, 7, 8]}, {"$": "timedelta", "v": [10**10, 0, 0]},
-        {"$": "Decimal", "v": "a lot"}, {"$": "UUID", "v": "x"}, {"$": "float", "v": "x"}, {"$": "float", "v": []},
-        {"$": "set", "v": [[]]}, {"$": "set", "v": 1}, {"$": "dict", "v": [[1]]}, {"$": "dict", "v": {"a": 1}},
+        {"$": "no such kind", "v": 1},
+        {"$": ["class"], "v": 1},
+        {"$": "class"},
+        {"$": "class", "v": "io:StringIO", "x": 1},
+        {"$": "class", "v": 1},
+        {"$": "class", "v": "os:system"},
+        {"$": "class", "v": "os:environ"},
+        {"$": "signal", "v": "io:StringIO"},
+        {"$": "datetime", "v": "yesterday"},
+        {"$": "datetime", "v": 1},
+        {"$": "timedelta", "v": [1, 2, 3, 4, 5, 6, 7, 8]},
+        {"$": "timedelta", "v": [10**10, 0, 0]},
+        {"$": "Decimal", "v": "a lot"},
+        {"$": "UUID", "v": "x"},
+        {"$": "float", "v": "x"},
+        {"$": "float", "v": []},
+        {"$": "set", "v": [[]]},
+        {"$": "set", "v": 1},
+        {"$": "dict", "v": [[1]]},
+        {"$": "dict", "v": {"a": 1}},
     ],
-)  # fmt: skip
+)
 def test_what_nobody_encoded_is_refused(references, encoded):
     with pytest.raises(references.MalformedError):
         references.decode(["", encoded])
@@ -154,10 +188,14 @@ def test_what_nobody_encoded_is_refused(references, encoded):
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
-        ("class", "this:anything"), ("class", "io:Nothing"), ("class", "io"), ("class", ""),
-        ("class", "os:path.join.x"), ("signal", "antigravity:signal"),
+        ("class", "this:anything"),
+        ("class", "io:Nothing"),
+        ("class", "io"),
+        ("class", ""),
+        ("class", "os:path.join.x"),
+        ("signal", "antigravity:signal"),
     ],
-)  # fmt: skip
+)
 def test_nothing_is_imported_for_a_name(references, kind, name):
     before = set(sys.modules)
     with pytest.raises(references.NotThereError):
@@ -183,10 +221,12 @@ def test_numbers_that_json_has_not(references):
 def test_times_keep_their_zones(references):
     zone = zoneinfo.ZoneInfo("Europe/Berlin")
     for time in [
-        datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1), datetime.datetime(2026, 10, 25, 2, 30, fold=1),
-        datetime.datetime(2026, 7, 1, tzinfo=datetime.timezone.utc), datetime.time(12, tzinfo=zone),
+        datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1),
+        datetime.datetime(2026, 10, 25, 2, 30, fold=1),
+        datetime.datetime(2026, 7, 1, tzinfo=datetime.timezone.utc),
+        datetime.time(12, tzinfo=zone),
         datetime.time(12, tzinfo=datetime.timezone(datetime.timedelta(hours=2)), fold=1),
-    ]:  # fmt: skip
+    ]:
         found = travelled(references, time)
         assert (found, found.tzinfo, found.fold) == (time, time.tzinfo, time.fold)
 
@@ -210,7 +250,7 @@ def test_times_keep_their_zones(references):
 @pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
 def test_nobody_can_have_all_hashes_be_the_same(references, kind):
     same = [number * (2**61 - 1) for number in range(1000)]
-    different = list(range(1000)) + [number + 2**61 - 1 for number in range(1000)]   # two of each
+    different = list(range(1000)) + [number + 2**61 - 1 for number in range(1000)]  # two of each
     with pytest.raises(references.MalformedError, match="same hash"):
         references.decode({"$": kind, "v": [[each, 0] for each in same] if kind == "dict" else same})
     with pytest.raises(references.CannotTravelError, match="same hash"):

@@ -68,7 +68,7 @@ def test_an_entry_put_on_the_list_by_hand_is_found(signal):
     donor = type(signal)()
     donor.connect(other)
     signal.connect(receiver)
-    entries = signal.receivers      # held, and changed while it is
+    entries = signal.receivers  # held, and changed while it is
     entries += donor.receivers
     signal.connect(other)
     assert where(signal, [receiver, other]) == [0, 1]
@@ -296,7 +296,7 @@ def test_a_dispatch_uid_may_be_nested_deeply(signal):
         uid = (uid,)
     signal.connect(make(), weak=False, dispatch_uid=uid)
     assert len(signal.receivers) == 1
-    while type(uid) is tuple:       # deep recursion frees it otherwise
+    while type(uid) is tuple:  # deep recursion frees it otherwise
         (uid,) = uid
 
 

@@ -115,7 +115,7 @@ def test_the_receivers_of_a_dead_sender_go_with_it(signal):
     signal.send(sender)
     del sender
     collect_where_references_are_not_counted()
-    assert alive() is None      # neither the entry nor the memo holds it
+    assert alive() is None  # neither the entry nor the memo holds it
     signal.connect(hear_too)
     assert len(signal.receivers) == 1
 

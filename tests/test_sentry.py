@@ -35,7 +35,7 @@ BEGINS_TRACES = hasattr(signals_handlers, "has_span_streaming_enabled") and "get
 recorded_only_under_a_span = pytest.mark.skipif(
     BEGINS_TRACES, reason="in sentry-sdk 2.62 to 2.66.0 a span may begin a trace, so that each receiver is asked for"
 )
-SAME_TRACES = {"spans off", "no integration", "uninstalled"}     # receivers are called directly in stock Django, too
+SAME_TRACES = {"spans off", "no integration", "uninstalled"}  # receivers are called directly in stock Django, too
 
 
 @functools.cache
@@ -49,9 +49,10 @@ def spans(observed):
     of_transactions = [span for kind, each in observed["captured"] for span in each.get("spans", [])]
     streamed = [each for kind, each in observed["captured"] if kind == "span"]
     return [
-        span for span in of_transactions + streamed
+        span
+        for span in of_transactions + streamed
         if "event.django" in (span.get("op"), span.get("attributes", {}).get("sentry.op", {}).get("value"))
-    ]  # fmt: skip
+    ]
 
 
 def check_the_oracle(stock):
@@ -113,9 +114,12 @@ def patched(drop_in):
     scope = sentry_sdk.Scope.get_global_scope()
     client, before = scope.client, dict(DjangoIntegration.__dict__)
     sentry_sdk.init(
-        dsn="http://key@sentry.invalid/1", transport=Silent, traces_sample_rate=1.0, default_integrations=False,
+        dsn="http://key@sentry.invalid/1",
+        transport=Silent,
+        traces_sample_rate=1.0,
+        default_integrations=False,
         auto_enabling_integrations=False,
-    )  # fmt: skip
+    )
     integration = DjangoIntegration()
     sentry_sdk.get_client().integrations["django"] = integration
     yield integration
@@ -186,7 +190,7 @@ def test_each_receiver_is_in_a_span_if_one_is_recorded_then(patched):
 
 @counted
 def test_sends_in_spans_and_without_leave_nothing_behind(patched, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)     # pytest keeps what is logged
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps what is logged
     signal, argument = Signal(), object()
     failing = functools.partial(fails, argument)
     signal.connect(heard)
@@ -306,12 +310,16 @@ def test_code_of_the_sdk_that_is_not_known_is_asked_as_ever(patched, drop_in, st
     if name == "_get_receiver_name":
         change = mock.patch.object(signals_handlers, name, _get_receiver_name)
     else:
-        sdks_own = type(heard)(_sentry_live_receivers.__code__, vars(signals_handlers), name, None, cells(
-            asked=asked, old_live_receivers=old_live_receivers
-        ))  # fmt: skip
+        sdks_own = type(heard)(
+            _sentry_live_receivers.__code__,
+            vars(signals_handlers),
+            name,
+            None,
+            cells(asked=asked, old_live_receivers=old_live_receivers),
+        )
         change = mock.patch.object(Signal, "_live_receivers", sdks_own)
     with change:
-        drop_in.install()   # looks anew
+        drop_in.install()  # looks anew
         assert drop_in.status().asked == signals_handlers.__name__
         (message,) = messages(status_of)
         assert message.id == "csignals.I004" and "sentry-sdk" in message.hint
@@ -360,8 +368,12 @@ call_command("check")
 print(csignals.django.status().asked)
 """
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], env=environment(implementation), capture_output=True, text=True,
-        check=True, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment(implementation),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     assert signals_handlers.__name__ in done.stdout.splitlines()
     assert 'CSIGNALS["SENTRY_WRAPPER"] is set.' in done.stderr

@@ -27,7 +27,14 @@ USER = {"username": "ada", "password": "lovelace"}
 COMMANDS = {
     "gunicorn": ["gunicorn", "--config", SITE / "gunicorn.conf.py", "--bind", "fd://{fd}", "served.wsgi"],
     "uvicorn": [
-        "uvicorn", "--fd", "{fd}", "--log-level", "warning", "--no-access-log", "--timeout-keep-alive", "60",
+        "uvicorn",
+        "--fd",
+        "{fd}",
+        "--log-level",
+        "warning",
+        "--no-access-log",
+        "--timeout-keep-alive",
+        "60",
         "served.asgi:application",
     ],
 }
@@ -39,7 +46,7 @@ VISIT = [
     ("GET", "/page", 200, "visit 1"),
     ("GET", "/page", 200, "visit 2"),
     ("POST", "/logout", 200, "bye"),
-    ("GET", "/page", 302, ""),      # on to the login, as the session is gone
+    ("GET", "/page", 302, ""),  # on to the login, as the session is gone
 ]
 SIGNALS_OF_A_VISIT = {
     "request_started": 5,
@@ -47,14 +54,14 @@ SIGNALS_OF_A_VISIT = {
     "connection_created": 5,
     "user_logged_in": 1,
     "user_logged_out": 1,
-    "user_saved": 1,                # by Django's own receiver of user_logged_in, for last_login
-    "session_saved": 4,             # when the login makes it, and after each of the first three requests
+    "user_saved": 1,  # by Django's own receiver of user_logged_in, for last_login
+    "session_saved": 4,  # when the login makes it, and after each of the first three requests
     "session_deleted": 1,
 }
 
 CLIENTS = 8
-WARM_UP = 100                       # visits
-STAGES, STAGE = 20, 20              # visits as well: the 2,000 requests
+WARM_UP = 100  # visits
+STAGES, STAGE = 20, 20  # visits as well: the 2,000 requests
 
 # What a process may grow in the second 1,000 requests, in kB. Django alone is seen at 500, as memory goes on settling
 # for some 7,000 requests and is flat from then on; a server that lost one dict per send would be at 8,000.
@@ -84,10 +91,10 @@ def put_under_load(server, dispatcher, folder, variables, path):
         **variables,
         "DJANGO_SETTINGS_MODULE": "served.settings",
         "DJANGO_SUPERUSER_PASSWORD": USER["password"],
-        "MALLOC_ARENA_MAX": "1",            # or each new thread may take memory anew that another one has left
-        "PYTHONDONTWRITEBYTECODE": "1",     # nothing is written to the checkout
+        "MALLOC_ARENA_MAX": "1",  # or each new thread may take memory anew that another one has left
+        "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written to the checkout
         "PYTHONPATH": os.pathsep.join(map(str, path)),
-        "PYTHONWARNINGS": "ignore",         # those of the servers' own code are no concern of ours
+        "PYTHONWARNINGS": "ignore",  # those of the servers' own code are no concern of ours
         "SERVED_BY": dispatcher,
         "SERVED_FILES": str(folder),
     }

@@ -112,7 +112,7 @@ def test_dispatch_uid_names_a_connection(signal):
     assert [receiver for receiver, _ in signal.send(None)] == [receiver_a]
     assert signal.disconnect(receiver_a) is False
     assert signal.disconnect(dispatch_uid="uid") is True
-    signal.connect(receiver_a, dispatch_uid="")     # falsy: as if there were none
+    signal.connect(receiver_a, dispatch_uid="")  # falsy: as if there were none
     assert signal.disconnect(receiver_a) is True
 
 
@@ -308,7 +308,7 @@ def test_subclasses_instances_and_patches_may_override_live_receivers(csignals):
             return [receiver_b, *sync], async_
 
     signal = Loud()
-    assert signal.send(None) == []      # as in Django: an empty list is looked at first
+    assert signal.send(None) == []  # as in Django: an empty list is looked at first
     signal.connect(receiver_a)
     for send in (signal.send, signal.send_robust):
         assert send(None, x=1) == [(receiver_b, ("b", {"x": 1})), (receiver_a, ("a", {"x": 1}))]
@@ -356,7 +356,7 @@ def test_a_signal_is_an_ordinary_object(csignals):
     assert vars(signal)["mark"] == 1
     assert {signal: "as a key"}[signal] == "as a key"
     assert weakref.ref(signal)() is signal
-    assert not hasattr(gc, "is_tracked") or gc.is_tracked(signal)     # PyPy does not ask
+    assert not hasattr(gc, "is_tracked") or gc.is_tracked(signal)  # PyPy does not ask
     assert signal.use_caching is True
     signal.sender_receivers_cache.clear()
     with signal.lock:
@@ -393,7 +393,7 @@ def test_sends_take_no_lock(signal):
     done = []
 
     def die():
-        signal.connect(Listener().hear)     # an entry that is dead at once
+        signal.connect(Listener().hear)  # an entry that is dead at once
 
     signal.connect(receiver_a)
     die()

@@ -52,6 +52,7 @@ def modules(tmp_path, monkeypatch, make):
 
 # --- Given names ---------------------------------------------------------------------------------------------
 
+
 def test_a_given_name_is_the_name(csignals, signal_names):
     signal = csignals.Signal(name="shop.paid")
     assert (signal.name, signal_names.name_of(signal)) == ("shop.paid", "shop.paid")
@@ -70,7 +71,7 @@ def test_a_name_that_is_no_string_is_refused(csignals, name):
     with pytest.raises(TypeError, match="A signal's name must be a str, not "):
         csignals.Signal(name=name)
     with pytest.raises(TypeError):
-        csignals.Signal(False, "paid")      # Django takes no more
+        csignals.Signal(False, "paid")  # Django takes no more
 
 
 def test_a_copy_keeps_a_given_name_and_has_not_the_one_that_was_found(csignals):
@@ -91,6 +92,7 @@ def placed(signal):
 
 
 # --- Found names ---------------------------------------------------------------------------------------------
+
 
 def test_a_signal_is_called_as_in_its_module(modules, signal_names, make):
     (module,) = modules(
@@ -140,17 +142,21 @@ def test_a_signal_is_called_as_in_its_module(modules, signal_names, make):
 )
 def test_the_module_that_defines_it_wins_over_those_that_import_it(modules, signal_names, defining, importing):
     (_, definer) = modules(
-        "shop.importer", "shop.definer", shop__importer=importing,
-        shop__definer=defining + "\norder_lost = order_sent = None"
+        "shop.importer",
+        "shop.definer",
+        shop__importer=importing,
+        shop__definer=defining + "\norder_lost = order_sent = None",
     )
-    sys.modules[definer.__name__] = sys.modules.pop(definer.__name__)   # at the end
+    sys.modules[definer.__name__] = sys.modules.pop(definer.__name__)  # at the end
     assert signal_names.name_of(definer.order_paid) == "shop.definer.order_paid"
 
 
 def test_a_class_that_defines_it_wins_over_a_module_that_takes_it_from_there(modules, signal_names):
     importing, _ = modules(
-        "importing", "definer",
-        importing="from definer import Order\npaid = Order.paid", definer="class Order:\n    paid = make()",
+        "importing",
+        "definer",
+        importing="from definer import Order\npaid = Order.paid",
+        definer="class Order:\n    paid = make()",
     )
     assert signal_names.name_of(importing.paid) == "definer.Order.paid"
 
@@ -226,8 +232,16 @@ BUILT_IN = {
     "django.core.signals": ["got_request_exception", "request_finished", "request_started", "setting_changed"],
     "django.db.backends.signals": ["connection_created"],
     "django.db.models.signals": [
-        "class_prepared", "m2m_changed", "post_delete", "post_init", "post_migrate", "post_save", "pre_delete",
-        "pre_init", "pre_migrate", "pre_save",
+        "class_prepared",
+        "m2m_changed",
+        "post_delete",
+        "post_init",
+        "post_migrate",
+        "post_save",
+        "pre_delete",
+        "pre_init",
+        "pre_migrate",
+        "pre_save",
     ],
     "django.test.signals": ["template_rendered"],
 }
@@ -242,6 +256,7 @@ def test_django_s_own_signals_are_called_as_where_django_defines_them(signal_nam
 
 
 # --- Asking runs nobody's code -------------------------------------------------------------------------------
+
 
 def test_modules_that_load_themselves_lazily_stay_unloaded(modules, signal_names, tmp_path, make):
     (lazy,) = modules(

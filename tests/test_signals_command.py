@@ -22,7 +22,10 @@ def run(arguments, variables, cwd=SITE):
     return subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         env={"DJANGO_SETTINGS_MODULE": "shop.settings", **variables, "PYTHONPATH": path},
-        cwd=cwd, capture_output=True, encoding="utf-8", timeout=120,
+        cwd=cwd,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
     )
 
 
@@ -116,7 +119,8 @@ def test_a_signal_may_be_called_by_the_end_of_its_name(name):
 
 def test_signals_without_receivers_are_shown_unless_receivers_are_asked_for():
     assert by_name(listed("--signal", "order_lost", "--signal", "order_sent")) == {
-        "shop.signals.order_lost": [], "shop.signals.order_sent": ["shop.receivers.note", "shop.receivers.announce"],
+        "shop.signals.order_lost": [],
+        "shop.signals.order_sent": ["shop.receivers.note", "shop.receivers.announce"],
     }
     assert listed("--signal", "order_lost", "--app", "shop") == []
     assert signals("--signal", "order_lost", "--app", "shop").stdout == "\n0 signals, 0 receivers\n"
@@ -213,7 +217,7 @@ call_command("signals", senders=["shop.Item"], apps=["shop"], signals=["post_sav
 
 def test_another_command_is_timed(implementation):
     done = signals("--time", "sell", "3", "--at=half", **environment(implementation))
-    assert "Error" not in done.stderr   # there may be a note that the compiled engine is not there
+    assert "Error" not in done.stderr  # there may be a note that the compiled engine is not there
     assert done.returncode == 0
     output, _, summary = done.stdout.partition("\nReceivers that sell called, the slowest first\n")
     assert output == "sold 3 at half\n"

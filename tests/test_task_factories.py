@@ -25,7 +25,7 @@ def inline(**named):
     return "inline"
 
 
-inline._csignals_nonblocking = True     # as csignals.nonblocking() does; there are two csignals here
+inline._csignals_nonblocking = True  # as csignals.nonblocking() does; there are two csignals here
 
 
 async def at_once(**named):
@@ -43,7 +43,7 @@ async def much_later(**named):
 
 
 async def in_time(**named):
-    task = asyncio.current_task()       # which timeouts need
+    task = asyncio.current_task()  # which timeouts need
     await asyncio.wait_for(asyncio.sleep(0), 10)
     return asyncio.current_task() is task is not None
 
@@ -72,11 +72,29 @@ async def cancels(**named):
 
 
 MIXES = [
-    [at_once], [later], [much_later], [in_time], [at_once, later], [later, much_later, at_once], [in_time, in_time],
-    [sync], [sync, at_once], [sync, later, much_later], [inline], [inline, at_once], [inline, later, in_time],
-    [fails], [fails_later], [fails, at_once], [at_once, fails_later], [later, fails], [sync, fails_later],
-    [cancels], [later, cancels], [],
-]  # fmt: skip
+    [at_once],
+    [later],
+    [much_later],
+    [in_time],
+    [at_once, later],
+    [later, much_later, at_once],
+    [in_time, in_time],
+    [sync],
+    [sync, at_once],
+    [sync, later, much_later],
+    [inline],
+    [inline, at_once],
+    [inline, later, in_time],
+    [fails],
+    [fails_later],
+    [fails, at_once],
+    [at_once, fails_later],
+    [later, fails],
+    [sync, fails_later],
+    [cancels],
+    [later, cancels],
+    [],
+]
 
 
 def label(receivers):
@@ -236,9 +254,7 @@ def test_what_receivers_set_is_shared_and_reaches_the_caller(csignals, loop, fac
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_mutes_captures_and_traces_see_sends_outside_of_a_task(
-    make, implementation, csignals, loop, factories, method
-):
+def test_mutes_captures_and_traces_see_sends_outside_of_a_task(make, implementation, csignals, loop, factories, method):
     testing = load(implementation, "csignals.testing")
 
     async def main(receivers):

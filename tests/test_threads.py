@@ -132,7 +132,7 @@ def test_nothing_is_lost_where_finalizers_come_between(signal):
     def work():
         for mine, other in zip(kept, connected_by_finalizers, strict=True):
             Finalized(lambda other=other: (signal.connect(other), signal.disconnect(hear), signal.send(None)))
-            signal.connect(lambda **named: None)    # dead at once, to be swept
+            signal.connect(lambda **named: None)  # dead at once, to be swept
             signal.connect(mine)
             signal.connect(hear)
             signal.send(None)
@@ -191,7 +191,7 @@ def test_threads_that_do_all_at_once_lose_double_and_mix_up_nothing(csignals, ma
 
 
 def test_a_thread_may_send_whatever_another_one_does(implementation, csignals, make, budget):
-    load(implementation, "csignals.testing")    # as an act captures
+    load(implementation, "csignals.testing")  # as an act captures
     assert collide_all(csignals, make, 0.02 * budget, beside=["send"]) >= 20
 
 

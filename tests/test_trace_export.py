@@ -51,33 +51,55 @@ def traced(csignals):
 
 # --- JSON ----------------------------------------------------------------------------------------------------
 
+
 def test_json_says_all_that_the_records_say(csignals):
     before = time.time_ns()
     trace = traced(csignals)
     after = time.time_ns()
     document = json.loads(trace.to_json())
     assert list(document) == [
-        "version", "scope", "is_open", "folded", "epoch_ns", "read_ns", "calls", "never_called", "summary"
-    ]  # fmt: skip
+        "version",
+        "scope",
+        "is_open",
+        "folded",
+        "epoch_ns",
+        "read_ns",
+        "calls",
+        "never_called",
+        "summary",
+    ]
     assert document["version"] == 1
     assert (document["scope"], document["is_open"], document["folded"]) == ("context", False, 0)
     assert before <= document["epoch_ns"] + document["calls"][0]["start_ns"] <= after
     assert document["read_ns"] > 0
     assert [(call["id"], call["send"], call["parent"]) for call in document["calls"]] == [
-        (0, 0, None), (1, 0, None), (2, 1, 1), (3, 1, 1)
-    ]  # fmt: skip
+        (0, 0, None),
+        (1, 0, None),
+        (2, 1, 1),
+        (3, 1, 1),
+    ]
     for call, record in zip(document["calls"], trace.records, strict=True):
         assert call["start_ns"] == record.start_ns - trace.opened_ns
         del call["id"], call["send"], call["parent"], call["start_ns"]
         assert call == {key: getattr(record, key) for key in call}
         assert list(call) == [
-            "signal", "sender", "receiver", "file", "line", "is_async", "thread", "duration_ns", "self_ns", "exception"
-        ]  # fmt: skip
+            "signal",
+            "sender",
+            "receiver",
+            "file",
+            "line",
+            "is_async",
+            "thread",
+            "duration_ns",
+            "self_ns",
+            "exception",
+        ]
     assert [call["exception"] for call in document["calls"]] == [None, None, None, "ValueError: bad luck"]
     summary = trace.summary()
     assert document["summary"] == {
-        "receivers": [vars(row) for row in summary.receivers], "signals": [vars(row) for row in summary.signals]
-    }  # fmt: skip
+        "receivers": [vars(row) for row in summary.receivers],
+        "signals": [vars(row) for row in summary.signals],
+    }
 
 
 def test_json_of_a_call_that_is_running_has_no_duration(csignals, signal):
@@ -122,7 +144,7 @@ def test_any_name_survives(csignals, signal, export, text, tmp_path):
 
 @pytest.mark.parametrize("export", ["to_json", "to_chrome"])
 def test_files_get_what_is_returned(csignals, export, tmp_path):
-    trace = make_trace(csignals, [])    # which says the same at any time
+    trace = make_trace(csignals, [])  # which says the same at any time
     for path in (tmp_path / "a.json", str(tmp_path / "b.json")):
         text = getattr(trace, export)(path)
         with open(path, encoding="utf-8") as file:
@@ -139,6 +161,7 @@ def clean(text):
 
 
 # --- Chrome's format -----------------------------------------------------------------------------------------
+
 
 def validate(text):
     """Check a file against the format, and that events on one line nest. Return the spans, and the lines' names."""
@@ -194,8 +217,13 @@ def test_the_chrome_file_is_what_its_format_wants(csignals):
     assert list(lines.values()) == [threading.current_thread().name]
     assert {span["pid"] for span in spans} == {os.getpid()}
     assert [(span["cat"], span["around"] and spans.index(span["around"])) for span in spans] == [
-        ("send", None), ("call", 0), ("call", 0), ("send", 2), ("call", 3), ("call", 3)
-    ]  # fmt: skip
+        ("send", None),
+        ("call", 0),
+        ("call", 0),
+        ("send", 2),
+        ("call", 3),
+        ("call", 3),
+    ]
     calls = [span for span in spans if span["cat"] == "call"]
     for span, record in zip(calls, trace.records, strict=True):
         assert span["name"] == record.receiver
@@ -239,7 +267,7 @@ def test_async_receivers_that_overlap_have_lines_of_their_own(csignals, signal):
     for span in spans:
         if span["name"].endswith("one"):
             assert span["around"]["cat"] == "send"
-            assert span["around"]["around"]["name"].endswith("receive")     # each in the call that made it
+            assert span["around"]["around"]["name"].endswith("receive")  # each in the call that made it
     assert [span["args"].get("is_async") for span in spans if span["name"].endswith("receive")] == [True] * 6
     assert trace.to_chrome() == text
 
@@ -338,7 +366,7 @@ def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, sc
     threads = {}
     for span in spans:
         is_call = span["cat"] == "call"
-        if span["dur"] and span["around"]:      # what took no time may be seen in whatever is next to it
+        if span["dur"] and span["around"]:  # what took no time may be seen in whatever is next to it
             around = span["around"]
             if is_call:
                 assert around["args"]["sender"] == made_by[span["name"]]

@@ -54,6 +54,7 @@ def facts(rows):
 
 # --- The summary ---------------------------------------------------------------------------------------------
 
+
 def test_the_summary_groups_by_receiver_and_by_signal(csignals, name):
     inner = connected(csignals.Signal(), fail)
 
@@ -73,8 +74,9 @@ def test_the_summary_groups_by_receiver_and_by_signal(csignals, name):
     assert sorted(facts(summary.receivers)) == [("fail", 5, 5), ("one", 4, 0), ("send_inner", 3, 0)]
     rows = {row.name: row for row in summary.signals}
     assert {each: (row.calls, row.errors, row.sends) for each, row in rows.items()} == {
-        name(outer): (6, 0, 3), name(inner): (6, 5, 5)
-    }  # fmt: skip
+        name(outer): (6, 0, 3),
+        name(inner): (6, 5, 5),
+    }
     (row,) = [row for row in summary.receivers if row.name.endswith("send_inner")]
     calls = [call for call in trace.records if call.receiver == row.name]
     assert (row.file, row.line) == (__file__, send_inner.__code__.co_firstlineno)
@@ -163,8 +165,10 @@ def test_the_summary_of_nothing_is_empty(csignals):
     summary = csignals.trace().summary()
     assert (summary.receivers, summary.signals) == ([], [])
     assert str(summary).splitlines() == [
-        "self  total  max  mean  calls  errors  receiver", "", "self  total  max  mean  calls  errors  sends  signal"
-    ]  # fmt: skip
+        "self  total  max  mean  calls  errors  receiver",
+        "",
+        "self  total  max  mean  calls  errors  sends  signal",
+    ]
 
 
 def test_a_printed_summary_is_two_aligned_tables(csignals, signal, name):
@@ -186,6 +190,7 @@ def test_a_printed_summary_is_two_aligned_tables(csignals, signal, name):
 
 
 # --- The tree ------------------------------------------------------------------------------------------------
+
 
 def test_a_printed_trace_is_a_tree_and_the_summary(csignals, signal, name, monkeypatch):
     monkeypatch.chdir("/")
@@ -291,9 +296,17 @@ def test_a_directory_that_is_gone_is_none_to_be_in(csignals, signal, tmp_path, m
 
 @pytest.mark.parametrize(
     ("ns", "text"),
-    [(0, "0 ns"), (999, "999 ns"), (1_000, "1.00 µs"), (12_345, "12.3 µs"), (999_400, "999 µs"), (1_500_000, "1.50 ms"),
-     (61_000_000_000, "61.0 s"), (5_000_000_000_000, "5000 s")],
-)  # fmt: skip
+    [
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_000, "1.00 µs"),
+        (12_345, "12.3 µs"),
+        (999_400, "999 µs"),
+        (1_500_000, "1.50 ms"),
+        (61_000_000_000, "61.0 s"),
+        (5_000_000_000_000, "5000 s"),
+    ],
+)
 def test_durations_are_in_units_that_suit_them(csignals, signal, ns, text):
     trace = make_trace(csignals, [make_call(make_send(signal), 100, 100 + ns)])
     assert str(trace).splitlines()[2].startswith(f"{text:>8}  ")
@@ -318,6 +331,7 @@ def test_an_empty_trace_is_its_headline(csignals):
 
 # --- Bounded memory ------------------------------------------------------------------------------------------
 
+
 def test_a_bounded_trace_of_many_sends_takes_no_more_memory_and_counts_all(csignals, signal):
     tracemalloc = pytest.importorskip("tracemalloc", reason="PyPy does not trace memory")
     connected(signal, one)
@@ -338,7 +352,7 @@ def test_a_bounded_trace_of_many_sends_takes_no_more_memory_and_counts_all(csign
             tracemalloc.stop()
     assert max(lengths) == 500
     assert trace.folded + len(trace.records) == 100_000
-    assert grown < 1_000_000    # all records together would take 20 times as much, or more
+    assert grown < 1_000_000  # all records together would take 20 times as much, or more
     summary = trace.summary()
     assert facts(summary.receivers) == [("one", 100_000, 0)]
     assert [(row.calls, row.sends) for row in summary.signals] == [(100_000, 100_000)]
@@ -428,7 +442,7 @@ def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
             time.sleep(0.01)
         for each in done:
             each.result()
-        signal.send(0)      # after which nobody may have been in the middle of folding
+        signal.send(0)  # after which nobody may have been in the middle of folding
     assert len(trace.records) <= 100
     assert seen == sorted(seen)
     calls = {row.name.rpartition(".")[2]: row.calls for row in trace.summary().receivers}
@@ -439,7 +453,7 @@ def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
 
 def test_a_send_in_the_middle_of_folding_and_of_reading_is_counted(csignals, signal):
     """As a finalizer may do, in the same thread."""
-    signal.name = "signal"      # to look for the name of one without takes long
+    signal.name = "signal"  # to look for the name of one without takes long
     connected(signal, one)
     inside = []
 
@@ -486,7 +500,7 @@ def test_a_send_in_the_middle_of_folding_and_of_reading_is_counted(csignals, sig
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython's ContextVar.set() breaks if a finalizer sets one")
 @pytest.mark.skipif(without_gil, reason="the collector does not run as often without the GIL")
 def test_a_finalizer_may_send_and_read_in_the_middle_of_anything(csignals, signal):
-    signal.name = "signal"      # to look for the name of one without takes long
+    signal.name = "signal"  # to look for the name of one without takes long
     connected(signal, one)
     other = connected(csignals.Signal(name="other"), one)
     sent = []
@@ -548,6 +562,9 @@ print([name for name in late if name in sys.modules])
     variables = environment(implementation)
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path!r}; {code}"],
-        env=variables, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stdout == "[]\n", done.stderr

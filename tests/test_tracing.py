@@ -72,8 +72,11 @@ def test_one_record_for_each_call(csignals, make):
     assert first.send is second.send
     assert first.send.signal is signal
     assert [call.sender for call in trace.records[::2]] == [
-        "receivers.Sender", "shop", None, "receivers.Listener object"
-    ]  # fmt: skip
+        "receivers.Sender",
+        "shop",
+        None,
+        "receivers.Listener object",
+    ]
     assert begin <= first.start_ns <= first.end_ns <= second.start_ns <= second.end_ns <= end
     assert {call.exception for call in trace.records} == {None}
     assert {call.thread for call in trace.records} == {threading.get_ident()}
@@ -328,13 +331,14 @@ def test_a_receiver_may_leave_a_trace_open(csignals, make):
     signal.send(Sender)
     trace.__exit__(None, None, None)
     signal.disconnect(one)
-    assert len(trace.records) == 2      # the first send had begun without it
+    assert len(trace.records) == 2  # the first send had begun without it
 
 
 def test_async_sends(csignals, make):
     signal = connected(make(), one, awaited, awaited_fail, two)
     if not hasattr(signal, "asend"):
         pytest.skip("there is no asend in Django 4.2")
+
     async def main():
         with csignals.trace() as trace:
             await signal.asend_robust(Sender)
@@ -343,8 +347,11 @@ def test_async_sends(csignals, make):
     trace = asyncio.run(main())
     assert sorted(names(trace)) == ["awaited", "awaited_fail", "one", "two"]
     assert {name: call.is_async for name, call in zip(names(trace), trace.records, strict=True)} == {
-        "one": False, "two": False, "awaited": True, "awaited_fail": True
-    }  # fmt: skip
+        "one": False,
+        "two": False,
+        "awaited": True,
+        "awaited_fail": True,
+    }
     assert [call.exception for call in trace.records if call.exception] == ["LookupError: awaited"]
     assert len({id(call.send) for call in trace.records}) == 1
     assert_sound(trace)
@@ -495,12 +502,18 @@ def test_receivers_of_all_kinds_have_names(csignals, signal):
         signal.send(Sender)
     calls = trace.records[:5]
     assert [call.receiver for call in calls] == [
-        "functools.partial(receivers.one)", f"{local}.Callable object", f"{local}.decorated", "dict",
+        "functools.partial(receivers.one)",
+        f"{local}.Callable object",
+        f"{local}.decorated",
+        "dict",
         f"{local}.Hostile object",
-    ]  # fmt: skip
+    ]
     assert [call.line for call in calls[:4]] == [
-        one.__code__.co_firstlineno, Callable.__call__.__code__.co_firstlineno, decorated.__code__.co_firstlineno, None
-    ]  # fmt: skip
+        one.__code__.co_firstlineno,
+        Callable.__call__.__code__.co_firstlineno,
+        decorated.__code__.co_firstlineno,
+        None,
+    ]
     assert [call.receiver for call in trace.records[5:]] == [call.receiver for call in calls]
 
 
@@ -515,7 +528,7 @@ def test_a_trace_keeps_nobody_alive(csignals, make, monkeypatch):
     signal = make()
     listener, sender = Instance(), Instance()
     signal.connect(listener.hear)
-    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)    # pytest keeps its records
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps its records
     with csignals.trace() as trace:
         signal.send_robust(sender)
         deaths = [weakref.ref(listener), weakref.ref(sender)]
@@ -544,6 +557,7 @@ def test_a_closed_trace_is_freed_at_once(csignals, make):
 def test_names_of_the_dead_are_not_given_to_others(csignals, signal):
     with csignals.trace() as trace:
         for number in range(200):
+
             def receiver(**named):
                 pass
 
@@ -694,10 +708,10 @@ def test_a_coroutine_that_nobody_awaits_ends_when_it_is_dropped(csignals, signal
         return trace
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)     # as ever
+        warnings.simplefilter("ignore", RuntimeWarning)  # as ever
         trace = asyncio.run(main())
         collect()
-    if sys.implementation.name == "cpython":    # elsewhere they were all there at the end
+    if sys.implementation.name == "cpython":  # elsewhere they were all there at the end
         assert len(trace.records) <= 10
     assert all(call.end_ns for call in trace.records)
 

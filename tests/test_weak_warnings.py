@@ -126,7 +126,7 @@ def test_a_receiver_that_something_holds_is_not(subject, watching, monkeypatch, 
     assert len(signal.receivers) > before
     held, signal.receivers = signal.receivers, []
     del found.result, held
-    assert Recorded(int) == []      # nobody can call what is not connected
+    assert Recorded(int) == []  # nobody can call what is not connected
 
 
 @pytest.mark.parametrize("case", ENDED)
@@ -168,7 +168,7 @@ def test_a_receiver_that_is_kept_once_it_is_connected_lives_on_in_silence(subjec
     assert len(signal.send(None)) == before + 1
     owner = found.result
     del found.result
-    assert Recorded(vars(owner).clear) == []    # it was called
+    assert Recorded(vars(owner).clear) == []  # it was called
 
 
 @few_kinds
@@ -320,11 +320,27 @@ def receivers_of_all_kinds():
     nameless = make()
     nameless.__module__ = None
     return [
-        hear, make(), wrapped(make()), wrapped(wrapped(hear)), renamed(hear), Listener().hear, Listener(), Below(),
-        functools.partial(hear), functools.partial(functools.partial(hear, x=1), y=2), looped, below, nameless,
-        functools.partial(Listener().hear), functools.partial(wrapped(make())), functools.lru_cache(hear), mock.Mock(),
-        types.MethodType(functools.partial(hear), Listener()), type("Local", (), {}), {}.update,
-    ]  # fmt: skip
+        hear,
+        make(),
+        wrapped(make()),
+        wrapped(wrapped(hear)),
+        renamed(hear),
+        Listener().hear,
+        Listener(),
+        Below(),
+        functools.partial(hear),
+        functools.partial(functools.partial(hear, x=1), y=2),
+        looped,
+        below,
+        nameless,
+        functools.partial(Listener().hear),
+        functools.partial(wrapped(make())),
+        functools.lru_cache(hear),
+        mock.Mock(),
+        types.MethodType(functools.partial(hear), Listener()),
+        type("Local", (), {}),
+        {}.update,
+    ]
 
 
 def test_a_receiver_is_described_after_its_death_as_in_its_life(implementation):
@@ -338,7 +354,7 @@ def test_a_receiver_is_described_after_its_death_as_in_its_life(implementation):
 @pytest.mark.parametrize(("kind", "expected"), [("standalone", [1, 1, 1]), ("Django's", [1, 2, 2])])
 def test_a_weak_connection_costs_one_question_and_a_strong_one_none(subject, implementation, watching, expected):
     signal, asked = subject[0], []
-    no_check = mock.patch.object(load(implementation, "csignals.signal"), "_check")     # which asks as well
+    no_check = mock.patch.object(load(implementation, "csignals.signal"), "_check")  # which asks as well
     with no_check, mock.patch.object(watching, "is_debugging", return_value=False) as is_debugging:
         for named in ({}, {}, {"weak": False, "sender": Listener}):
             signal.connect(hear, **named)
@@ -358,7 +374,7 @@ def test_it_is_development_under_django_s_debug(is_debugging):
     with mock.patch("django.conf.settings", settings):
         assert is_debugging() is False
         settings.configure(DEBUG=True)
-        assert is_debugging() is True       # they were not asked before
+        assert is_debugging() is True  # they were not asked before
         assert is_debugging() is settings.DEBUG is True
         settings.DEBUG = False
         assert is_debugging() is settings.DEBUG is is_debugging() is False
@@ -383,6 +399,7 @@ def test_it_is_development_once_there_is_django(is_debugging):
 
 
 # --- When a receiver dies -------------------------------------------------------------------------------------
+
 
 def live(signal, case):
     """Have a receiver connected and let go of. Return when it died, and what the collector found."""
@@ -473,16 +490,27 @@ def bad_receivers():
 
         without_kwargs = classmethod(lambda cls: None)
 
-    partial = functools.partial(hear, 1)    # it takes none
+    partial = functools.partial(hear, 1)  # it takes none
     return [
-        object(), None, lambda: None, functools.partial(lambda x: None, 1), partial, Strange().without_self,
-        Strange.without_self, Strange.without_kwargs, {}.update, len, mock.Mock(), Strange, *refuse_unhashable(),
-    ]  # fmt: skip
+        object(),
+        None,
+        lambda: None,
+        functools.partial(lambda x: None, 1),
+        partial,
+        Strange().without_self,
+        Strange.without_self,
+        Strange.without_kwargs,
+        {}.update,
+        len,
+        mock.Mock(),
+        Strange,
+        *refuse_unhashable(),
+    ]
 
 
 def said_by_connect(signal):
     said = []
-    for _ in range(2):      # what the first time keeps is seen the second time
+    for _ in range(2):  # what the first time keeps is seen the second time
         for receiver in bad_receivers():
             try:
                 said.append(signal.connect(receiver, weak=False))
@@ -515,6 +543,7 @@ def test_somebody_else_s_check_stays(subject, drop_in, monkeypatch):
 
 
 # --- Where it dies --------------------------------------------------------------------------------------------
+
 
 def lose(signal):
     signal.connect(make())
@@ -561,7 +590,7 @@ def test_whoever_shows_it_may_use_the_signal(subject, monkeypatch):
         warnings.simplefilter("always")
         monkeypatch.setattr(warnings, "showwarning", show)
         lose(signal)
-    assert seen == [True, True, True, False]    # the inner one disconnected it
+    assert seen == [True, True, True, False]  # the inner one disconnected it
 
 
 def test_it_may_die_while_the_lock_of_its_signal_is_held(csignals, watching, drop_in):
@@ -609,8 +638,10 @@ def test_threads_lose_receivers_and_are_told_of_each(csignals, watching, drop_in
 
 # --- Who calls ------------------------------------------------------------------------------------------------
 
+
 def test_a_class_that_sends_in_a_way_of_its_own_calls(csignals, watching, drop_in):
     for base in csignals.Signal, django.dispatch.Signal:
+
         class Own(base):
             def send(self, sender, **named):
                 live = self._live_receivers(sender)
@@ -668,7 +699,7 @@ def test_a_receiver_of_a_model_yet_to_come_is_warned_of_where_that_comes(drop_in
     signal.connect(make(), sender="app.Model", apps=apps)
     operations = [apps.lazy_model_operation.call_args[0][0]]
     apps.reset_mock()
-    assert Recorded(operations[0], Listener) == []      # it still holds the receiver
+    assert Recorded(operations[0], Listener) == []  # it still holds the receiver
     (warning,) = Recorded(operations.clear)
     assert warning.filename == __file__
 

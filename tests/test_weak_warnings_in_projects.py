@@ -106,7 +106,7 @@ def test_as_an_error_it_fails_the_test_that_pytest_runs(implementation, tmp_path
     lost, _, _ = LOSE.partition("signal.connect(print_it")
     lose = (lost + COLLECT).replace("\n", "\n    ")
     (tmp_path / "test_it.py").write_text(f"def test_lose():{lose}\ndef test_other(): pass\n")
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")     # or a folder above may have csignals' own options
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # or a folder above may have csignals' own options
     arguments = "-X", "dev", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--rootdir", tmp_path, tmp_path
     shown = run(implementation, *arguments)
     assert f"{tmp_path / 'test_it.py'}:4: WeakReceiverWarning: The receiver test_it.test_lose" in shown.stdout

@@ -47,7 +47,7 @@ TESTS = {
 
 def run(*command, cwd=ROOT, timeout=600, **variables):
     """Return what the command prints. It has the tools of this environment, and fails with all that it said."""
-    faulthandler.cancel_dump_traceback_later()      # pytest's limit for a test: the command has its own
+    faulthandler.cancel_dump_traceback_later()  # pytest's limit for a test: the command has its own
     outer = {name: value for name, value in os.environ.items() if name not in (NO, REQUIRE, VARIABLE)}
     path = os.pathsep.join([TOOLS, outer["PATH"]])
     env = {**outer, "PATH": path, "SOURCE_DATE_EPOCH": EPOCH, **variables}
@@ -74,7 +74,7 @@ def release(folder):
     """Make all that is released, in a folder of its own: each wheel from the source distribution."""
     for name in kept_by_git():
         (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, folder / "checkout" / name)      # not its mode, which so is the umask's
+        shutil.copyfile(ROOT / name, folder / "checkout" / name)  # not its mode, which so is the umask's
     made = SimpleNamespace(sdist=build("--sdist", folder / "checkout", folder / "sdist"))
     kinds = {"compiled": {REQUIRE: "1"}, "pure": {NO: "1"}, "failed": {"CC": "false"}}
     for kind, variables in kinds.items():
@@ -178,7 +178,7 @@ def test_a_compiler_that_fails_makes_the_very_same_pure_wheel(released):
 def test_two_builds_have_the_same_bytes(released, tmp_path):
     ours = os.umask(0o077)
     try:
-        time.sleep(2)           # which is how exactly a zip file knows the time
+        time.sleep(2)  # which is how exactly a zip file knows the time
         again = release(tmp_path / "a folder of another name")
     finally:
         os.umask(ours)

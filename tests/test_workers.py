@@ -53,16 +53,24 @@ class Project:
         self.out = folder / "out"
         self.out.touch()
         self.environment = {
-            **os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
-            "DJANGO_SETTINGS_MODULE": "store.settings", "FOLDER": str(folder), "OUT": str(self.out), **environment,
-        }  # fmt: skip
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]),
+            "DJANGO_SETTINGS_MODULE": "store.settings",
+            "FOLDER": str(folder),
+            "OUT": str(self.out),
+            **environment,
+        }
         self.processes = []
 
     def python(self, *arguments, **options):
         return subprocess.Popen(
-            [sys.executable, *arguments], env=self.environment, cwd=self.folder, text=True, start_new_session=True,
+            [sys.executable, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            text=True,
+            start_new_session=True,
             **options,
-        )  # fmt: skip
+        )
 
     def run(self, code):
         """Run code in the project, and return what it prints."""
@@ -74,7 +82,7 @@ class Project:
 
     def start(self, *arguments):
         """Start a worker; its log is its own."""
-        log = open(self.folder / f"worker{len(self.processes)}.log", "w")   # noqa: SIM115  # the worker's
+        log = open(self.folder / f"worker{len(self.processes)}.log", "w")  # noqa: SIM115  # the worker's
         with log:
             process = self.python(*arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         process.log = Path(log.name)
@@ -90,7 +98,7 @@ class Project:
                 print(name, first, last, file=process.stdin, flush=True)
                 return {int(number): why for number, why in json.loads(process.stdout.readline()).items()}
 
-            assert send(0, 0) == {}     # it is there
+            assert send(0, 0) == {}  # it is there
             yield send
             process.stdin.close()
 
@@ -146,6 +154,7 @@ def project(tmp_path):
 
 
 # --- Celery on Redis and on RabbitMQ -------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def redis():
@@ -255,6 +264,7 @@ def test_a_send_fails_if_rabbitmq_has_not_got_it(on_broker, broker):
 
 # --- and a worker that is just taking a message
 
+
 @pytest.fixture
 def taking(on_broker, broker):
     """Return the project, and a worker that is stopped (SIGSTOP) while it takes the first of ten messages.
@@ -305,8 +315,9 @@ def test_a_worker_that_is_told_to_stop_loses_nothing(taking, broker):
 
 # --- and a worker that has one
 
+
 def test_a_receiver_whose_process_is_killed_is_called_again(on_broker):
-    project = on_broker(visibility_timeout=600)     # as the worker itself gives the message back
+    project = on_broker(visibility_timeout=600)  # as the worker itself gives the message back
     celery_worker(project)
     with project.sender() as send:
         assert send(0, 1, "fatal") == {}
@@ -352,6 +363,7 @@ def test_a_lock_of_the_dead_is_waited_for(on_broker, broker):
 
 
 # --- and what Celery itself has
+
 
 def test_queues_retries_and_expiry_are_celerys(on_redis):
     celery_worker(on_redis)
@@ -436,6 +448,7 @@ def test_hostile_messages_leave_the_worker_alive(on_redis):
 
 # --- PostgreSQL ----------------------------------------------------------------------------------------------
 
+
 @contextmanager
 def postgresql():
     """PostgreSQL with two databases, and what the project is to be told of it."""
@@ -451,6 +464,7 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
 
 
 # --- Django's Tasks in the database --------------------------------------------------------------------------
+
 
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def in_database(request, project):

@@ -143,7 +143,7 @@ def test_the_list_is_believed_rather_than_the_cache(drop_in, name):
         assert life.step("sent", name, object) == ([], [])
         life.signal.receivers.append(((id(sync), id(object)), *life.signal.receivers[0][1:]))
         assert life.signal.sender_receivers_cache.get(object) is not None
-        if django.VERSION < (6, 0):     # the entry has no reference to its sender
+        if django.VERSION < (6, 0):  # the entry has no reference to its sender
             assert life.step("sent", name, object) == ([("sync", "'sync'")], [object])
     drop_in.uninstall()
 
@@ -232,8 +232,10 @@ def test_descriptors_of_any_kind_may_replace_it(drop_in, kind):
     with mock.patch.object(Signal, "_live_receivers", kind(vars(Signal)["_live_receivers"])):
         for _ in range(3):
             assert [signal.send(Sender), signal.send_robust(object), signal.has_listeners(Sender)] == [
-                [(sync, "sync")], [], True
-            ]  # fmt: skip
+                [(sync, "sync")],
+                [],
+                True,
+            ]
 
 
 def test_no_wrapper_gets_the_id_of_an_own_method(implementation, monkeypatch):

@@ -46,7 +46,7 @@ def renamed(function):
 
 
 TRAPS, HELD, ENDED = [], [], []
-REFUSED = set()     # by Django's DEBUG, which wants a signature with **kwargs, and a hash
+REFUSED = set()  # by Django's DEBUG, which wants a signature with **kwargs, and a hash
 
 
 def trap(case):
@@ -85,7 +85,7 @@ def a_local_function(signal, receiver):
         pass
 
     signal.connect(local, Listener)  # here
-    signal.connect(local, Listener)     # a duplicate
+    signal.connect(local, Listener)  # a duplicate
 
 
 @trap
@@ -110,7 +110,7 @@ def a_decorated_local_function(signal, receiver):
 def a_local_function_decorated_for_two_signals(signal, receiver):
     connect = receiver([signal, type(signal)()], sender=Listener)
     connect(make())  # here
-    return connect      # which holds both
+    return connect  # which holds both
 
 
 @trap
@@ -474,7 +474,7 @@ def a_class(signal, receiver):
 def what_has_no_signature(signal, receiver):
     cls, update = type("Local", (), {"__init__": hear}), {}.update
     signal.connect(cls)
-    if sys.implementation.name == "cpython":    # elsewhere it is the method of a dict, which has no weak references
+    if sys.implementation.name == "cpython":  # elsewhere it is the method of a dict, which has no weak references
         signal.connect(update)
     return cls, update
 

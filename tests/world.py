@@ -17,7 +17,7 @@ class Stop(BaseException):
 class Listener:
     def __init__(self, world, label, action):
         self.world, self.label, self.action = world, label, action
-        self.__qualname__ = f"object {label}"   # COMPATIBILITY 2: Django cannot log a failure without one
+        self.__qualname__ = f"object {label}"  # COMPATIBILITY 2: Django cannot log a failure without one
 
     def __call__(self, **named):
         return self.world.called(self, named)
@@ -110,11 +110,23 @@ SENDERS = {
 HAVE_NO_WEAK_REFERENCES = {"none", "string", "object", "slotted"}
 
 ACTIONS = [
-    "return", "return", "return", "raise", "stop", "connect", "connect strongly", "disconnect", "kill", "send",
-    "send robustly", "ask", "clear", "restore",
-]   # fmt: skip
+    "return",
+    "return",
+    "return",
+    "raise",
+    "stop",
+    "connect",
+    "connect strongly",
+    "disconnect",
+    "kill",
+    "send",
+    "send robustly",
+    "ask",
+    "clear",
+    "restore",
+]
 
-MANY_NOTES = 100    # by which nested sends shall end
+MANY_NOTES = 100  # by which nested sends shall end
 
 
 def label_of(receiver):
@@ -137,13 +149,13 @@ class World:
         self.saved = []
         self.notes = []
         self.depth = 0
-        self.unheard = None     # the listener that is as if muted
-        self.has_list = True    # whether `receivers` is one, to which can be connected
+        self.unheard = None  # the listener that is as if muted
+        self.has_list = True  # whether `receivers` is one, to which can be connected
         self.has_async = False  # whether there was an async receiver
 
     def logged(self, record):
         self.notes.append((record.name, record.levelname, record.msg, *map(str, record.args)))
-        return False    # nobody else needs to hear of it
+        return False  # nobody else needs to hear of it
 
     def set_list(self, entries):
         self.signal.receivers = entries
@@ -205,7 +217,7 @@ class World:
         if self.unheard is None:
             return self.signal.has_listeners(sender)
         live = self.signal._live_receivers(sender)
-        sync_and_async = live if isinstance(live, tuple) else (live,)   # in Django 4.2 it is one list
+        sync_and_async = live if isinstance(live, tuple) else (live,)  # in Django 4.2 it is one list
         return any(listener_of(receiver) is not self.unheard for each in sync_and_async for receiver in each)
 
     def send_nested(self, send, sender):
@@ -227,7 +239,7 @@ class World:
     def outcome(self, call, *args, **named):
         try:
             return self.described(call(*args, **named))
-        except BaseException as error:      # groups of Stop are among them
+        except BaseException as error:  # groups of Stop are among them
             if isinstance(error, KeyboardInterrupt):
                 raise
             return describe(error)
@@ -235,7 +247,7 @@ class World:
     async def outcome_later(self, call, *args, **named):
         try:
             return self.described(await call(*args, **named))
-        except BaseException as error:      # groups of Stop are among them
+        except BaseException as error:  # groups of Stop are among them
             if isinstance(error, KeyboardInterrupt):
                 raise
             return describe(error)

@@ -18,13 +18,13 @@ from csignals.compare.sends import Receiver, make_receiver
 from csignals.compare.timing import Samples, in_turn
 from csignals.django import install, uninstall
 
-Connection = tuple[Any, type, Receiver]     # signal, sender, receiver
+Connection = tuple[Any, type, Receiver]  # signal, sender, receiver
 
 DJANGO, IN_DJANGO = "Django", "csignals in Django"
 CONTESTANTS = {DJANGO: uninstall, IN_DJANGO: install}
 ROWS = 10_000
 ROUNDS = 12
-SITUATIONS: dict[str, list[tuple[Any, type, int]]] = {     # signal, sender and number of receivers
+SITUATIONS: dict[str, list[tuple[Any, type, int]]] = {  # signal, sender and number of receivers
     "no receivers": [],
     "one post_init receiver, for another model": [(post_init, Author, 1)],
     "three receivers each of pre_init and post_init": [(pre_init, Row, 3), (post_init, Row, 3)],
@@ -70,9 +70,9 @@ def load_after(switch: Callable[[], None]) -> float:
 
 def load(model: type[Model]) -> float:
     """Load all rows of a model, and return the seconds. Raises RuntimeError if they are not as many as they should."""
-    list(model.objects.all()[:100])     # the first rows pay for caches that have just been lost
+    list(model.objects.all()[:100])  # the first rows pay for caches that have just been lost
     gc.collect()
-    gc.disable()    # as timeit does: a collection hits whom it will
+    gc.disable()  # as timeit does: a collection hits whom it will
     try:
         start = perf_counter()
         rows = list(model.objects.all())
@@ -105,11 +105,7 @@ def check_calls(situation: str, switch: Callable[[], None]) -> None:
 
 def connections(situation: str, make_receiver: Callable[[], Receiver]) -> list[Connection]:
     """Return as many connections of new receivers as a situation asks for."""
-    return [
-        (signal, sender, make_receiver())
-        for signal, sender, count in SITUATIONS[situation]
-        for _ in range(count)
-    ]
+    return [(signal, sender, make_receiver()) for signal, sender, count in SITUATIONS[situation] for _ in range(count)]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from django.template.context import BaseContext
 
 from csignals.compare.families import SIGNALS
 
-Records = dict[str, list[str]]      # a signal's name -> its calls, in order
+Records = dict[str, list[str]]  # a signal's name -> its calls, in order
 
 # Signed with the time of day, or random: no two runs have the same.
 VARYING = ("HTTP_COOKIE", "csrf_token")

@@ -42,9 +42,7 @@ def progress(phase: str, steps: int) -> Iterator[Callable[[], None]]:
     columns = TextColumn("{task.description}"), BarColumn(), percentage, TimeElapsedColumn()
     stderr = Console(stderr=True)
     # No thread of its own may draw the bar, as it would steal time from what is measured.
-    with Progress(
-        *columns, console=stderr, auto_refresh=False, transient=True, disable=not stderr.is_terminal
-    ) as bar:
+    with Progress(*columns, console=stderr, auto_refresh=False, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(phase, total=steps)
 
         def advance() -> None:

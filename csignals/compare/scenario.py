@@ -103,7 +103,7 @@ def request_by_asgi() -> None:
 
         async def receive() -> dict[str, Any]:
             if not messages:
-                await asyncio.Event().wait()    # the client does not disconnect
+                await asyncio.Event().wait()  # the client does not disconnect
             return messages.pop()
 
         async def send(message: dict[str, Any]) -> None:

@@ -24,7 +24,7 @@ STATEMENTS = {
     "with 4 keyword arguments": "signal.send(sender=sender, instance=None, created=True, raw=False, using='default')",
 }
 ROUNDS = 20
-SECONDS = 0.003     # of each contestant in each round
+SECONDS = 0.003  # of each contestant in each round
 STEPS = len(STATEMENTS) * len(RECEIVERS) * ROUNDS
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from statistics import median
 
-Samples = dict[str, list[float]]    # contestant -> seconds, one for each round
-Contestants = dict[str, Callable[[], float]]    # contestant -> does the work once, and returns the seconds
+Samples = dict[str, list[float]]  # contestant -> seconds, one for each round
+Contestants = dict[str, Callable[[], float]]  # contestant -> does the work once, and returns the seconds
 
 
 def in_turn(contestants: Contestants, rounds: int, advance: Callable[[], None]) -> Samples:

@@ -79,7 +79,7 @@ async def _asend(
 ) -> list[Response]:
     by = _dispatch_py.steering
     if by is not None and by.is_in_force(signal, sender):
-        return await by.asend(signal, sender, named, robust, await_both)    # type: ignore[no-any-return]
+        return await by.asend(signal, sender, named, robust, await_both)  # type: ignore[no-any-return]
     is_for_django = not _cache_may_fail(signal, sender)
     if is_for_django and not _together.STARTS_EAGERLY:
         return await original(signal, sender, **named)

@@ -26,17 +26,17 @@ from csignals.django._settings import asks_sentry
 from csignals.django.integrations.sentry import SentryWrapper
 from csignals.listing import represent
 
-refuse_reload(__name__, globals())      # which would forget what is on the class
+refuse_reload(__name__, globals())  # which would forget what is on the class
 
 TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
 
 _lock = threading.RLock()
-_ours: dict[str, Any] = {}      # what is put on the class, by name; made once, so that it is known again
-_theirs: dict[str, Any] = {}    # Django's own methods, by name; None where it has none
-_is_in_force = False            # between install() and uninstall()
-_sees_sends = False             # whether then no send can call a receiver without csignals
-_replaced: set[str] = set()     # where ours is on the class, or in somebody's wrapper that is
+_ours: dict[str, Any] = {}  # what is put on the class, by name; made once, so that it is known again
+_theirs: dict[str, Any] = {}  # Django's own methods, by name; None where it has none
+_is_in_force = False  # between install() and uninstall()
+_sees_sends = False  # whether then no send can call a receiver without csignals
+_replaced: set[str] = set()  # where ours is on the class, or in somebody's wrapper that is
 
 
 def install() -> None:
@@ -93,7 +93,7 @@ def uninstall() -> None:
         if dispatcher.func_accepts_kwargs is _func_accepts_kwargs:
             dispatcher.func_accepts_kwargs = func_accepts_kwargs
         for each in gc.get_objects():
-            if issubclass(type(each), Signal):      # isinstance() would wake up lazy objects
+            if issubclass(type(each), Signal):  # isinstance() would wake up lazy objects
                 vars(each).pop(TABLE, None)
 
 
@@ -144,7 +144,7 @@ def look_anew() -> None:
     """Have sends find out anew whether ``_live_receivers`` is a known wrapper, as what that depends on has changed."""
     sentry.forget()
     _dispatch_py.look_anew()
-    Signal._csignals_mark = None    # CPython gives the class another version, by which sends know it
+    Signal._csignals_mark = None  # CPython gives the class another version, by which sends know it
     del Signal._csignals_mark
 
 
@@ -192,7 +192,7 @@ def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dis
     if new:
         key = _dispatch.make_key(receiver, sender, dispatch_uid)
         for entry in new:
-            if entry[0] == key:     # or it is another thread's
+            if entry[0] == key:  # or it is another thread's
                 watch(self, entry, receiver, sender, place)
     return result
 
@@ -215,7 +215,7 @@ def _func_accepts_kwargs(func: Any) -> bool:
     """Return what Django's function does, without its cache: that keeps the last 512 receivers alive, under DEBUG."""
     is_method = inspect.ismethod(func)
     function = func.__func__ if is_method else func
-    hash(function)      # an unhashable one is refused, as by a cache
+    hash(function)  # an unhashable one is refused, as by a cache
     return standalone.accepts_kwargs(func, lambda: list(standalone.parameters_of(function).values())[is_method:])
 
 
@@ -243,7 +243,7 @@ def _copy(ours: Any, name: str) -> Any:
 def _is_pristine(method: Any, name: str) -> bool:
     """Return whether a method is the one that Django defines under this name; others can bear its names, too."""
     if method is None:
-        return name == "__repr__"       # which Django leaves to `object`
+        return name == "__repr__"  # which Django leaves to `object`
     return (
         type(method) is FunctionType
         and method.__globals__ is vars(dispatcher)

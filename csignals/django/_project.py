@@ -49,7 +49,7 @@ def load_urls() -> None:
 
 def collect() -> list[SignalInfo]:
     """Return every signal there is, by name; at the end those without one."""
-    gc.collect()    # nobody can send those that are only waiting for it
+    gc.collect()  # nobody can send those that are only waiting for it
     classes = signal_classes()
     signals = [each for each in gc.get_objects() if issubclass(type(each), classes)]
     found = [
@@ -71,7 +71,7 @@ def select(
     _check_names(found, names)
     sending = _names_of_senders(found, senders)
     for label in labels:
-        apps.get_app_config(label)      # which raises LookupError
+        apps.get_app_config(label)  # which raises LookupError
 
     def is_wanted(receiver: ReceiverInfo) -> bool:
         return (not senders or receiver.sender in sending) and (not labels or _label_of(receiver) in labels)

@@ -21,5 +21,5 @@ class CsignalsConfig(AppConfig):
         if hasattr(settings, "CSIGNALS"):
             from csignals._engine_choice import configure_by_settings
 
-            configure_by_settings()     # so that a worker knows the engine's task
+            configure_by_settings()  # so that a worker knows the engine's task
             look_anew()

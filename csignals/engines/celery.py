@@ -19,7 +19,7 @@ def run_receiver(self: Task, message: str, retries: int = 0) -> None:
     try:
         run(message)
     except (Refused, TaskPredicate):
-        raise               # it would be again; or the receiver has said what is to be done
+        raise  # it would be again; or the receiver has said what is to be done
     except Exception as error:
         if not retries:
             raise

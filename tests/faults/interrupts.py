@@ -59,7 +59,7 @@ class Cycle:
 
 def register(signal):
     signal.connect(hear)
-    signal.connect(lambda **named: None)    # dead at once, to be swept
+    signal.connect(lambda **named: None)  # dead at once, to be swept
     signal.send(Sender)
     signal.connect(Cycle().hear, sender=Sender)
     signal.disconnect(hear)
@@ -120,7 +120,7 @@ def main():
     for each in stable:
         signal.connect(each)
     gc.collect()
-    if hasattr(gc, "freeze"):     # PyPy's has not
+    if hasattr(gc, "freeze"):  # PyPy's has not
         gc.freeze()
     print("ready", flush=True)
     while interrupts < int(sys.argv[2]) and not problems:

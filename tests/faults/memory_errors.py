@@ -18,7 +18,7 @@ import warnings
 
 faulthandler.enable()
 faulthandler.dump_traceback_later(100, exit=True)
-warnings.simplefilter("ignore")     # coroutines that there was no memory to await
+warnings.simplefilter("ignore")  # coroutines that there was no memory to await
 for name in ("django.dispatch", "asyncio"):
     logging.getLogger(name).addHandler(logging.NullHandler())
     logging.getLogger(name).propagate = False
@@ -325,7 +325,7 @@ async def explore(operation, window):
     return failures, problems
 
 
-most = {}   # at which allocation each operation succeeded
+most = {}  # at which allocation each operation succeeded
 
 
 def wrong(operation, signal, error, result, before):
@@ -333,11 +333,15 @@ def wrong(operation, signal, error, result, before):
     # CPython loses the MemoryError where it formats a TypeError, which says that an int has no weak references.
     if not isinstance(error, (type(None), MemoryError)) and operation != "connect_held_sender":
         yield f"raised {error!r}"
-    if error is None and result != expected and not (
-        # A receiver that found no memory to be called with is a failure like others.
-        "robust" in operation
-        and len(result) == len(expected)
-        and all(got in (wanted, "MemoryError") for got, wanted in zip(result, expected, strict=True))
+    if (
+        error is None
+        and result != expected
+        and not (
+            # A receiver that found no memory to be called with is a failure like others.
+            "robust" in operation
+            and len(result) == len(expected)
+            and all(got in (wanted, "MemoryError") for got, wanted in zip(result, expected, strict=True))
+        )
     ):
         yield f"returned {result}"
     now = reached(signal)
@@ -365,7 +369,7 @@ def wrong(operation, signal, error, result, before):
 
 async def main():
     gc.collect()
-    gc.freeze()     # so that collecting is quick
+    gc.freeze()  # so that collecting is quick
     found = {}
     for operation in sys.argv[3:]:
         found[operation] = [0, []]

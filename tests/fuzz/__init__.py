@@ -9,5 +9,5 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 
-if str(TESTS) not in sys.path:      # where pytest has it; conftest.py and its helpers are found there
+if str(TESTS) not in sys.path:  # where pytest has it; conftest.py and its helpers are found there
     sys.path.insert(0, str(TESTS))

@@ -33,10 +33,19 @@ def fuzz(runs, seed, corpus=None):
     corpus = Path(corpus) if corpus else folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     command = [
-        sys.executable, "-m", f"tests.fuzz.{Path(__file__).stem}", str(corpus), f"-runs={runs}", f"-seed={seed}",
-        f"-artifact_prefix={folder}/", "-print_final_stats=1", "-timeout=120", "-rss_limit_mb=6000", "-len_control=0",
+        sys.executable,
+        "-m",
+        f"tests.fuzz.{Path(__file__).stem}",
+        str(corpus),
+        f"-runs={runs}",
+        f"-seed={seed}",
+        f"-artifact_prefix={folder}/",
+        "-print_final_stats=1",
+        "-timeout=120",
+        "-rss_limit_mb=6000",
+        "-len_control=0",
         f"-max_len={arguments.MOST_BYTES}",
-    ]   # fmt: skip
+    ]
     process = subprocess.Popen(
         command, cwd=folder, env=sanitized.environment(folder, library), stderr=subprocess.PIPE, text=True
     )

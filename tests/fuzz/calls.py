@@ -297,9 +297,17 @@ def forget_table(choices):
 
 
 LIVE = [
-    ([hear], []), ([], []), ((hear, deaf), ()), ([None], []), (iter([hear]), []), None, 7, ([hear], [], []), [hear],
+    ([hear], []),
+    ([], []),
+    ((hear, deaf), ()),
+    ([None], []),
+    (iter([hear]), []),
+    None,
+    7,
+    ([hear], [], []),
+    [hear],
     ([plain, plain.hear], [0]),
-]   # fmt: skip
+]
 
 
 def override_live_receivers(choices):
@@ -365,11 +373,38 @@ def lie(choices):
 
 
 CALLS = [
-    send, send, send, send, connect, connect, send, set_receivers, send, mutate_receivers, send, disconnect,
-    look_at_receivers, open_block, read_block, send, make_key, add_entry, remove_entry, call_all, die, forget_table,
-    set_attribute, override_live_receivers, make_table, record, lie, steer, code_flags, delete_receivers,
+    send,
+    send,
+    send,
+    send,
+    connect,
+    connect,
+    send,
+    set_receivers,
+    send,
+    mutate_receivers,
+    send,
+    disconnect,
+    look_at_receivers,
+    open_block,
+    read_block,
+    send,
+    make_key,
+    add_entry,
+    remove_entry,
+    call_all,
+    die,
+    forget_table,
+    set_attribute,
+    override_live_receivers,
+    make_table,
+    record,
+    lie,
+    steer,
+    code_flags,
+    delete_receivers,
     send_without_signal,
-]   # fmt: skip
+]
 
 
 def program(choices):

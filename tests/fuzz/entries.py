@@ -42,19 +42,53 @@ dead = weakref.ref(Plain())
 dead_method = weakref.WeakMethod(Plain().hear)
 
 KEYS = [
-    ("uid", NONE_ID), (id(hear), NONE_ID), ((id(plain), id(Plain.hear)), id(plain)), (id(hear), id(Plain)),
-    (0, (id(plain), id(Plain.hear))), ("uid", -1), ("uid", 1 << 64), ("uid", True), ("uid", 0.5),
-    ("uid", [1]), ("uid", "sender"), ([], NONE_ID), (float("nan"), NONE_ID), ((((((1,),),),),), NONE_ID),
-    ("uid", 1, 2), ("uid",), (), 7, "ab", [1, NONE_ID], None, (Failure, id(equal)), ("\ud800", id(plain)),
-]   # fmt: skip
+    ("uid", NONE_ID),
+    (id(hear), NONE_ID),
+    ((id(plain), id(Plain.hear)), id(plain)),
+    (id(hear), id(Plain)),
+    (0, (id(plain), id(Plain.hear))),
+    ("uid", -1),
+    ("uid", 1 << 64),
+    ("uid", True),
+    ("uid", 0.5),
+    ("uid", [1]),
+    ("uid", "sender"),
+    ([], NONE_ID),
+    (float("nan"), NONE_ID),
+    ((((((1,),),),),), NONE_ID),
+    ("uid", 1, 2),
+    ("uid",),
+    (),
+    7,
+    "ab",
+    [1, NONE_ID],
+    None,
+    (Failure, id(equal)),
+    ("\ud800", id(plain)),
+]
 REFERENCES = [
-    weakref.ref(hear), weakref.ref(plain), weakref.WeakMethod(plain.hear), weakref.WeakMethod(equal.hear),
-    Reference(hear), dead, dead_method, None, 7,
-]   # fmt: skip
+    weakref.ref(hear),
+    weakref.ref(plain),
+    weakref.WeakMethod(plain.hear),
+    weakref.WeakMethod(equal.hear),
+    Reference(hear),
+    dead,
+    dead_method,
+    None,
+    7,
+]
 SENDER_REFERENCES = [
-    None, None, weakref.ref(plain), weakref.ref(Plain), weakref.WeakMethod(plain.hear), Reference(plain), dead,
-    dead_method, give_plain, 7,
-]   # fmt: skip
+    None,
+    None,
+    weakref.ref(plain),
+    weakref.ref(Plain),
+    weakref.WeakMethod(plain.hear),
+    Reference(plain),
+    dead,
+    dead_method,
+    give_plain,
+    7,
+]
 FLAGS = [False, False, False, 0, 1, None, []]
 SIZES = [4, 4, 4, 4, 3, 2, 2, 1, 0, 5]
 KINDS = [tuple, tuple, tuple, tuple, tuple, Tuple, list]

@@ -10,7 +10,7 @@ from conftest import StockSignal
 from implementations import CHOICES, load
 
 PLACES = "standalone", "in Django"
-EXAMPLES = 250      # lives with one seed
+EXAMPLES = 250  # lives with one seed
 
 
 @contextlib.contextmanager

@@ -46,6 +46,6 @@ def environment(folder, library):
         "LD_PRELOAD": str(library),
         # Python does not free all that it has when it ends; and where there is no memory, it is to hear of that.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:abort_on_error=1",
-        "PYTHONMALLOC": "malloc",       # so that AddressSanitizer sees each object
+        "PYTHONMALLOC": "malloc",  # so that AddressSanitizer sees each object
         "PYTHONPATH": str(folder),
     }

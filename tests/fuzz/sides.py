@@ -12,7 +12,7 @@ from implementations import in_place, load
 from .acts import anything
 from .things import Stop
 
-ENGINES = "python", "cython"    # the one that is the oracle first
+ENGINES = "python", "cython"  # the one that is the oracle first
 
 
 class Side:
@@ -28,7 +28,7 @@ class Side:
         self.testing = load(implementation, "csignals.testing")
         self.blocks = load(implementation, "csignals._blocks")
         self.hooks = load(implementation, "csignals.signal")._hooks
-        with in_place(implementation), self.package.mute():     # which imports what it takes
+        with in_place(implementation), self.package.mute():  # which imports what it takes
             self.package.Signal().send(None)
 
     def begin(self):
@@ -155,7 +155,7 @@ class Pair:
                 expected, found = seen
                 if act.allows is anything or found != expected:
                     if act.allows(expected, found) or self.is_about_a_broken_list():
-                        return      # from here on, the two need not be the same
+                        return  # from here on, the two need not be the same
                     raise Difference(act, expected, found)
                 if expected[0][0] == "raised" and self.has_one_swept():
                     return

@@ -77,9 +77,24 @@ async def awaited(**named):
 plain, equal = Plain(), Equal()
 hear_partly = functools.partial(hear, part=1)
 RECEIVERS = [
-    hear, hear_both, hear_x, hear_self, deaf, positional, fail, stop, plain, plain.hear, equal.hear, hear_partly,
-    dict, Plain, dict.fromkeys, print, len,
-]   # fmt: skip
+    hear,
+    hear_both,
+    hear_x,
+    hear_self,
+    deaf,
+    positional,
+    fail,
+    stop,
+    plain,
+    plain.hear,
+    equal.hear,
+    hear_partly,
+    dict,
+    Plain,
+    dict.fromkeys,
+    print,
+    len,
+]
 SENDERS = [None, plain, Plain, equal, "sender", Slotted(), plain.hear, 0, 1 << 64, weakref.ref(plain)]
 
 VALUES = [None, 0, "", "value", plain, equal, Plain, hear, (), [], {}, Failure("value")]
@@ -210,5 +225,5 @@ def mapping(choices):
 def as_dict(items):
     try:
         return dict(items)
-    except Failure:     # two names that were compared
+    except Failure:  # two names that were compared
         return dict(items[:1])

@@ -41,7 +41,7 @@ def make_dead():
     def dead(**named):
         pass
 
-    return dead     # that of a module may be immortal on 3.13t
+    return dead  # that of a module may be immortal on 3.13t
 
 
 async def awaited(**named):
@@ -72,7 +72,7 @@ own_signal.connect(weak, sender=sender)
 observed["connected"] = render()
 
 del dead
-gc.collect()     # PyPy does not count references
+gc.collect()  # PyPy does not count references
 gc.collect()
 for signal in (pre_save, post_save, request_started, own_signal):
     signal.send(Sender, environ={})

@@ -20,7 +20,7 @@ from sentry_sdk.integrations.django import DjangoIntegration, signals_handlers
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
-PATCHES = os.environ.get("PROJECT_SENTRY", "once")      # "once", "twice" or "again after install()"
+PATCHES = os.environ.get("PROJECT_SENTRY", "once")  # "once", "twice" or "again after install()"
 IS_ORIGINAL = "PROJECT_ORIGINAL" in os.environ
 HAS_ASYNC = django.VERSION >= (5, 0)
 HAS_STREAMS = hasattr(signals_handlers, "has_span_streaming_enabled")
@@ -36,7 +36,7 @@ class Memory(Transport):
         envelopes.append(envelope)
 
     def record_lost_event(self, *args, **named):
-        pass    # spans that are not made are not counted as lost either
+        pass  # spans that are not made are not counted as lost either
 
 
 def init(spans=True, sampled=True, has_integration=True, **options):
@@ -54,7 +54,7 @@ def init(spans=True, sampled=True, has_integration=True, **options):
     )
 
 
-logging.getLogger().addHandler(logging.NullHandler())   # which keeps them off stderr
+logging.getLogger().addHandler(logging.NullHandler())  # which keeps them off stderr
 settings = {"CSIGNALS": {"SENTRY_WRAPPER": True}} if IS_ORIGINAL and PLACE != "nowhere" else {}
 if PLACE == "last":
     init()
@@ -199,7 +199,7 @@ def captured():
     ids, ids_of_traces, items, streamed, traces = {}, {}, [], [], []
     for item in [item for envelope in envelopes for item in envelope.items if item.type != "client_report"]:
         payload = item.payload.json if item.payload.json is not None else json.loads(item.payload.bytes)
-        if item.type == "span":     # as many at a time as there are when a thread looks for them
+        if item.type == "span":  # as many at a time as there are when a thread looks for them
             streamed += payload["items"]
             continue
         contexts = payload.pop("contexts", {}) if item.type == "event" else {}
@@ -218,9 +218,24 @@ def without(names, values):
 
 
 TIMES = {
-    "timestamp", "start_timestamp", "end_timestamp", "exclusive_time_ms", "duration", "event_id", "breadcrumbs",
-    "extra", "platform", "sdk", "modules", "server_name", "runtime", "thread.id", "thread.name", "sys.argv", "release",
-}  # fmt: skip
+    "timestamp",
+    "start_timestamp",
+    "end_timestamp",
+    "exclusive_time_ms",
+    "duration",
+    "event_id",
+    "breadcrumbs",
+    "extra",
+    "platform",
+    "sdk",
+    "modules",
+    "server_name",
+    "runtime",
+    "thread.id",
+    "thread.name",
+    "sys.argv",
+    "release",
+}
 IDS = {"trace_id", "span_id", "parent_span_id", "sentry.segment.id", "segment_id", "sample_rand"}
 DISPATCHERS = "csignals", "django.dispatch", "sentry_sdk", "asgiref", "concurrent", "asyncio", "functools"
 
@@ -242,9 +257,7 @@ def number(value, ids):
     return ids.setdefault(value, len(ids)) if value is not None else None
 
 
-NAME_OF_WRAPPER = (
-    "patch_signals.<locals>._sentry_live_receivers.<locals>.sentry_sync_receiver_wrapper.<locals>.wrapper"
-)
+NAME_OF_WRAPPER = "patch_signals.<locals>._sentry_live_receivers.<locals>.sentry_sync_receiver_wrapper.<locals>.wrapper"
 
 
 def in_no_transaction():

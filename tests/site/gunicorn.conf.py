@@ -3,6 +3,6 @@
 workers = 2
 threads = 4
 worker_class = "gthread"
-keepalive = 60                      # no server hangs up on a client that a busy machine lets wait
-loglevel = "warning"                # so that a run without trouble says nothing at all
-control_socket_disable = True       # it would be in the home directory
+keepalive = 60  # no server hangs up on a client that a busy machine lets wait
+loglevel = "warning"  # so that a run without trouble says nothing at all
+control_socket_disable = True  # it would be in the home directory

@@ -40,7 +40,7 @@ if django.VERSION >= (5, 2):
         number = models.DecimalField(max_digits=4, decimal_places=0)
 
 
-happened = Signal()     # with what tests have noted
+happened = Signal()  # with what tests have noted
 heard = []
 
 

@@ -250,18 +250,25 @@ class Deferred(Heard, TransactionTestCase):
         (message,) = self.box.messages
         pk = Order.objects.get().pk
         for label, key, database in [
-            ("store.Nothing", pk, "default"), ("nothing.Order", pk, "default"), ("store", pk, "default"),
-            (1, pk, "default"), ("store.Order", "x", "default"), ("store.Order", [pk], "default"),
-            ("store.Order", pk, "nowhere"), ("store.Order", pk, ["default"]),
+            ("store.Nothing", pk, "default"),
+            ("nothing.Order", pk, "default"),
+            ("store", pk, "default"),
+            (1, pk, "default"),
+            ("store.Order", "x", "default"),
+            ("store.Order", [pk], "default"),
+            ("store.Order", pk, "nowhere"),
+            ("store.Order", pk, ["default"]),
             ("store.Order", {"$": "Decimal", "v": "1E+999999999"}, "default"),
             ("store.Order", {"$": "Decimal", "v": "1E+999999999999999999"}, "default"),
             ("store.Order", {"$": "Decimal", "v": "1E-999999999"}, "default"),
             ("store.Order", {"$": "tuple", "v": [{"$": "Decimal", "v": "1E+999999999"}]}, "default"),
             ("store.Order", {"$": "class", "v": "store.tests:Expression"}, "default"),
             ("store.Order", {"$": "row", "v": ["store.Order", pk, "default"]}, "default"),
-            ("store.Ticket", "no UUID", "default"), ("store.Ticket", {"$": "UUID", "v": "x"}, "default"),
-            ("store.Order", {"$": "Decimal", "v": "Infinity"}, "default"), ("store.Order", {"$": "set", "v": []}, None),
-        ]:  # fmt: skip
+            ("store.Ticket", "no UUID", "default"),
+            ("store.Ticket", {"$": "UUID", "v": "x"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "Infinity"}, "default"),
+            ("store.Order", {"$": "set", "v": []}, None),
+        ]:
             content = deferred.json.loads(message)
             content["named"]["instance"]["v"] = [label, key, database]
             with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.Refused):
@@ -345,7 +352,7 @@ class Deferred(Heard, TransactionTestCase):
     def test_async_sends(self):
         async def send():
             await happened.asend(None, what="async")
-            await sync_to_async(connections.close_all)()    # those of the thread in which receivers are called
+            await sync_to_async(connections.close_all)()  # those of the thread in which receivers are called
 
         asyncio.run(send())
         self.box.run()

@@ -18,27 +18,38 @@ from weakref import ref
 
 from csignals._dispatch_py import KnownWrapper
 
-Caller: TypeAlias = Callable[..., Any]      # called as caller(receiver, **named)
+Caller: TypeAlias = Callable[..., Any]  # called as caller(receiver, **named)
 
 CLOSURE = "patch_signals.<locals>._sentry_live_receivers.<locals>.sentry_sync_receiver_wrapper.<locals>.wrapper"
 MODULE = "sentry_sdk.integrations.django.signals_handlers"
 
 # What the SDK's functions name: one that names anything else does something else.
 LIVE_RECEIVERS = {
-    "DJANGO_VERSION", "enumerate", "get_client", "get_integration", "sentry_sdk", "signals_denylist", "signals_spans",
-}  # fmt: skip
+    "DJANGO_VERSION",
+    "enumerate",
+    "get_client",
+    "get_integration",
+    "sentry_sdk",
+    "signals_denylist",
+    "signals_spans",
+}
 RECEIVER_NAME = {"__module__", "__name__", "__qualname__", "func", "hasattr", "str"}
 SPAN = {"EVENT_DJANGO", "OP", "_get_receiver_name", "sentry_sdk", "set_data", "start_span"}
 ORIGIN = SPAN | {"origin"}
 STREAMED = ORIGIN | {
-    "CODE_FUNCTION_NAME", "SPANDATA", "get_client", "has_span_streaming_enabled", "options", "traces",
-}  # fmt: skip
+    "CODE_FUNCTION_NAME",
+    "SPANDATA",
+    "get_client",
+    "has_span_streaming_enabled",
+    "options",
+    "traces",
+}
 ONLY_UNDER_A_SPAN = STREAMED | {"get_current_span"}
 CALLS = (
-    SPAN,                   # from 2.0 on
-    ORIGIN,                 # from 2.8 on
-    STREAMED,               # from 2.62 on: a streamed span may begin a trace
-    ONLY_UNDER_A_SPAN,      # from 2.66.1 on: it may not
+    SPAN,  # from 2.0 on
+    ORIGIN,  # from 2.8 on
+    STREAMED,  # from 2.62 on: a streamed span may begin a trace
+    ONLY_UNDER_A_SPAN,  # from 2.66.1 on: it may not
 )
 
 
@@ -50,7 +61,7 @@ class SentryWrapper(KnownWrapper):
 
     def __init__(self, is_original: Callable[[Any], bool]) -> None:
         self._is_original = is_original
-        self._last: tuple[ref[Any], Spans | None] | None = None     # of the method that was asked for last
+        self._last: tuple[ref[Any], Spans | None] | None = None  # of the method that was asked for last
 
     def is_known(self, method: Any) -> bool:
         return self._spans_of(method) is not None
@@ -124,7 +135,7 @@ class Spans:
         parent = self._parent()
         transaction = None if parent is None else parent.containing_transaction
         if transaction is None or transaction.sampled is False:
-            return receiver(**named)    # it would never be sent
+            return receiver(**named)  # it would never be sent
         name = self._name_of(receiver)
         scope = self._get_current_scope()
         # As the SDK's start_span() does it, which also makes a scope that nobody sees.
@@ -161,7 +172,7 @@ def call_wrapped(caller: Caller, receiver: Any, /, **named: Any) -> Any:
     def wrapper(**named: Any) -> Any:
         return caller(receiver, **named)
 
-    wrapper.__qualname__ = CLOSURE      # of a receiver without a name
+    wrapper.__qualname__ = CLOSURE  # of a receiver without a name
     return caller(functools.update_wrapper(wrapper, receiver), **named)
 
 

@@ -55,17 +55,19 @@ def read(signal):
         is_method = isinstance(receiver, types.MethodType)
         is_own = uid == ((id(receiver.__self__), id(receiver.__func__)) if is_method else id(receiver))
         file, line = place(receiver)
-        connections.append({
-            "receiver": name(receiver),
-            "file": file,
-            "line": line,
-            "sender": senders()[sender_id],
-            "is_weak": is_weak,
-            "is_async": len(entry) > 2 and entry[-1],
-            "dispatch_uid": None if is_own else uid if isinstance(uid, str) else repr(uid),
-            "runs": None,
-            "is_collected": False,
-        })
+        connections.append(
+            {
+                "receiver": name(receiver),
+                "file": file,
+                "line": line,
+                "sender": senders()[sender_id],
+                "is_weak": is_weak,
+                "is_async": len(entry) > 2 and entry[-1],
+                "dispatch_uid": None if is_own else uid if isinstance(uid, str) else repr(uid),
+                "runs": None,
+                "is_collected": False,
+            }
+        )
     return sorted(connections, key=lambda connection: connection["is_async"])
 
 
@@ -96,7 +98,7 @@ def name(receiver):
     if isinstance(receiver, (types.FunctionType, types.MethodType)):
         return f"{receiver.__module__}.{receiver.__qualname__}"
     if isinstance(receiver, (type, types.BuiltinFunctionType)):
-        return receiver.__qualname__    # a builtin
+        return receiver.__qualname__  # a builtin
     return f"{type(receiver).__module__}.{type(receiver).__qualname__} object"
 
 
@@ -105,7 +107,7 @@ def place(receiver):
         receiver = receiver.func
     if isinstance(receiver, (type, types.BuiltinFunctionType)):
         return None, None
-    is_written = isinstance(receiver, (types.FunctionType, types.MethodType))   # whose own __call__ PyPy says is one
+    is_written = isinstance(receiver, (types.FunctionType, types.MethodType))  # whose own __call__ PyPy says is one
     if not is_written and type(type(receiver).__call__) is types.FunctionType:
         receiver = type(receiver).__call__
     receiver = inspect.unwrap(receiver)
@@ -125,8 +127,10 @@ def main():
     django.setup()
     results = {"implementation": csignals.IMPLEMENTATION}
     for moment in ("installed", "uninstalled"):
-        lists = {name: {"class": f"{type(signal).__module__}.{type(signal).__qualname__}", "receivers": read(signal)}
-                 for name, signal in found().items()}
+        lists = {
+            name: {"class": f"{type(signal).__module__}.{type(signal).__qualname__}", "receivers": read(signal)}
+            for name, signal in found().items()
+        }
         results[moment] = {"is_installed": csignals.django.is_installed(), "said": said(), "lists": lists}
         csignals.django.uninstall()
     json.dump(results, sys.stdout)

@@ -68,7 +68,7 @@ printer = Printer()
 post_save.connect(printer.print, sender=Order)
 post_save.connect(printer.print, sender=Item)
 post_save.connect(Printer.warm, sender=Order)
-post_save.connect(Printer().print, sender=Order)                   # which is dead at once
+post_save.connect(Printer().print, sender=Order)  # which is dead at once
 post_save.connect(printer, sender=Order, weak=False)
 post_save.connect(functools.partial(index, copies=2), sender=Order, weak=False, dispatch_uid=("copies", 2))
 m2m_changed.connect(note, sender=Order.items.through)

@@ -22,7 +22,7 @@ from csignals.listing import ReceiverInfo, describe_uid
 
 class Command(BaseCommand):
     help = "Lists the signals of the project, Django's and csignals', with their receivers in the order they run."
-    requires_system_checks: list[str] = []      # noqa: RUF012  # Django's
+    requires_system_checks: list[str] = []  # noqa: RUF012  # Django's
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
