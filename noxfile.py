@@ -114,7 +114,7 @@ def compile_314t(session):
     }
     with session.chdir(copy_of_checkout(session)):
         session.run("python", "setup.py", "-q", *command, env=env)
-    (library,) = made.glob("csignals/_dispatch_c.cpython-314t-*.so")
+    (library,) = made.glob("csignals/_dispatch/compiled.cpython-314t-*.so")
     session.log(f"compiled and linked: {library.name}, {library.stat().st_size} bytes")
 
 

@@ -100,8 +100,8 @@ def extensions():
         return cythonize(
             [
                 Extension(
-                    "csignals._dispatch_c",
-                    ["src_pyx/_dispatch_c.pyx"],
+                    "csignals._dispatch.compiled",
+                    ["src_pyx/compiled.pyx"],
                     include_dirs=["src_pyx"],
                     depends=["src_pyx/_capi.h"],
                 )

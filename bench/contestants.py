@@ -240,7 +240,7 @@ class Floor(Contestant):
         return floor().Floor([receiver for receiver, sender in connections if sender in (None, Sender)])
 
 
-COMPILED, FALLBACK = ("csignals._dispatch_c", "cython"), ("csignals._dispatch_py", "python")
+COMPILED, FALLBACK = ("csignals._dispatch.compiled", "cython"), ("csignals._dispatch.pure", "python")
 CONTESTANTS = [
     Floor("floor", "setuptools"),
     Standalone("csignals", *COMPILED),
@@ -290,7 +290,7 @@ def dispatcher_with(engine):
     engines are there at a time.
     """
     dispatcher = copy_of_dispatcher()
-    parts = "csignals", "csignals._dispatch", "csignals.aio", "csignals.signal"
+    parts = "csignals", "csignals._dispatch", "csignals._dispatch.awaiting", "csignals.signals"
     original = load(engine, "csignals.django._patch")
     patch = module_from_spec(original.__spec__)
     with mock.patch.dict(sys.modules, {name: load(engine, name) for name in parts}):

@@ -27,7 +27,7 @@ WORK = 1000  # sends
 def cost():
     """Print what a send costs above a bare enqueuing of the same message, and return that in seconds."""
     from bench.deferred_app import Sender, app, counted
-    from csignals.engines.celery import run_receiver
+    from csignals.deferred.backends.celery import run_receiver
 
     def send():
         counted.send(Sender, number=0, total=1.5)

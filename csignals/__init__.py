@@ -1,16 +1,15 @@
-"""Django's signals, dispatched in C."""
+"""Django's signals, dispatched in C.
 
-import sys
+Here are the public names. Those in `_LATER` are imported when they are first used.
+"""
 
-from csignals import _dispatch  # isort: skip  # before the others, as it knows whether this is the first import
-from csignals import _steering  # noqa: F401  # what sends ask while anybody mutes or traces
-from csignals._dispatch import IMPLEMENTATION
-from csignals._once import settle
-from csignals._watching import WeakReceiverWarning
-from csignals.aio import nonblocking
+from csignals._dispatch import IMPLEMENTATION, set_interceptor
+from csignals._dispatch.awaiting import nonblocking
+from csignals._interception import interceptor
+from csignals._version import __version__
+from csignals.devmode import WeakReceiverWarning
 from csignals.muting import mute
-from csignals.signal import Signal, receiver
-from csignals.tracing import trace
+from csignals.signals import Signal, receiver
 
 __all__ = [
     "IMPLEMENTATION",
@@ -18,25 +17,42 @@ __all__ = [
     "Signal",
     "WeakReceiverWarning",
     "__version__",
+    "deferred",
     "list_receivers",
     "mute",
     "nonblocking",
     "receiver",
+    "testing",
     "trace",
+    "tracing",
 ]
-__version__ = "0.1.0"
-settle(_dispatch.imported, sys.modules[__name__])
+
+set_interceptor(interceptor)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from csignals import deferred, testing, tracing
     from csignals.listing import ReceiverInfo, list_receivers
+    from csignals.tracing import trace
 else:
-    _LATER = {"ReceiverInfo": "csignals.listing", "list_receivers": "csignals.listing"}  # imported on first use
+    _LATER = {
+        "ReceiverInfo": "csignals.listing",
+        "deferred": None,
+        "list_receivers": "csignals.listing",
+        "testing": None,
+        "trace": "csignals.tracing",
+        "tracing": None,
+    }  # the module of each; None for a module of that name
 
     def __getattr__(name):
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        found = globals()[name] = getattr(import_module(_LATER[name]), name)
+        module = _LATER[name]
+        found = import_module(f"csignals.{name}") if module is None else getattr(import_module(module), name)
+        globals()[name] = found
         return found
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

@@ -14,12 +14,13 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ReferenceType
 
-from csignals._blocks import receiver_identity
 from csignals._dispatch import SignalBase
-from csignals._dispatch_py import NONE_ID
-from csignals._names import attribute, describe, describe_sender, dotted_name, layers, module_of_class
-from csignals._signal_names import name_of
-from csignals._uncalled import NeverCalled, never_called
+from csignals._dispatch.common import NONE_ID
+from csignals._introspection.attributes import attribute, module_of_class
+from csignals._introspection.naming import describe, describe_sender, dotted_name, layers
+from csignals._introspection.signal_names import name_of
+from csignals._scopes import receiver_identity
+from csignals.devmode import NeverCalled, never_called
 
 SHOWN = 3  # receivers in a repr()
 RUNS = "_csignals_runs"  # what the decorators of csignals.deferred leave on a receiver

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Coroutine, Iterator
 
-from csignals._blocks import check_sender, check_signals, find_sender, identities, identity, mutes
-from csignals._dispatch_py import make_id
-from csignals._names import in_class, is_function
+from csignals._dispatch.common import make_id
+from csignals._introspection.attributes import in_class, is_function
+from csignals._scopes import check_sender, check_signals, find_sender, identities, identity, mutes
 from csignals._typing import Any, F
 
 
@@ -42,21 +42,21 @@ class mute:  # noqa: N801  # used like a function
         for receiver in self._receivers or ():
             if not callable(receiver):
                 raise TypeError(f"mute() takes receivers, which can be called, not {receiver!r}")
-        self._blocks: list[_Block] = []
+        self._scopes: list[_Scope] = []
 
     def __enter__(self) -> mute:
         senders = None if self._senders is None else [find_sender(self._signals, each) for each in self._senders]
-        block = _Block(self, self._signals, self._receivers, senders)
-        mutes.open(block)
-        self._blocks.append(block)
+        scope = _Scope(self, self._signals, self._receivers, senders)
+        mutes.open(scope)
+        self._scopes.append(scope)
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
         # The newest that was entered here. A fixture, or an async generator, may be left in another context.
-        here = [block for block in mutes.in_force() if block.owner is self]
-        block = (here or self._blocks)[-1]
-        self._blocks.remove(block)
-        mutes.close(block)
+        here = [scope for scope in mutes.active() if scope.owner is self]
+        scope = (here or self._scopes)[-1]
+        self._scopes.remove(scope)
+        mutes.close(scope)
 
     async def __aenter__(self) -> mute:
         return self.__enter__()
@@ -130,7 +130,7 @@ class mute:  # noqa: N801  # used like a function
 MISUSED = "mute() decorates functions and test classes; in another class or a generator, use it in a with statement"
 
 
-class _Block:
+class _Scope:
     """What is muted between an ``__enter__`` and its ``__exit__``."""
 
     is_open = False
@@ -144,12 +144,12 @@ class _Block:
         self.receiver_ids = None if receivers is None else frozenset(map(make_id, receivers))
         self.sender_ids = None if senders is None else frozenset(map(identity, senders))
 
-    def covers(self, signal: Any, sender: object) -> bool:
+    def matches(self, signal: Any, sender: object) -> bool:
         return (not self.signal_ids or id(signal) in self.signal_ids) and (
             self.sender_ids is None or identity(sender) in self.sender_ids
         )
 
-    def spares(self, receiver: Any) -> bool:
+    def allows(self, receiver: Any) -> bool:
         return self.receiver_ids is not None and self.receiver_ids.isdisjoint(identities(receiver))
 
 

@@ -1,4 +1,4 @@
-"""Arguments, read as Python would for ``def send(self, sender, **named)``: included by _dispatch_c.pyx."""
+"""Arguments, read as Python would for ``def send(self, sender, **named)``: included by compiled.pyx."""
 
 cdef inline bint is_name(PyObject *name, str expected) except -1:
     if name == <PyObject *>expected:

@@ -1,8 +1,8 @@
-"""How entries come to a signal's list and go: a part of _dispatch_c.pyx, which includes it.
+"""How entries come to a signal's list and go: a part of compiled.pyx, which includes it.
 
 A list is searched by the hashes of its keys. They are a memo as the routing table is: kept beside a copy of the
 list, with which the list is compared each time. Only keys that compare without running anybody's code have one;
-where a list holds others, or the key is another, csignals/_dispatch_py.py does the work.
+where a list holds others, or the key is another, csignals/_dispatch/pure.py does the work.
 """
 
 cdef enum:
@@ -166,7 +166,7 @@ cdef int append_to(SignalBase signal, list receivers, tuple entry) except -1:
     # Not both in the signal's critical section: to wait for that of the list, a thread leaves the one that it is in.
     receivers.append(entry)
     with cython.critical_section(signal):
-        signal.is_settled = False
+        signal.table_is_valid = False
     return 0
 
 
@@ -179,7 +179,7 @@ cdef bint is_taken(SignalBase signal, receivers, Keys keys, Py_ssize_t index) no
             return False
         Py_XDECREF(take_item(<PyObject *>receivers, index))
     with cython.critical_section(signal):
-        signal.is_settled = False
+        signal.table_is_valid = False
     return True
 
 
@@ -215,7 +215,7 @@ def add_entry(SignalBase signal not None, tuple entry not None):
         flag_dead(signal)
         is_swept = True
         keys = None
-    return _dispatch_py.add_entry(signal, entry)
+    return pure.add_entry(signal, entry)
 
 
 def remove_entry(SignalBase signal not None, tuple key not None):
@@ -243,6 +243,6 @@ def remove_entry(SignalBase signal not None, tuple key not None):
                 return index >= 0
         finally:
             release()
-    is_removed = _dispatch_py.remove_entry(signal, key)
+    is_removed = pure.remove_entry(signal, key)
     forget_old_keys(signal)
     return is_removed

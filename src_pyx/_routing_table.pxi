@@ -1,6 +1,6 @@
-"""The routing table of the engine in Cython: a part of _dispatch_c.pyx, which includes it.
+"""The routing table of the engine in Cython: a part of compiled.pyx, which includes it.
 
-What it is for, ``RoutingTable`` in csignals/_dispatch_py.py says. Here it is laid out in arrays, so that a
+What it is for, ``RoutingTable`` in csignals/_dispatch/pure.py says. Here it is laid out in arrays, so that a
 send follows pointers alone.
 """
 
@@ -19,9 +19,9 @@ cdef struct Target:
     bint is_async
 
 cdef struct Group:
-    # A connected sender, and where its run of positions starts. No run: a free place of the hash table.
+    # A connected sender, and where its segment of positions starts. No segment: a free place of the hash table.
     void *sender
-    uint32_t run
+    uint32_t segment
 
 cdef struct Chain:
     # While a table is made: the positions of one sender's entries, from the first to the last of a linked list.
@@ -29,7 +29,7 @@ cdef struct Chain:
     uint32_t first
     uint32_t last
     uint32_t length
-    uint32_t run
+    uint32_t segment
 
 cdef struct Slots:
     # The arguments of a call, then `size` references held here: receivers, each in time replaced by its pair.
@@ -38,10 +38,10 @@ cdef struct Slots:
     PyObject **live
     Py_ssize_t size
 
-# A run is the positions of one sender's entries, in order; its length stands before it. It ends with END,
-# which is larger than any position, so that two runs merge without counting.
+# A segment is the positions of one sender's entries, in order; its length stands before it. It ends with END,
+# which is larger than any position, so that two segments merge without counting.
 cdef uint32_t END = UINT32_MAX
-cdef uint32_t NOBODY = 1    # the run that is empty
+cdef uint32_t EMPTY = 1    # the segment that is empty
 
 
 cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size) noexcept:
@@ -113,16 +113,16 @@ cdef class RoutingTable:
             target.kind = OTHER
         if len(entry) > 2 and entry[len(entry) - 1]:
             target.is_async = self.has_async = True
-        if len(entry) == 4 and entry[2] is not None and type(entry[2]) is not Held:
+        if len(entry) == 4 and entry[2] is not None and type(entry[2]) is not StrongRef:
             target.sender_ref = PyTuple_GET_ITEM(<PyObject *>entry, 2)
         return 0
 
     cdef int _lay_out(self) except -1:
-        """Lay the positions of each sender's entries in a run."""
+        """Lay the positions of each sender's entries in a segment."""
         cdef Chain *chains = <Chain *>PyMem_Calloc(self.size + 1, sizeof(Chain))
         cdef uint32_t *after = <uint32_t *>PyMem_Malloc((self.size + 1) * sizeof(uint32_t))
         cdef uint32_t count = 1     # of chains; the first is that of all senders
-        cdef uint32_t at = NOBODY + 1
+        cdef uint32_t at = EMPTY + 1
         cdef uint32_t i, position
         try:
             if chains == NULL or after == NULL:
@@ -135,26 +135,26 @@ cdef class RoutingTable:
             self.positions = <uint32_t *>PyMem_Malloc((2 + self.size + 2 * count) * sizeof(uint32_t))
             if self.positions == NULL:
                 raise MemoryError
-            self.positions[NOBODY - 1] = 0
-            self.positions[NOBODY] = END
+            self.positions[EMPTY - 1] = 0
+            self.positions[EMPTY] = END
             for i in range(count):
                 self.positions[at] = chains[i].length
-                chains[i].run = at + 1
+                chains[i].segment = at + 1
                 position = chains[i].first
                 for at in range(at + 1, at + 1 + chains[i].length):
                     self.positions[at] = position
                     position = after[position]
-                at = chains[i].run + chains[i].length
+                at = chains[i].segment + chains[i].length
                 self.positions[at] = END
                 at += 1
                 if chains[i].sender != NULL:
-                    self._place(chains[i].sender)[0] = Group(chains[i].sender, chains[i].run)
-            self.everyone = chains[0].run
+                    self._place(chains[i].sender)[0] = Group(chains[i].sender, chains[i].segment)
+            self.everyone = chains[0].segment
             # In a new dict: anybody may say what these ids are equal to, so the old one may find another's place.
-            runs = {}
+            segments = {}
             for sender_id, i in self.pairs.items():
-                runs[sender_id] = chains[i].run
-            self.pairs = runs
+                segments[sender_id] = chains[i].segment
+            self.pairs = segments
         finally:
             PyMem_Free(chains)
             PyMem_Free(after)
@@ -174,9 +174,9 @@ cdef class RoutingTable:
             chain = chains
         else:
             group = self._place(sender)
-            if group.run == 0:
+            if group.segment == 0:
                 group[0] = Group(sender, count)
-            chain = &chains[group.run]
+            chain = &chains[group.segment]
             chain.sender = sender
         if chain.length == 0:
             chain.first = position
@@ -202,7 +202,7 @@ cdef class RoutingTable:
         """Return the place of a sender in the hash table, or the free one where it would be."""
         cdef uint64_t i = (<uint64_t><uintptr_t>sender >> 4) * <uint64_t>0x9E3779B97F4A7C15
         i ^= i >> 32
-        while self.groups[i & self.mask].run and self.groups[i & self.mask].sender != sender:
+        while self.groups[i & self.mask].segment and self.groups[i & self.mask].sender != sender:
             i += 1
         return &self.groups[i & self.mask]
 
@@ -219,22 +219,22 @@ cdef class RoutingTable:
         cdef Py_ssize_t size = PyList_GET_SIZE(receivers)
         return size == self.size and same_items(shared_items(receivers), tuple_items(<PyObject *>self.snapshot), size)
 
-    cdef inline uint32_t run_of(self, PyObject *sender) except 0:
-        cdef uint32_t run
+    cdef inline uint32_t segment_of(self, PyObject *sender) except 0:
+        cdef uint32_t segment
         if not self.has_senders:
-            return NOBODY
-        run = self._place(sender).run
+            return EMPTY
+        segment = self._place(sender).segment
         if PyDict_GET_SIZE(<PyObject *>self.pairs):
-            run = self.pairs.get(make_id(<object>sender), run)
-        return run or NOBODY
+            segment = self.pairs.get(make_id(<object>sender), segment)
+        return segment or EMPTY
 
-    cdef inline Py_ssize_t most(self, uint32_t run) noexcept:
-        """Return how many receivers there are at the most for a sender with this run."""
-        return self.positions[self.everyone - 1] + self.positions[run - 1]
+    cdef inline Py_ssize_t max_receivers(self, uint32_t segment) noexcept:
+        """Return how many receivers there are at the most for a sender with this segment."""
+        return self.positions[self.everyone - 1] + self.positions[segment - 1]
 
-    cdef inline int resolve(self, uint32_t run, bint is_async, Slots *slots) except -1:
+    cdef inline int resolve(self, uint32_t segment, bint is_async, Slots *slots) except -1:
         """Add those receivers to `slots` that are alive, in order of registration."""
-        cdef uint32_t *own = self.positions + run
+        cdef uint32_t *own = self.positions + segment
         cdef uint32_t *everyone = self.positions + self.everyone
         cdef uint32_t position
         cdef Target *target

@@ -1,4 +1,4 @@
-"""How threads share what the compiled code keeps, without the GIL: a part of _dispatch_c.pyx, which includes it.
+"""How threads share what the compiled code keeps, without the GIL: a part of compiled.pyx, which includes it.
 
 The table names everything that several threads can reach, and what protects it. An access that the table does not
 allow is a defect. "Section" is short for critical section; "CPython" means that a call of CPython's C API locks by
@@ -7,7 +7,7 @@ itself, for one operation.
 what                                          read and written by             protected by
 --------------------------------------------  ------------------------------  -----------------------------------------
 SignalBase: entries, table, keys, callback,   sends; connect, disconnect,     the signal's section
-  is_settled, is_given_out, has_dead          sweeps; weak references' deaths
+  table_is_valid, list_escaped, has_dead          sweeps; weak references' deaths
 the pointer to a signal's __dict__            sends; CPython                  atomic
 the items of __dict__; Django's signals have  sends; anybody                  CPython; get() takes a reference
   their list, their table and flags there
@@ -26,17 +26,17 @@ RoutingTable: all else                        sends                           no
 what weak references refer to                 sends; CPython                  CPython; new_referent() takes a reference
 View, Slots, Chain, Recorder                  one send                        no other thread has them
 
-is_unsteered                                  sends; steer()                  atomic
-steering                                      sends; steer()                  the section of STEERING
-Steering: all of it                           sends                           not changed once it is in `steering`
-send_class, call_class                        sends that record; steer()      written once, in the section of STEERING,
-                                                                              before the first Steering is there
-descriptions, class_names, Steering.uncalled  sends that record; Python       CPython; get() takes a reference
+is_interception_off                                  sends; steer()                  atomic
+interception                                      sends; steer()                  the section of INTERCEPTION
+Interception: all of it                           sends                           not changed once it is in `interception`
+send_class, call_class                        sends that record; steer()      written once, in the section of INTERCEPTION,
+                                                                              before the first Interception is there
+descriptions, class_names, Interception.watched  sends that record; Python       CPython; get() takes a reference
 others_classes                                sends                           atomic: a number that is lost costs time
 signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
-all_hooks, scopes (the references)            sends; methods()                the section of HOOKS
-AllHooks: all of it                           sends                           not changed once it is in `all_hooks`
-Hooks by class, in _dispatch_py.py            sends; install()                CPython; a Hooks is not changed
+all_configs, scopes (the references)            sends; methods()                the section of CONFIGS
+AllConfigs: all of it                           sends                           not changed once it is in `all_configs`
+DispatchConfig by class, in pure.py            sends; install()                CPython; a DispatchConfig is not changed
 
 context variables                             sends; who opens a block        CPython; a thread has its context alone
 Frame: call                                   sends in the context, and in    the frame's section
@@ -75,7 +75,7 @@ cdef RoutingTable shared_table(self, bint for_all):
     cdef RoutingTable table = None
     cdef bint has_dead = True
     cdef bint is_same = False
-    cdef bint is_given_out = True
+    cdef bint list_escaped = True
     receivers = None
     if not is_base(self):
         attributes = <dict>PyObject_GenericGetDict(self, NULL)
@@ -90,9 +90,9 @@ cdef RoutingTable shared_table(self, bint for_all):
         with cython.critical_section(self):
             table = (<SignalBase>self).table
             has_dead = (<SignalBase>self).has_dead
-            is_same = (<SignalBase>self).is_settled
+            is_same = (<SignalBase>self).table_is_valid
             if not is_same:
-                is_given_out = (<SignalBase>self).is_given_out
+                list_escaped = (<SignalBase>self).list_escaped
                 receivers = (<SignalBase>self).entries
         if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
@@ -103,7 +103,7 @@ cdef RoutingTable shared_table(self, bint for_all):
     if table is None or has_dead or (for_all and not reads_plainly(Py_TYPE(self))):
         return new_table(self)
     if not is_same and PyList_CheckExact(<PyObject *>receivers):
-        if is_given_out:
+        if list_escaped:
             with cython.critical_section(receivers):
                 is_same = table.same(<PyObject *>receivers)
         else:
@@ -118,16 +118,16 @@ cdef inline bint validate_table(SignalBase signal, RoutingTable table, receivers
     with cython.critical_section(signal, receivers):
         if not table.same(<PyObject *>receivers):
             return False
-        signal.is_settled = not signal.is_given_out and signal.entries is receivers and signal.table is table
+        signal.table_is_valid = not signal.list_escaped and signal.entries is receivers and signal.table is table
         return True
 
 
 def put_receivers(signal, receivers):
     if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
-        return _dispatch_py.put_receivers(signal, receivers)
+        return pure.put_receivers(signal, receivers)
     with cython.critical_section(signal):
-        (<SignalBase>signal).is_settled = False
-        (<SignalBase>signal).is_given_out = False
+        (<SignalBase>signal).table_is_valid = False
+        (<SignalBase>signal).list_escaped = False
         receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # which may be anything
 
 

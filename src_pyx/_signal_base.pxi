@@ -1,4 +1,4 @@
-"""What a signal keeps for the engine: a part of _dispatch_c.pyx, which includes it."""
+"""What a signal keeps for the engine: a part of compiled.pyx, which includes it."""
 
 
 @cython.auto_pickle(False)     # see Signal.__getstate__
@@ -10,8 +10,8 @@ cdef class SignalBase:
     cdef object entries     # what `receivers` is
     cdef RoutingTable table
     cdef Keys keys
-    cdef bint is_settled    # the table is right, and nobody else has had the list since
-    cdef bint is_given_out  # somebody else may have the list
+    cdef bint table_is_valid    # the table is right, and nobody else has had the list since
+    cdef bint list_escaped  # somebody else may have the list
     cdef bint has_dead      # a receiver or a sender may have died
     cdef object callback
 
@@ -25,8 +25,8 @@ cdef class SignalBase:
     def receivers(self):
         with cython.critical_section(self):
             receivers = self.entries
-            self.is_settled = False
-            self.is_given_out = True
+            self.table_is_valid = False
+            self.list_escaped = True
         if receivers is DELETED:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute 'receivers'")
         return receivers
@@ -34,8 +34,8 @@ cdef class SignalBase:
     @receivers.setter
     def receivers(self, receivers):
         with cython.critical_section(self):
-            self.is_settled = False
-            self.is_given_out = True
+            self.table_is_valid = False
+            self.list_escaped = True
             receivers, self.entries = self.entries, receivers   # what it was is let go of at the end
 
     @receivers.deleter
@@ -60,7 +60,7 @@ cdef class SignalBase:
     @_csignals_table.setter
     def _csignals_table(self, RoutingTable table):
         with cython.critical_section(self):
-            self.is_settled = False
+            self.table_is_valid = False
             table, self.table = self.table, table
 
     @property
@@ -86,12 +86,12 @@ cdef RoutingTable new_table(self):
         (<SignalBase>self)._csignals_table = table
         forget_old_keys(<SignalBase>self)
     else:
-        keep(self, table)
+        store_table(self, table)
     return table
 
 
 cdef bint keeps_frame(self) noexcept:
-    cdef tuple framed = hooks_now().framed
+    cdef tuple framed = configs_now().framed
     for i in range(PyTuple_GET_SIZE(<PyObject *>framed)):
         if PyTuple_GET_ITEM(<PyObject *>framed, i) == <PyObject *>self:
             return True

@@ -1,12 +1,12 @@
-"""What a trace records, and whether anybody steers signals at all: a part of _dispatch_c.pyx, which includes it.
+"""What a trace records, and what sends ask while interception is enabled: a part of compiled.pyx, which includes it.
 
-The records are those of csignals/_tracing_py.py, which says what they are for. While anybody mutes, captures, traces
-or watches, a send is for _steering.py to do; but where all that is in force for it are traces, it is done here.
+The records make those of csignals/_dispatch/pure_records.py fast. An intercepted send is done in Python by
+csignals/_interception.py; but where only traces are active for it, it is done and recorded here.
 """
 
-# Whether nobody, in whatever context, steers: all that a send asks otherwise. (Not the opposite, as what is known to
-# be zero then is a value that compilers like to keep in registers, which the send needs.)
-cdef unsigned int is_unsteered = True
+# Whether interception is disabled: all that a send asks otherwise. (Not the opposite: compilers like to keep a value
+# that is known to be zero in a register, which the send needs.)
+cdef unsigned int is_interception_off = True
 
 cdef type send_class
 cdef type call_class
@@ -14,51 +14,62 @@ cdef type call_class
 
 @cython.auto_pickle(False)
 @cython.final
-cdef class Steering:
-    """What sends ask while anybody steers. It is never changed: another takes its place."""
+cdef class Interception:
+    """What sends ask while interception is enabled. It is never changed: another one replaces it."""
 
-    cdef object module      # _steering.py, and what is read from there
-    cdef object blocks_here
+    cdef object interceptor     # csignals._dispatch.common.Interceptor, and what is read from it
+    cdef object context_scopes
     cdef tuple process_traces
-    cdef bint has_process_captures
-    cdef dict uncalled
+    cdef bint has_process_scopes    # other than traces
+    cdef dict watched
 
 
-cdef Steering steering = None
-cdef object STEERING = object()     # in whose critical section that is replaced
+cdef Interception interception = None
+cdef object INTERCEPTION = object()     # in whose critical section that is replaced
+cdef object interceptor_set = None      # by set_interceptor(), while csignals is imported
 
-cdef dict descriptions = _names.descriptions.known
-cdef dict class_names = _names.class_names.known
+cdef dict descriptions = naming.descriptions.known
+cdef dict class_names = naming.class_names.known
 
 
-def steer(by):
-    """Have sends ask the module `by` what is in force for them; or nobody, if it is None."""
-    global steering, send_class, call_class
-    cdef Steering following = None
+def set_interceptor(new):
+    """Set the object that sends ask while interception is enabled. Makes `pure.set_interceptor` fast."""
+    global interceptor_set
+    pure.set_interceptor(new)
+    interceptor_set = new
+
+
+def enable_interception(bint is_enabled):
+    """Have sends ask the interceptor, or ask it no longer. Makes `pure.enable_interception` fast."""
+    global interception, send_class, call_class
+    cdef Interception following = None
     cdef type sends = None, calls = None
-    _dispatch_py.steer(by)
-    if by is not None:
-        following = Steering.__new__(Steering)
-        following.module = by
-        following.blocks_here = by.here
-        following.process_traces = by.traces.everywhere
-        following.has_process_captures = bool(by.captures.everywhere)
-        following.uncalled = by.uncalled.known
-        sends, calls = by.Send, by.Call
-    with cython.critical_section(STEERING):
-        if by is not None and send_class is None:
+    pure.enable_interception(is_enabled)
+    if is_enabled:
+        following = Interception.__new__(Interception)
+        following.interceptor = interceptor_set
+        following.context_scopes = interceptor_set.context_scopes
+        mutes, captures, traces = interceptor_set.process_scopes()
+        following.process_traces = traces
+        following.has_process_scopes = bool(mutes or captures)
+        following.watched = interceptor_set.watched
+        classes = interceptor_set.record_classes()
+        if classes is not None:
+            sends, calls = classes
+    with cython.critical_section(INTERCEPTION):
+        if sends is not None and send_class is None:
             send_class, call_class = sends, calls
-        following, steering = steering, following
-    store(&is_unsteered, by is None)
+        following, interception = interception, following
+    store(&is_interception_off, not is_enabled)
 
 
-cdef inline bint is_unsteered_now() noexcept:
-    return is_set(load(&is_unsteered))
+cdef inline bint is_interception_off_now() noexcept:
+    return is_set(load(&is_interception_off))
 
 
-cdef inline Steering steering_now():
-    with cython.critical_section(STEERING):
-        return steering
+cdef inline Interception interception_now():
+    with cython.critical_section(INTERCEPTION):
+        return interception
 
 
 cdef inline object value_of(variable):
@@ -81,10 +92,10 @@ cdef inline object referent(reference):
     return held
 
 
-cdef bint is_awaited(dict uncalled, self, sender) except -1:
-    if not uncalled:
+cdef bint is_watched(dict watched, self, sender) except -1:
+    if not watched:
         return False
-    senders = get(uncalled, PyLong_FromVoidPtr(<void *>self))
+    senders = get(watched, PyLong_FromVoidPtr(<void *>self))
     # A bound method has another id: there are so few that are senders that it is not worth asking.
     return senders is not None and (
         bool(get(<dict>senders, NONE_ID)) or bool(get(<dict>senders, PyLong_FromVoidPtr(<void *>sender)))
@@ -92,15 +103,15 @@ cdef bint is_awaited(dict uncalled, self, sender) except -1:
     )
 
 
-cdef tuple traces_in_force(Steering by, self, sender):
-    """Return references to the traces that are in force for a send; or None, if it takes more than to record it."""
+cdef tuple active_traces(Interception active, self, sender):
+    """Return references to the traces that are active for a send; or None if more than traces is active for it."""
     cdef tuple mutes, captures, traces
-    mutes, captures, traces = <tuple?>value_of(by.blocks_here)
+    mutes, captures, traces = <tuple?>value_of(active.context_scopes)
     if (
-        mutes or captures or by.has_process_captures or is_awaited(by.uncalled, self, sender)
-    ) and by.module.is_covered(self, sender):
+        mutes or captures or active.has_process_scopes or is_watched(active.watched, self, sender)
+    ) and active.interceptor.needs_more_than_traces(self, sender):
         return None
-    return traces + by.process_traces if by.process_traces else traces
+    return traces + active.process_traces if active.process_traces else traces
 
 
 @cython.auto_pickle(False)

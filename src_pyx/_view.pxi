@@ -1,4 +1,4 @@
-"""What a send sees of its signal, be it csignals' or Django's: a part of _dispatch_c.pyx, which includes it.
+"""What a send sees of its signal, be it csignals' or Django's: a part of compiled.pyx, which includes it.
 
 It decides whether the signal's routing table is there, is right, and is what counts.
 """
@@ -34,7 +34,7 @@ cdef inline bint is_base(self):
     )
 
 
-cdef inline int look(self, View *view) except -1:
+cdef inline int read_receivers(self, View *view) except -1:
     """Fill in the first half of a view: all that a send needs which finds the list empty."""
     view.is_base = is_base(self)
     if view.is_base:
@@ -52,7 +52,7 @@ cdef inline int look(self, View *view) except -1:
     return 0
 
 
-cdef inline int look_further(self, View *view) except -1:
+cdef inline int read_table(self, View *view) except -1:
     """Fill in the second half."""
     cdef PyObject *dead
     if view.is_base:
@@ -65,11 +65,11 @@ cdef inline int look_further(self, View *view) except -1:
         view.has_dead = is_said(dead)
         view.table = item_at(view.attributes, <PyObject *>TABLE, 5)
         if dead == NULL or view.table == NULL:
-            look_elsewhere(view)
+            read_from_dict(view)
     return 0
 
 
-cdef int look_elsewhere(View *view) except -1:
+cdef int read_from_dict(View *view) except -1:
     """Look up what is not in its place. Keys that are no plain strings may run anybody's code at that."""
     attributes = <dict>view.attributes
     receivers = <object>view.receivers
@@ -118,8 +118,8 @@ cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
 cdef int chooser_looked_up(self, View *view, RoutingTable table) except -1:
     cdef int chooser = chooser_of_class(Py_TYPE(self), table)
     # Keys in the namespace of a class may run anybody's code, when they are compared.
-    look(self, view)
-    look_further(self, view)
+    read_receivers(self, view)
+    read_table(self, view)
     return chooser
 
 
@@ -166,12 +166,12 @@ cdef int look_up_chooser(self, RoutingTable table) except -1:
     if chooser != NOT_LOOKED_UP:
         return chooser
     version = type_version(cls)
-    wrapper = hooks_now().wrapper
+    wrapper = configs_now().wrapper
     chooser = OTHERS
     if wrapper is not None and reads_plainly(cls) and wrapper.is_known(getattr(<object>cls, LIVE_RECEIVERS, None)):
         chooser = WRAPPER
         following = wrapper.scopes
-        with cython.critical_section(HOOKS):
+        with cython.critical_section(CONFIGS):
             following, scopes = scopes, following
     if type_version(cls) == version:
         if chooser == OTHERS:
@@ -205,7 +205,7 @@ cdef inline bint is_current(self, View *view, RoutingTable table) noexcept:
     """Return whether this is the routing table for what the signal's `receivers` holds now."""
     if table is None or view.has_dead:
         return False
-    if view.is_base and (<SignalBase>self).is_settled and is_unshared(view.receivers):
+    if view.is_base and (<SignalBase>self).table_is_valid and is_unshared(view.receivers):
         return True
     if view.receivers == NULL or not PyList_CheckExact(view.receivers) or not table.same(view.receivers):
         return False
@@ -214,7 +214,7 @@ cdef inline bint is_current(self, View *view, RoutingTable table) noexcept:
             return False    # a new table lets go of them
         # From now on nobody gets at the list but through the signal, if nobody has it now. (Or through the gc module.)
         # What was looked at may be the signal's no more, if anybody's code has run since.
-        (<SignalBase>self).is_settled = (
+        (<SignalBase>self).table_is_valid = (
             is_unshared(view.receivers) and view.receivers == <PyObject *>(<SignalBase>self).entries
             and (<SignalBase>self).table is table
         )

@@ -17,7 +17,7 @@ OF_C = {
     "csignals.Signal.send",
     "csignals.Signal.send_robust",
     "csignals.tracing.Call.end",
-    "csignals.tracing.Send.close",
+    "csignals.tracing.SendRecord.close",
     "csignals.tracing.Trace.note",
 }
 
@@ -51,7 +51,7 @@ def test_all_annotations_resolve(implementation):
         "csignals.testing.connected.__init__",
         "csignals.deferred.on_commit",
         "csignals.django.install",
-        "csignals.otel.export",
+        "csignals.tracing.otel.export",
         "csignals.tracing.Trace.to_json",
         "csignals.tracing.Call.duration_ns (property)",
     } <= found.keys()
@@ -61,7 +61,9 @@ def test_all_annotations_resolve(implementation):
 @compiled
 def test_they_are_the_same_on_both_implementations():
     in_python, in_c = all_hints("python"), all_hints("cython")
-    in_c = json.loads(json.dumps(in_c).replace("csignals._dispatch_c.CallBase", "csignals._tracing_py.CallBase"))
+    in_c = json.loads(
+        json.dumps(in_c).replace("csignals._dispatch.compiled.CallBase", "csignals._dispatch.pure_records.CallBase")
+    )
     shared = in_python.keys() & in_c.keys()
     assert {name: in_python[name] for name in shared} == {name: in_c[name] for name in shared}
     assert in_python.keys() - in_c.keys() >= OF_C
@@ -71,13 +73,13 @@ def test_they_are_the_same_on_both_implementations():
 def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
     class Counting(csignals.Signal):
         count: int
-        last: "csignals.tracing.Send | None"
+        last: "csignals.tracing.SendRecord | None"
 
         def send(self, sender: object, **named: typing.Any) -> list[tuple[typing.Callable, int]]:
             return super().send(sender, **named)
 
     hints = typing.get_type_hints(Counting, localns={"csignals": csignals})
-    assert hints.pop("last") == csignals.tracing.Send | None
+    assert hints.pop("last") == csignals.tracing.SendRecord | None
     assert hints == {"count": int, "receivers": list[tuple[object, ...]]}
     assert typing.get_type_hints(Counting.send)["sender"] is object
     assert typing.get_type_hints(Counting.connect)["weak"] is bool
@@ -160,7 +162,7 @@ def examples(csignals, implementation):
 
 def test_every_public_dataclass_is_among_the_examples(implementation, examples):
     named = {type(each).__name__ for each in examples}
-    modules = "listing", "deferred", "testing", "tracing", "otel"
+    modules = "listing", "deferred", "deferred.configuration", "testing", "tracing", "tracing.otel"
     found = {
         name
         for module in modules

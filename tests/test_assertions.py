@@ -167,7 +167,7 @@ def test_a_failure_shows_the_signal_s_sends_first_the_nearest_before_and_then_wh
 
 
 def test_a_failure_says_so_if_nothing_was_sent(testing, signal):
-    assert failure(testing.Sends().assert_sent, signal, x=1) == [
+    assert failure(testing.CaptureLog().assert_sent, signal, x=1) == [
         f"{name_of(signal)}(x=1) was not sent. No send was captured."
     ]
 
@@ -319,7 +319,7 @@ def test_sends_show_what_they_are_and_many_of_them_in_short(testing, csignals):
     with testing.capture() as sends:
         for number in range(1_000):
             signal.send("shop", order=number)
-    first, second = "<Send shop.paid(sender='shop', order=0)>", "<Send shop.paid(sender='shop', order=1)>"
+    first, second = "<send of shop.paid(sender='shop', order=0)>", "<send of shop.paid(sender='shop', order=1)>"
     assert repr(sends[0]) == first
     assert repr(sends).startswith(f"[{first}, {second}, ")
     assert repr(sends).endswith(", ... and 990 more]")

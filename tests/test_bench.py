@@ -145,9 +145,9 @@ def test_who_calls_those_of_other_senders_is_refused():
 
 
 def test_the_engines_are_those_that_their_names_say():
-    assert Standalone("", *FALLBACK).signal_class().send.__module__ == "csignals._dispatch_py"
+    assert Standalone("", *FALLBACK).signal_class().send.__module__ == "csignals._dispatch.pure"
     signals = [contestants.dispatcher_alone().Signal, contestants.dispatcher_with("python").Signal]
-    assert [each.send.__globals__["__name__"] for each in signals] == [signals[0].__module__, "csignals._dispatch_py"]
+    assert [each.send.__globals__["__name__"] for each in signals] == [signals[0].__module__, "csignals._dispatch.pure"]
 
 
 def test_what_is_not_installed_is_left_out_and_named(monkeypatch):

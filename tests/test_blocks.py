@@ -108,11 +108,11 @@ def test_a_send_that_goes_on_does_not_keep_a_closed_trace(csignals, make):
 
 
 def test_a_block_that_nobody_holds_stays_in_force(implementation, csignals, signal):
-    blocks = load(implementation, "csignals._blocks")
+    blocks = load(implementation, "csignals._scopes")
     csignals.mute(signal).__enter__()
     gc.collect()
     try:
         assert signal.send(Sender) == []
     finally:
-        blocks.mutes.close(blocks.mutes.in_force()[-1])
+        blocks.mutes.close(blocks.mutes.active()[-1])
     assert signal.send(Sender) == [(one, "one")]

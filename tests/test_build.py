@@ -85,11 +85,11 @@ def test_by_default_the_wheel_has_the_compiled_engine(build):
     done, wheel = build()
     assert done.returncode == 0, done.stderr
     assert len(binaries(wheel)) == 1
-    assert binaries(wheel)[0].startswith("csignals/_dispatch_c.")
+    assert binaries(wheel)[0].startswith("csignals/_dispatch/compiled.")
     assert not wheel.name.endswith("none-any.whl")
     assert not is_said_to_be_pure(wheel)
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"csignals/py.typed", "csignals/_dispatch_c.pyi", "csignals/django/apps.py"} <= set(names)
+    assert {"csignals/py.typed", "csignals/_dispatch/compiled.pyi", "csignals/django/apps.py"} <= set(names)
     assert "csignals/django/management/commands/signals.py" in names
     assert not [name for name in names if name.endswith((".c", ".pyx", ".pxd")) or name.startswith(("tests", "bench"))]
 

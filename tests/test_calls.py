@@ -7,7 +7,7 @@ import types
 
 import pytest
 from django.dispatch import Signal as DjangoSignal
-from implementations import counted, different_on_pypy
+from implementations import counted, different_on_pypy, plain_id
 
 SENDS = ["send", "send_robust"]
 
@@ -51,7 +51,7 @@ def django_signal():
         ((1,), {1: 2}),
         ((1,), {None: 2}),
     ],
-    ids=repr,
+    ids=plain_id,
 )
 def test_a_wrong_call_gets_the_type_error_that_django_s_gets(signal, django_signal, name, args, named, connected):
     if connected:
@@ -99,7 +99,7 @@ def test_a_receiver_that_takes_no_keywords(signal, django_signal, name, caplog):
     assert signal.send(1) == [(deaf, None)]
 
 
-@pytest.mark.parametrize("not_callable", [None, 1, "name", object()], ids=repr)
+@pytest.mark.parametrize("not_callable", [None, 1, "name", object()], ids=plain_id)
 def test_what_cannot_be_called_cannot_be_connected(signal, not_callable):
     for named in ({}, {"weak": False}):
         with pytest.raises(TypeError, match=r"^Signal receivers must be callable\.$"):

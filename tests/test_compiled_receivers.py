@@ -64,12 +64,12 @@ def test_compiled_receivers_have_their_names_and_places(csignals, make, list_rec
 
 
 def test_compiled_methods_are_described_once(implementation, module):
-    names, listener = load(implementation, "csignals._names"), module.Listener()
+    names, listener = load(implementation, "csignals._introspection.naming"), module.Listener()
     assert names.describe(listener.hear) is names.describe(listener.hear) is names.describe(module.Listener().hear)
 
 
 def test_compiled_functions_that_send_have_their_names(csignals, make, implementation, module):
-    describe_sender = load(implementation, "csignals._names").describe_sender
+    describe_sender = load(implementation, "csignals._introspection.naming").describe_sender
     for sender, name in (
         (module.function, "function"),
         (module.Listener().hear, "Listener.hear"),
@@ -111,7 +111,7 @@ def test_compiled_functions_may_be_deferred(csignals, make, implementation, modu
 
 
 def test_nobody_s_code_is_asked_for_compiled_functions(module, implementation):
-    names = load(implementation, "csignals._names")
+    names = load(implementation, "csignals._introspection.naming")
     assert names.is_function(module.function) and names.is_function(module.awaited)
     assert not names.is_function(module.Listener) and not names.is_function(module.Listener())
     assert not names.is_function(type("Pretender", (), {"__code__": property(lambda self: 1 / 0)})())

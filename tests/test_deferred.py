@@ -138,7 +138,7 @@ def test_of_two_of_one_name_the_first_is_refused_at_the_send(deferred, box, shop
     shop.signal.connect(first)
     exec(MODULE, vars(shop))  # as for a module that is loaded again
     second = deferred.deferred(shop.receive_all)
-    with pytest.raises(TypeError, match="another deferred receiver is called shop_of_test:receive_all by now"):
+    with pytest.raises(TypeError, match="another deferred receiver is now called shop_of_test:receive_all"):
         shop.signal.send(None)
     shop.signal.disconnect(first)
     shop.signal.connect(second)
@@ -167,7 +167,7 @@ def test_what_the_receiver_raises_the_engine_gets(deferred, box, shop):
 def test_what_cannot_travel_is_named_at_the_send(deferred, box, shop):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
-    with pytest.raises(TypeError, match=r"the argument 'total' .* shop_of_test:receive: object .*reference\(\)"):
+    with pytest.raises(TypeError, match=r"the argument 'total' .* shop_of_test:receive: object .*register_type\(\)"):
         shop.signal.send(None, total=object())
     with pytest.raises(TypeError, match=r"the sender cannot travel .* Connect it for the senders that can"):
         shop.signal.send(object(), total=1)
@@ -181,7 +181,7 @@ def test_what_cannot_travel_is_named_at_the_send(deferred, box, shop):
         shop.signal.send(None, total=10**5000)
     hidden = type(shop.signal)()
     hidden.connect(receiver)
-    with pytest.raises(TypeError, match=r"the signal cannot travel .* Keep it in a module"):
+    with pytest.raises(TypeError, match=r"the signal cannot travel .* Make it a global of a module"):
         hidden.send(None, total=1)
     ((_, response),) = shop.signal.send_robust(None, total=object())
     assert isinstance(response, TypeError)
@@ -229,8 +229,8 @@ def test_what_a_worker_could_not_find_is_refused_when_decorated(deferred, shop):
         shop.wrong.__qualname__ = "wrong"
         with pytest.raises(TypeError, match=why):
             deferred.deferred(shop.wrong)
-    with pytest.raises(TypeError, match="'celeri' is no engine"):
-        deferred.deferred(engine="celeri")(shop.receive)
+    with pytest.raises(TypeError, match="'celeri' is not a task backend"):
+        deferred.deferred(backend="celeri")(shop.receive)
     with pytest.raises(ValueError, match="'drop' or 'raise', not 'ignore'"):
         deferred.deferred(missing="ignore")(shop.receive)
 
@@ -246,7 +246,7 @@ def test_options_reach_the_engine_in_seconds(deferred, box, shop):
 
 def test_which_engine(deferred, shop, monkeypatch):
     own, other = Box(), Box()
-    for receiver in deferred.deferred(engine=own)(shop.receive), deferred.deferred(shop.receive_all):
+    for receiver in deferred.deferred(backend=own)(shop.receive), deferred.deferred(shop.receive_all):
         shop.signal.connect(receiver, weak=False)
     with pytest.raises(LookupError, match=r"configure\(\)"):
         shop.signal.send(None, total=1)
@@ -259,7 +259,7 @@ def test_which_engine(deferred, shop, monkeypatch):
     shop.signal.send(None, total=1)
     assert (len(own.messages), len(other.messages)) == (3, 1)
     for wrong in "celeri", 1, object, "shop_of_test.Sender":
-        with pytest.raises(TypeError, match="no engine"):
+        with pytest.raises(TypeError, match="is not a task backend"):
             deferred.configure(wrong)
     with pytest.raises(ImportError):
         deferred.configure("no_such_module.Engine")
@@ -323,7 +323,7 @@ HOSTILE = {
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_messages_are_refused(deferred, shop, hostile):
     deferred.deferred(shop.receive)
-    with pytest.raises(deferred.Refused):
+    with pytest.raises(deferred.MessageRejected):
         deferred.run(HOSTILE[hostile])
     assert shop.calls == []
 
@@ -363,10 +363,10 @@ VALUES = st.recursive(
 def test_whatever_a_message_says_it_is_refused_or_run(deferred, shop, signal, sender, named):
     deferred.deferred(shop.receive)
     changes = {"sender": sender, "named": named}
-    with contextlib.suppress(deferred.Refused):
+    with contextlib.suppress(deferred.MessageRejected):
         deferred.run(message(**changes, signal=signal))
     assert shop.calls == []  # no signal is made up
-    with contextlib.suppress(deferred.Refused):
+    with contextlib.suppress(deferred.MessageRejected):
         deferred.run(message(**changes))
         assert len(shop.calls) == 1
     shop.calls.clear()
@@ -379,18 +379,18 @@ def test_without_django_there_are_no_rows(implementation, reference):
     code = f"""
 import sys, types
 from csignals import Signal
-from csignals.deferred import Refused, deferred, run
+from csignals.deferred import MessageRejected, deferred, run
 shop = sys.modules["shop"] = types.ModuleType("shop")
 shop.signal = Signal()
 exec("def receive(**named): pass", vars(shop))
 deferred(shop.receive)
 try:
     run({sent!r})
-except Refused as error:
+except MessageRejected as error:
     print(error, "django" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
-    assert done.stdout == "refused a message: Django's models are not loaded here False\n", done.stderr
+    assert done.stdout == "rejected a message: Django's models are not loaded here False\n", done.stderr
 
 
 def test_what_it_does_not_take_is_left_out_as_of_another_release(deferred, shop):
@@ -432,7 +432,7 @@ def test_what_is_in_force_sees_them(deferred, csignals, implementation, box, sho
 
 def test_inline(deferred, implementation, shop):
     testing = load(implementation, "csignals.testing")
-    receiver = deferred.deferred(queue="mail", engine=Broken())(shop.receive)
+    receiver = deferred.deferred(queue="mail", backend=Broken())(shop.receive)
     shop.signal.connect(receiver)
     with in_place(implementation), testing.inline_deferred():
         assert shop.signal.send(None, total=datetime.date(2026, 1, 1)) == [(receiver, None)]
@@ -487,11 +487,11 @@ def test_a_sender_may_change_between_sends(deferred, box, shop):
 
 
 def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, monkeypatch):
-    references = load(implementation, "csignals._references")
-    monkeypatch.setattr(references, "_taught", dict(references._taught))
+    references = load(implementation, "csignals.deferred.codec")
+    monkeypatch.setattr(references, "_registered", dict(references._registered))
     monkeypatch.setattr(references, "_by_tag", dict(references._by_tag))
     shop.Money = type("Money", (), {"__module__": "shop_of_test"})
-    deferred.reference(shop.Money, lambda money: [money.amount], lambda encoded: encoded[0])
+    deferred.register_type(shop.Money, lambda money: [money.amount], lambda encoded: encoded[0])
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
     money = shop.Money()
@@ -501,16 +501,16 @@ def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, mon
     assert shop.calls[0][1] == 7
     for cls in datetime.datetime, str, list:
         with pytest.raises(TypeError, match="travels by value"):
-            deferred.reference(cls, str, str)
-    deferred.reference(shop.Sender, lambda sender: 1 // 0, str)
+            deferred.register_type(cls, str, str)
+    deferred.register_type(shop.Sender, lambda sender: 1 // 0, str)
     shop.signal.disconnect(receiver)
     shop.signal.connect(deferred.deferred(shop.receive_all), weak=False)
     with pytest.raises(ZeroDivisionError):
         shop.signal.send(None, total=shop.Sender())
     with pytest.raises(TypeError, match="takes a class"):
-        deferred.reference(1, str, str)
+        deferred.register_type(1, str, str)
     with pytest.raises(TypeError):
-        deferred.reference(type("Local", (), {"__qualname__": "f.<locals>.Local"}), str, str)
+        deferred.register_type(type("Local", (), {"__qualname__": "f.<locals>.Local"}), str, str)
 
 
 def test_importing_it_imports_no_engine_and_no_django(implementation):

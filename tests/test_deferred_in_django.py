@@ -23,10 +23,10 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
         ({"DEFERED": "celery"}, "and SENTRY_WRAPPER, not {'DEFERED'"),
         ("celery", "CSIGNALS must be a dict"),
         ({"DEFERRED_ON_COMMIT": False}, "CSIGNALS must be a dict"),
-        ({"DEFERRED": "celeri"}, "'celeri' is no engine: 'celery', 'django_tasks'"),
+        ({"DEFERRED": "celeri"}, "'celeri' is not a task backend: use 'celery', 'django_tasks'"),
         ({"DEFERRED": "no_such_module.Engine"}, "No module named 'no_such_module'"),
         ({"DEFERRED": "csignals.Engine"}, "has no attribute 'Engine'"),
-        ({"DEFERRED": "csignals.Signal"}, "is no engine"),
+        ({"DEFERRED": "csignals.Signal"}, "is not a task backend"),
     ],
 )
 def test_a_setting_that_is_wrong_is_refused_at_the_start(implementation, setting, message):
@@ -102,7 +102,7 @@ module.signal = Signal()
 exec("def receive(**named): pass", vars(module))
 """
 DECLARED = "module.signal.connect(deferred(module.receive), weak=False)\nprint('declared')\n"
-GIVEN = "module.signal.connect(deferred(engine='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
+GIVEN = "module.signal.connect(deferred(backend='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
 SENT = "module.signal.send(None)\n"
 LATE = f"{DECLARED}django.setup()\n{SENT}"
 LATER = f"{DECLARED}builtins.Later = Engine\ndjango.setup()\n{SENT}"

@@ -134,7 +134,7 @@ def test_the_memo_is_made_anew_only_when_the_list_changes(drop_in):
 def test_whatever_else_stands_in_the_memo_s_place_is_no_crash(drop_in, implementation):
     signal = Signal()
     signal.connect(hear)
-    for other in (None, load("python", "csignals._dispatch_py").RoutingTable(signal.receivers)):
+    for other in (None, load("python", "csignals._dispatch.pure").RoutingTable(signal.receivers)):
         vars(signal)["_csignals_table"] = other
         assert signal.send(None) == [(hear, {})]
     vars(signal)["_csignals_table"] = object()

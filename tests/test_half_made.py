@@ -151,7 +151,7 @@ def test_a_list_alone_is_enough_to_send(csignals):
 
     class OwnList(csignals.Signal):
         def __init__(self):
-            self.receivers = [((1, csignals._dispatch_py.NONE_ID), receive, None, False)]
+            self.receivers = [((1, csignals._dispatch.pure.NONE_ID), receive, None, False)]
 
     signal = OwnList()
     assert signal.send(None) == [(receive, None)]

@@ -16,7 +16,10 @@ def run(code, env):
 def test_the_engine_under_test_is_the_one_that_is_live(csignals, implementation):
     assert implementation == csignals.IMPLEMENTATION
     base = csignals.Signal.__mro__[1]
-    assert base.__module__ == {"cython": "csignals._dispatch_c", "python": "csignals._dispatch_py"}[implementation]
+    assert (
+        base.__module__
+        == {"cython": "csignals._dispatch.compiled", "python": "csignals._dispatch.pure"}[implementation]
+    )
     send = vars(csignals.Signal)["send"]
     assert type(send).__name__ == {"cython": "method_descriptor", "python": "function"}[implementation]
 
@@ -28,7 +31,7 @@ def test_the_variable_chooses_in_a_process_of_its_own(implementation):
 
 WITHOUT_COMPILED_ENGINE = """
 import sys
-sys.modules["csignals._dispatch_c"] = None      # what an import system does that knows it is not there
+sys.modules["csignals._dispatch.compiled"] = None      # what an import system does that knows it is not there
 import csignals
 print(csignals.IMPLEMENTATION)
 """
@@ -50,7 +53,7 @@ def test_unset_takes_the_compiled_engine_where_it_is_there():
 def test_zero_requires_the_compiled_engine():
     done = run(WITHOUT_COMPILED_ENGINE, {**os.environ, VARIABLE: "0"})
     assert done.returncode == 1
-    assert "csignals._dispatch_c" in done.stderr.splitlines()[-1]
+    assert "csignals._dispatch.compiled" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith(("ImportError", "ModuleNotFoundError"))
 
 

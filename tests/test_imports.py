@@ -1,14 +1,8 @@
-"""csignals imported again: what was loaded is out of ``sys.modules``, in whole or in part, or is reloaded.
+"""csignals imported again, after it was removed from ``sys.modules``. Each takes a process of its own."""
 
-All of it works then, or the import says what is wrong. As each takes a process of its own, these are programs.
-"""
-
-import os
-import random
 import subprocess
 import sys
 
-import pytest
 from implementations import environment
 
 SETTINGS = """
@@ -84,10 +78,6 @@ def run(implementation, *code):
     return done.stdout.split() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 
-IS_REFUSED = "ImportError: csignals."
-AGAIN = " is imported a second time, while other modules of csignals go on with the first. "
-
-
 def test_imported_first_where_modules_are_put_back(implementation):
     first = "with mock.patch.dict(sys.modules):", "    import csignals, csignals.testing"
     with_django = *first, "    import csignals.django", "    csignals.django.install()"
@@ -119,72 +109,15 @@ try:
     with csignals.mute(signal):
         print(signal.send(None))
 except TypeError as error:
-    print("no signal" in str(error))
+    print("not a signal" in str(error))
 """,
     )
     assert found == (["True", "True", "[]", "[]"] if implementation == "cython" else ["False", "False", "[]", "True"])
 
 
 def test_all_of_it_is_imported_again(implementation):
-    for removed in "names()", "['csignals']":
-        code = EVERYTHING, CHECK, f"remove({removed})", "check()", f"remove({removed})", "check()", "print('done')"
-        assert run(implementation, *code) == ["done"]
-
-
-def test_without_the_package_itself_it_is_refused(implementation):
-    found = run(implementation, EVERYTHING, CHECK, "remove([name for name in names() if '.' in name])", "check()")
-    assert found.startswith(IS_REFUSED) and AGAIN in found
-
-
-def test_some_of_it_is_imported_again_or_refused(implementation):
-    loaded = run(implementation, EVERYTHING, "print(*names())")
-    chance, outcomes = random.Random(1), set()
-    for _ in range(8):
-        removed = chance.sample(loaded, chance.choice([2, 5, len(loaded) - 3]))
-        found = run(implementation, EVERYTHING, CHECK, f"remove({removed})", "check()", "print('done')")
-        assert found == ["done"] or (found.startswith(IS_REFUSED) and AGAIN in found), (removed, found)
-        outcomes.add(found == ["done"])
-    assert outcomes == {True, False}
-
-
-EACH = """
-import os
-
-def again(name):
-    remove([name])
-    importlib.import_module(name)
-
-def is_refused(act, name):
-    try:
-        act(name)
-    except ImportError as error:
-        return "a second time" in str(error)
-    check()
-
-refused = set()
-for name in names():
-    for act in (lambda name: importlib.reload(sys.modules[name])), again:
-        child = os.fork()
-        if child == 0:
-            status = 2
-            try:
-                status = 1 if is_refused(act, name) else 0
-            finally:
-                os._exit(status)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert status in (0, 1), name
-        if status:
-            refused.add(name)
-print(*sorted(refused))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="each takes a process of its own")
-def test_each_module_is_reloaded_or_refused(implementation):
-    refused = run(implementation, EVERYTHING, CHECK, EACH)
-    assert refused == [
-        f"csignals.{name}" for name in ("_blocks", "_dispatch", "_dispatch_py", "_expecting", "django._patch")
-    ]
+    code = EVERYTHING, CHECK, "remove(names())", "check()", "remove(names())", "check()", "print('done')"
+    assert run(implementation, *code) == ["done"]
 
 
 def test_an_import_that_failed_is_made_good_by_the_next(implementation):

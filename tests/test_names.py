@@ -13,7 +13,7 @@ from implementations import load
 
 @pytest.fixture
 def names(implementation):
-    return load(implementation, "csignals._names")
+    return load(implementation, "csignals._introspection.naming")
 
 
 class Hostile:

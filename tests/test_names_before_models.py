@@ -11,7 +11,7 @@ from implementations import environment
 START = """
 import sys, types
 import csignals
-from csignals.testing import Signals, assert_not_sent, assert_sent, capture
+from csignals.testing import SignalTester, assert_not_sent, assert_sent, capture
 import csignals.django
 csignals.django.install()
 from django.conf import settings
@@ -96,7 +96,7 @@ def test_a_capture_and_an_assertion_find_the_model_when_they_are_entered(impleme
             with silent as sends:
                 print(heard(post_save, User), heard(post_save, Group), len(sends), end=" ")
         print(failure(first.assert_sent, post_save, sender="auth.Group"))
-        with capture(post_save) as sends, Signals() as signals:
+        with capture(post_save) as sends, SignalTester() as signals:
             signals.mute(post_save, senders="auth.Group")
             print(len(signals.capture(post_save, sender="auth.User")), heard(post_save, Group))
         sends.assert_sent(post_save, sender="auth.Group", times=1)
@@ -120,7 +120,7 @@ def test_a_name_that_is_no_model_s_fails_when_the_block_is_entered(implementatio
         late = [failure(each.__enter__) for each in made]
         print(len(made), {*early, *late})
         print(failure(csignals.mute(post_save, senders="auth.Nobody")(print)), heard(post_save, User))
-        signals = Signals()
+        signals = SignalTester()
         print(failure(signals.mute, post_save, senders="auth.Nobody"), failure(signals.capture, sender="auth.Nobody"))
         with capture() as sends:
             pass

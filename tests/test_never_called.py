@@ -19,7 +19,7 @@ from receivers import Listener, Other, Sender
 
 @pytest.fixture
 def watching(implementation, monkeypatch):
-    module = load(implementation, "csignals._watching")
+    module = load(implementation, "csignals.devmode")
     monkeypatch.setattr(module, "is_debugging", lambda: True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", module.WeakReceiverWarning)
@@ -209,13 +209,13 @@ def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receiv
 
 @pytest.mark.parametrize("end", ["it is called", "it dies", "its signal dies"])
 def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkeypatch, end):
-    engine = load(implementation, "csignals._dispatch_py")
-    uncalled = load(implementation, "csignals._uncalled")
+    engine = load(implementation, "csignals._dispatch.pure")
+    uncalled = load(implementation, "csignals.devmode")
     gc.collect()
-    uncalled.uncalled.known.clear()  # of what other tests have left, for as long as it lives
+    uncalled.watched.known.clear()  # of what other tests have left, for as long as it lives
     signal, local = make(), receiver()
     signal.connect(local)
-    assert engine.steering is not None
+    assert engine.interceptor is not None
     if end == "it is called":
         assert signal.send(Sender) == [(local, None)]
     elif end == "it dies":
@@ -225,29 +225,29 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
     else:
         del signal
     gc.collect()
-    assert not uncalled.is_anybody_watched()
-    assert engine.steering is None
+    assert not load(implementation, "csignals._scopes").is_any_watched()
+    assert engine.interceptor is None
 
 
 def test_sends_go_on_asking_for_others_whoever_comes_between(csignals, make, implementation, monkeypatch):
     """Finalizers, and other threads, may find that nobody is watched any more in the middle of somebody finding it."""
-    engine = load(implementation, "csignals._dispatch_py")
-    uncalled, dispatch = load(implementation, "csignals._uncalled"), load(implementation, "csignals._dispatch")
+    engine = load(implementation, "csignals._dispatch.pure")
+    scopes = load(implementation, "csignals._scopes")
     gc.collect()
-    uncalled.uncalled.known.clear()
-    signal, local, steer, between = make(), receiver(), dispatch.steer, []
+    scopes.watched.known.clear()
+    signal, local, enable, between = make(), receiver(), scopes.enable_interception, []
 
-    def steer_interrupted(by):
-        if by is None and not between:
-            between.append(by)
-            uncalled.stop_asking()
-        steer(by)
+    def enable_interrupted(is_enabled):
+        if not is_enabled and not between:
+            between.append(is_enabled)
+            scopes.stop_if_idle()
+        enable(is_enabled)
 
     with monkeypatch.context() as patch:
-        patch.setattr(dispatch, "steer", steer_interrupted)
+        patch.setattr(scopes, "enable_interception", enable_interrupted)
         signal.connect(local)
         assert signal.send(Sender) == [(local, None)]
-    assert between and engine.steering is None
+    assert between and engine.interceptor is None
     with csignals.trace() as trace:
         assert signal.send(Sender) == [(local, None)]
     assert len(trace.records) == 1
@@ -319,7 +319,7 @@ def test_what_passes_for_a_method_is_called_as_one(make, list_receivers):
 
 def test_two_threads_first_connections_are_both_seen_called(make, implementation, monkeypatch):
     """Each finds that nobody of the signal is watched yet, and the second must not replace what the first noted."""
-    module = load(implementation, "csignals._uncalled")
+    module = load(implementation, "csignals.devmode")
     signal, receivers, senders = make(), [receiver(), receiver()], module.Senders
 
     def meanwhile():

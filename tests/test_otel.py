@@ -35,7 +35,7 @@ def imports(csignals, implementation):
 
 @pytest.fixture
 def export(implementation):
-    return load(implementation, "csignals.otel").export
+    return load(implementation, "csignals.tracing.otel").export
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_each_call_becomes_a_span(csignals, signal, export, exporter, tracer):
             "code.file.path": __file__,
             "code.line.number": record.line,
             "thread.id": record.thread,
-            "csignals.signal": record.signal,
+            "csignals.signals": record.signal,
             "csignals.self_ns": record.self_ns,
             "csignals.is_async": False,
             "csignals.is_running": False,
@@ -184,9 +184,9 @@ def test_without_a_provider_nothing_happens(csignals, signal, export):
 
 
 def test_without_opentelemetry_the_error_says_what_to_install(implementation):
-    code = "import sys; sys.modules['opentelemetry'] = None; import csignals; import csignals.otel"
+    code = "import sys; sys.modules['opentelemetry'] = None; import csignals; import csignals.tracing.otel"
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 1
-    assert 'ImportError: csignals.otel needs OpenTelemetry\'s API: pip install "csignals[otel]"' in done.stderr
+    assert 'ImportError: csignals.tracing.otel needs OpenTelemetry\'s API: pip install "csignals[otel]"' in done.stderr

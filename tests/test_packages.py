@@ -44,7 +44,7 @@ def seen_alike(script, implementation, place="first"):
     """Return what a script sees without csignals, after asserting that it sees the same with it."""
     without, with_csignals = run_without(script), run(script, place, environment(implementation))
     assert without["csignals"] == [None] * 2
-    send = {"cython": "method_descriptor", "python": "csignals._dispatch_py"}[implementation]
+    send = {"cython": "method_descriptor", "python": "csignals._dispatch.pure"}[implementation]
     assert with_csignals["csignals"] == [[implementation, True, send]] * 2
     assert with_csignals["observed"] == without["observed"]
     assert with_csignals["stderr"] == without["stderr"]

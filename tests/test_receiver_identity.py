@@ -156,7 +156,7 @@ def test_a_dispatch_uid_has_one_receiver(testing, make, zoo):
 def test_a_test_s_signals_know_it(testing, make, zoo):
     for name, (get, same) in zoo.items():
         signal, receiver = make(), get()
-        with testing.Signals() as signals:
+        with testing.SignalTester() as signals:
             assert signals.connect(signal, receiver) is receiver
             signals.mute(receivers=get())
             assert reached(signal) == 1 - same, name
@@ -209,7 +209,7 @@ def test_a_receiver_after_the_commit_is_muted_by_what_it_was_made_of(
 
 @pytest.fixture
 def debugging(implementation, monkeypatch):
-    module = load(implementation, "csignals._watching")
+    module = load(implementation, "csignals.devmode")
     monkeypatch.setattr(module, "is_debugging", lambda: True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", module.WeakReceiverWarning)

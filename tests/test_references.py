@@ -21,7 +21,7 @@ from implementations import load
 
 @pytest.fixture
 def references(implementation):
-    return load(implementation, "csignals._references")
+    return load(implementation, "csignals.deferred.codec")
 
 
 class Color(enum.Enum):
@@ -134,8 +134,8 @@ def test_what_cannot_travel(references, csignals):
         ([1, {"a": (object(),)}], "object"),
         (type("List", (list,), {})(), "List"),
         (Local, "local to a function"),
-        (hidden, "not what stands under that name"),
-        (csignals.Signal(), "no module's"),
+        (hidden, "is another object than this one"),
+        (csignals.Signal(), "not a global of a module"),
     ]:
         with pytest.raises(references.CannotTravelError, match=why):
             references.encode(value)
@@ -144,15 +144,15 @@ def test_what_cannot_travel(references, csignals):
 
 
 def test_a_class_can_be_taught(references):
-    known = dict(references._taught), dict(references._by_tag)
-    references.learn(Money, lambda money: decimal.Decimal(money.amount), lambda amount: Money(int(amount)))
+    known = dict(references._registered), dict(references._by_tag)
+    references.register_type(Money, lambda money: decimal.Decimal(money.amount), lambda amount: Money(int(amount)))
     try:
         for value in Money(3), Price(3):
             found = travelled(references, [value])
             assert type(found[0]) is Money
             assert found[0].amount == 3
     finally:
-        references._taught, references._by_tag = known
+        references._registered, references._by_tag = known
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_times_keep_their_zones(references):
 
     found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=Zone()))
     assert found.isoformat() == "2026-07-01T00:00:00+01:00"
-    with pytest.raises(references.CannotTravelError, match="no distance from UTC"):
+    with pytest.raises(references.CannotTravelError, match="no offset from UTC"):
         references.encode(datetime.time(12, tzinfo=Zone()))
 
 
@@ -260,9 +260,9 @@ def test_nobody_can_have_all_hashes_be_the_same(references, kind):
 
 
 def test_what_fails_where_a_taught_class_is_made_is_no_malformed_message(references, monkeypatch):
-    monkeypatch.setattr(references, "_taught", dict(references._taught))
+    monkeypatch.setattr(references, "_registered", dict(references._registered))
     monkeypatch.setattr(references, "_by_tag", dict(references._by_tag))
-    references.learn(Money, lambda money: money.amount, lambda amount: 1 // amount)
+    references.register_type(Money, lambda money: money.amount, lambda amount: 1 // amount)
     encoded = references.encode((Money(0),))
     with pytest.raises(ZeroDivisionError):
         references.decode(encoded)
@@ -273,7 +273,7 @@ def test_what_fails_where_a_taught_class_is_made_is_no_malformed_message(referen
 )
 def test_how_deep_it_may_be_nested(references, nest):
     deepest = 1
-    for _ in range(references.DEEPEST):
+    for _ in range(references.MAX_DEPTH):
         deepest = nest(deepest)
     assert travelled(references, deepest) == deepest
     with pytest.raises(references.CannotTravelError, match="more than 100 deep"):

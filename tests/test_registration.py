@@ -15,6 +15,7 @@ from implementations import (
     counted,
     has_thresholds,
     load,
+    plain_id,
     without_collector,
 )
 
@@ -209,7 +210,7 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
         assert signal.receivers == []
 
 
-@pytest.mark.parametrize(("entry", "error"), [((), IndexError), (None, TypeError), (7, TypeError)], ids=repr)
+@pytest.mark.parametrize(("entry", "error"), [((), IndexError), (None, TypeError), (7, TypeError)], ids=plain_id)
 def test_an_entry_without_a_key_is_an_error_of_python(signal, entry, error):
     signal.receivers.append(entry)
     for act in (signal.connect, signal.disconnect):
@@ -235,7 +236,7 @@ def test_a_list_that_is_put_back_holds_nothing_more(signal, change):
     assert death() is None
 
 
-@pytest.mark.parametrize(("uid", "same"), [(True, True), (b"uid", b"uid"), (1, True), (1, 1.0)], ids=repr)
+@pytest.mark.parametrize(("uid", "same"), [(True, True), (b"uid", b"uid"), (1, True), (1, 1.0)], ids=plain_id)
 def test_a_receiver_that_is_disconnected_is_let_go_of_whatever_its_uid(signal, uid, same):
     stays, goes = make(), make()
     signal.connect(goes, weak=False, dispatch_uid=uid)

@@ -214,7 +214,7 @@ def test_many_senders_one_receiver_each(signal):
 @compiled
 def test_compiled_a_plain_sender_is_found_by_its_address_alone():
     # Python code in this place made a send to a sender's own receivers three times as slow, and nothing else showed it.
-    engine, package = load("cython", "csignals._dispatch_c"), load("cython")
+    engine, package = load("cython", "csignals._dispatch.compiled"), load("cython")
     signal = package.Signal()
     for sender in (Sender, Equal(), 7):
         signal.connect(lambda **named: named, sender=sender, weak=False)

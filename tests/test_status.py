@@ -30,7 +30,7 @@ def wrap(send):
 Signal.send = wrap(Signal.send)
 """
 UNINSTALL = "import csignals.django; csignals.django.uninstall()"
-PURE = "csignals runs without its compiled engine, at a fraction of its speed: CSIGNALS_PURE_PYTHON is 1."
+PURE = "csignals runs without its compiled code, at a fraction of its speed: CSIGNALS_PURE_PYTHON is 1."
 
 
 @pytest.fixture
@@ -99,10 +99,10 @@ def test_a_package_that_came_after_is_named(drop_in, status_of):
 
 
 def test_a_compiled_engine_that_cannot_be_imported_is_the_reason_given():
-    code = "import sys; sys.modules['csignals._dispatch_c'] = None; from csignals.django import status; print(status())"
+    code = "import sys; sys.modules['csignals._dispatch.compiled'] = None; from csignals.django import status; print(status())"
     done = run(["-c", code], {"CSIGNALS_PURE_PYTHON": ""})
     assert "implementation='python'" in done.stdout
-    assert "fallback_reason='import of csignals._dispatch_c halted; None in sys.modules'" in done.stdout
+    assert "fallback_reason='import of csignals._dispatch.compiled halted; None in sys.modules'" in done.stdout
 
 
 @pytest.mark.parametrize(

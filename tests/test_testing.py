@@ -41,7 +41,7 @@ async def awaited(**named):
 
 @pytest.fixture
 def testing(implementation):
-    load(implementation, "csignals._together")
+    load(implementation, "csignals._dispatch.task_group")
     return load(implementation, "csignals.testing")
 
 
@@ -89,7 +89,7 @@ def test_a_capture_lists_what_was_sent_and_what_came_of_it(testing, make):
     assert responses == sends[0].responses == sends[1].responses == [(one, "one"), (two, "two")]
     assert responses is not sends[0].responses
     assert [send.exception for send in sends] == [None, None]
-    assert isinstance(sends, testing.Sends) and isinstance(sends[0], testing.Send)
+    assert isinstance(sends, testing.CaptureLog) and isinstance(sends[0], testing.CapturedSend)
 
 
 def test_after_the_block_the_list_stays_as_it_is(testing, make):
@@ -423,8 +423,13 @@ def test_a_capture_keeps_nothing_once_its_list_is_gone(testing, make):
 
 def test_what_is_no_signal_is_refused(testing):
     for wrong in (None, "post_save", [], one, django.dispatch.Signal()):
-        for refusing in (testing.capture, testing.assert_sent, testing.assert_not_sent, testing.Sends().assert_sent):
-            with pytest.raises(TypeError, match=r"is no signal, or one of Django's while csignals\.django is not"):
+        for refusing in (
+            testing.capture,
+            testing.assert_sent,
+            testing.assert_not_sent,
+            testing.CaptureLog().assert_sent,
+        ):
+            with pytest.raises(TypeError, match="is not a signal that csignals dispatches"):
                 refusing(wrong)
 
 

@@ -39,7 +39,7 @@ def imports(csignals, implementation):
 @pytest.fixture
 def name(csignals):
     """What gives a signal's name."""
-    return sys.modules["csignals._signal_names"].label_of
+    return sys.modules["csignals._introspection.signal_names"].label_of
 
 
 def connected(signal, *receivers):
@@ -555,7 +555,7 @@ signal = csignals.Signal()
 signal.connect(print)
 with csignals.trace():
     pass
-late = ["csignals._trace_reading", "csignals._trace_report", "csignals._trace_export", "csignals.otel",
+late = ["csignals.tracing.snapshot", "csignals.tracing.report", "csignals.tracing.export", "csignals.tracing.otel",
         "json", "dataclasses", "opentelemetry", "typing"]
 print([name for name in late if name in sys.modules])
 """

@@ -44,12 +44,12 @@ def django_debug(debug):
 @pytest.fixture
 def watching(implementation, monkeypatch):
     """The module that knows whether it is development, as it is under Django's DEBUG."""
-    module = load(implementation, "csignals._watching")
+    module = load(implementation, "csignals.devmode")
     monkeypatch.setattr(module, "IS_DEV_MODE", False)
     monkeypatch.setattr(module, "conf", None)
     with django_debug(True):
         yield module
-    load(implementation, "csignals._uncalled").stop_asking()
+    load(implementation, "csignals._scopes").stop_if_idle()
 
 
 @pytest.fixture(params=["standalone", "Django's", "post_save", "overriding", "overriding model"])
@@ -344,7 +344,7 @@ def receivers_of_all_kinds():
 
 
 def test_a_receiver_is_described_after_its_death_as_in_its_life(implementation):
-    uncalled, names = load(implementation, "csignals._uncalled"), load(implementation, "csignals._names")
+    uncalled, names = load(implementation, "csignals.devmode"), load(implementation, "csignals._introspection.naming")
     for receiver in receivers_of_all_kinds():
         notes = uncalled.notes_of(receiver)
         found, expected = uncalled.description_of(notes), names.describe(receiver)
@@ -354,7 +354,7 @@ def test_a_receiver_is_described_after_its_death_as_in_its_life(implementation):
 @pytest.mark.parametrize(("kind", "expected"), [("standalone", [1, 1, 1]), ("Django's", [1, 2, 2])])
 def test_a_weak_connection_costs_one_question_and_a_strong_one_none(subject, implementation, watching, expected):
     signal, asked = subject[0], []
-    no_check = mock.patch.object(load(implementation, "csignals.signal"), "_check")  # which asks as well
+    no_check = mock.patch.object(load(implementation, "csignals.signals"), "_check")  # which asks as well
     with no_check, mock.patch.object(watching, "is_debugging", return_value=False) as is_debugging:
         for named in ({}, {}, {"weak": False, "sender": Listener}):
             signal.connect(hear, **named)
@@ -364,7 +364,7 @@ def test_a_weak_connection_costs_one_question_and_a_strong_one_none(subject, imp
 
 @pytest.fixture
 def is_debugging(implementation):
-    module = load(implementation, "csignals._watching")
+    module = load(implementation, "csignals.devmode")
     with mock.patch.object(module, "IS_DEV_MODE", False), mock.patch.object(module, "conf", None):
         yield module.is_debugging
 
@@ -705,13 +705,13 @@ def test_a_receiver_of_a_model_yet_to_come_is_warned_of_where_that_comes(drop_in
 
 
 def test_a_connection_is_forgotten_with_its_end(csignals, implementation, watching, drop_in):
-    uncalled = load(implementation, "csignals._uncalled")
+    uncalled = load(implementation, "csignals.devmode")
     for signal in csignals.Signal(), django.dispatch.Signal():
         for number in range(1, 101):
             signal.connect(hear, dispatch_uid=number)
             signal.connect(hear, sender=type("Model", (), {}))
             signal.disconnect(dispatch_uid=number)
         collect()
-        senders = uncalled.uncalled.get(signal)
+        senders = uncalled.watched.get(signal)
         assert [watches for watches in senders.values() if watches] == []
         assert len(senders) == 1

@@ -228,13 +228,13 @@ REQUESTS = """
 from django.core.signals import got_request_exception
 from django.test import Client
 from django.test.signals import template_rendered
-from csignals import _uncalled
+from csignals import devmode
 settings.ROOT_URLCONF = "urls"
 for client in Client(), Client():
     for _ in range(20):
         assert client.get("/").content == b"hello"
     for signal in got_request_exception, template_rendered:
-        assert _uncalled.uncalled.get(signal) is None
+        assert _uncalled.watched.get(signal) is None
 """
 
 

@@ -161,7 +161,7 @@ def test_the_source_distribution_has_what_git_keeps_of_the_package_and_its_tests
 def test_the_compiled_wheel_has_the_package_and_one_binary(released):
     package = {name for name in kept_by_git() if name.startswith("csignals/")}
     (binary,) = packed(released.compiled) - package
-    assert binary.startswith("csignals/_dispatch_c.") and binary.endswith(".so")
+    assert binary.startswith("csignals/_dispatch/compiled.") and binary.endswith(".so")
     assert package <= packed(released.compiled)
 
 

@@ -439,7 +439,7 @@ def test_hostile_messages_leave_the_worker_alive(on_redis):
     wait_for(lambda: on_redis.written() == [5], "what comes after them should be run")
     log = worker.log.read_text()
     assert worker.poll() is None
-    assert log.count("csignals.deferred.Refused") == 9, log
+    assert log.count("csignals.deferred.MessageRejected") == 9, log
     assert log.count("raised unexpected: TypeError") == 2
     assert log.count("Received unregistered task") == 1
     assert log.count("Can't decode message body") == 3
@@ -560,7 +560,7 @@ def test_a_delay_is_waited_for_in_the_database(in_database):
 
 
 HOSTILE_ROWS = """
-from csignals.engines.django_tasks import run_receiver
+from csignals.deferred.backends.django_tasks import run_receiver
 run_receiver.enqueue("os.system")
 run_receiver.enqueue(1)
 run_receiver.enqueue('{"csignals": 1, "receiver": "os:system", "named": {}, "signal": null, "sender": null}')
@@ -579,7 +579,7 @@ def test_hostile_tasks_leave_the_worker_alive(in_database):
         "from django_tasks_db.models import DBTaskResult\n"
         "print(*DBTaskResult.objects.order_by('enqueued_at').values_list('status', 'exception_class_path'), sep='\\n')"
     )
-    assert ended.count("('FAILED', 'csignals.deferred.Refused')") == 4
+    assert ended.count("('FAILED', 'csignals.deferred.MessageRejected')") == 4
 
 
 QUEUES = """

@@ -10,7 +10,7 @@ import pytest
 import wrapt
 from conftest import StockSignal
 from django.dispatch import Signal
-from implementations import collect, load
+from implementations import collect, load, plain_id
 
 HAS_ASYNC = django.VERSION >= (5, 0)
 SENDS = ["send", "send_robust", *(["asend", "asend_robust"] if HAS_ASYNC else [])]
@@ -160,7 +160,7 @@ def test_what_the_cache_says_is_right_after_uninstalling(drop_in):
     drop_in.install()
 
 
-@pytest.mark.parametrize("sender", [None, "text", object(), [], {}], ids=repr)
+@pytest.mark.parametrize("sender", [None, "text", object(), [], {}], ids=plain_id)
 def test_senders_that_django_refuses_are_served_behind_a_wrapper(drop_in, sender):
     life = Life(Signal, True)
     life.connect(sync, None)
@@ -240,7 +240,7 @@ def test_descriptors_of_any_kind_may_replace_it(drop_in, kind):
 
 def test_no_wrapper_gets_the_id_of_an_own_method(implementation, monkeypatch):
     """Another import of csignals.django has a method of its own, and that of the one before may be gone."""
-    module = load(implementation, "csignals._dispatch_py")
+    module = load(implementation, "csignals._dispatch.pure")
     monkeypatch.setattr(module, "own_method", module.own_method)
     monkeypatch.setattr(module, "own_ids", module.own_ids.copy())
 
@@ -248,7 +248,7 @@ def test_no_wrapper_gets_the_id_of_an_own_method(implementation, monkeypatch):
         def method(self, sender):
             return [], []
 
-        module.own(method)
+        module.add_own_method(method)
         return weakref.ref(method)
 
     death = add_method()

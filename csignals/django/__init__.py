@@ -4,11 +4,7 @@
 their subclasses, and whatever was imported by name. How receivers are registered stays Django's own.
 """
 
-from csignals._once import refuse_without
-
-refuse_without(__name__, "csignals.django._patch", "csignals.django._status", "csignals.django.apps")
-
-from csignals.django._patch import install, is_installed, uninstall  # noqa: E402  # or two of it would be there
-from csignals.django._status import Status, status  # noqa: E402
+from csignals.django._patch import install, is_installed, uninstall
+from csignals.django._status import Status, status
 
 __all__ = ["Status", "install", "is_installed", "status", "uninstall"]

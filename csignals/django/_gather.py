@@ -13,9 +13,14 @@ import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from csignals import _dispatch_py, _together, aio
-from csignals._dispatch_py import Receiver, Response
-from csignals.tracing import Send
+from csignals._dispatch import awaiting, pure, task_group
+from csignals._dispatch.common import Receiver, Response
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from csignals._dispatch.protocols import SendRecorder
+else:
+    SendRecorder = object
 
 
 async def await_each(
@@ -24,10 +29,10 @@ async def await_each(
     sender: object,
     named: dict[str, Any],
     robust: bool,
-    record: Send | None = None,
+    record: SendRecorder | None = None,
 ) -> list[Response]:
     """Await async receivers as Django does in ``send``."""
-    calls = _together.start_each(signal, receivers, sender, named, robust, record)
+    calls = task_group.start_each(signal, receivers, sender, named, robust, record)
     responses = await asyncio.gather(*[awaitable for _, awaitable in calls])
     return list(zip(receivers, responses, strict=True))
 
@@ -39,17 +44,17 @@ async def await_both(
     sender: object,
     named: dict[str, Any],
     robust: bool,
-    record: Send | None,
+    record: SendRecorder | None,
 ) -> list[Response]:
     """Do the whole work of Django's ``asend``, for receivers that somebody else has chosen."""
-    _together.check_loop()
-    if not sync or (_together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync))):
+    task_group.check_loop()
+    if not sync or (task_group.STARTS_EAGERLY and all(map(awaiting.is_nonblocking, sync))):
         call_each = _call_each_inline
     else:
         from asgiref.sync import sync_to_async
 
-        call_each = sync_to_async(aio.call_each)
-    calls = _together.start_each(signal, async_, sender, named, robust, record)
+        call_each = sync_to_async(awaiting.call_each)
+    calls = task_group.start_each(signal, async_, sender, named, robust, record)
     # The async receivers begin first.
     responses, results = await asyncio.gather(
         call_each(signal, sync, sender, named, robust, record),
@@ -59,7 +64,7 @@ async def await_both(
 
 
 async def _call_each_inline(*arguments: Any) -> list[Response]:
-    return aio.call_each(*arguments)
+    return awaiting.call_each(*arguments)
 
 
 def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]]) -> dict[str, Any]:
@@ -77,26 +82,26 @@ def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]])
 async def _asend(
     original: Callable[..., Awaitable[list[Response]]], signal: Any, sender: Any, named: dict[str, Any], robust: bool
 ) -> list[Response]:
-    by = _dispatch_py.steering
-    if by is not None and by.is_in_force(signal, sender):
-        return await by.asend(signal, sender, named, robust, await_both)  # type: ignore[no-any-return]
+    active = pure.interceptor
+    if active is not None and active.is_intercepted(signal, sender):
+        return await active.asend(signal, sender, named, robust, await_both)
     is_for_django = not _cache_may_fail(signal, sender)
-    if is_for_django and not _together.STARTS_EAGERLY:
+    if is_for_django and not task_group.STARTS_EAGERLY:
         return await original(signal, sender, **named)
     if not signal.receivers:
         return []
-    sync, async_ = aio.live_of(signal, sender)
-    if not (_together.STARTS_EAGERLY and all(map(aio.is_nonblocking, sync))):
+    sync, async_ = awaiting.live_of(signal, sender)
+    if not (task_group.STARTS_EAGERLY and all(map(awaiting.is_nonblocking, sync))):
         if is_for_django:
             return await original(signal, sender, **named)
         return await await_both(signal, sync, async_, sender, named, robust, None)
-    _together.check_loop()
+    task_group.check_loop()
     if asyncio.get_running_loop().get_task_factory() is not None:
         return await await_both(signal, sync, async_, sender, named, robust, None)
-    tasks = _together.start_eagerly(_together.start_each(signal, async_, sender, named, robust, None))
+    tasks = task_group.start_eagerly(task_group.start_each(signal, async_, sender, named, robust, None))
     # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
     try:
-        responses = contextvars.copy_context().run(aio.call_each, signal, sync, sender, named, robust)
+        responses = contextvars.copy_context().run(awaiting.call_each, signal, sync, sender, named, robust)
     except BaseException:
         # The async ones run on, and nobody is going to ask what they raise.
         asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Puts the engine's methods in place of those of ``django.dispatch.Signal``, and takes them out again."""
+"""Replaces the methods of ``django.dispatch.Signal`` by csignals', and puts Django's back."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
 from django.utils.inspect import func_accepts_kwargs
 
-from csignals import _dispatch, _dispatch_py, _watching
-from csignals import signal as standalone
-from csignals._names import attribute
-from csignals._once import refuse_reload
-from csignals._together import await_each
-from csignals._uncalled import note_disconnected, uncalled, watch
-from csignals.aio import asend, asend_robust, make_await_receivers
+from csignals import _dispatch, devmode
+from csignals import signals as standalone
+from csignals._dispatch import pure
+from csignals._dispatch.awaiting import asend, asend_robust, make_await_receivers
+from csignals._dispatch.task_group import await_each
+from csignals._introspection.attributes import attribute
+from csignals._scopes import watched
+from csignals.devmode import note_disconnected, watch
 from csignals.django import _gather
 from csignals.django._settings import asks_sentry
 from csignals.django.integrations.sentry import SentryWrapper
 from csignals.listing import represent
-
-refuse_reload(__name__, globals())  # which would forget what is on the class
 
 TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
@@ -34,7 +33,7 @@ DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
 _lock = threading.RLock()
 _ours: dict[str, Any] = {}  # what is put on the class, by name; made once, so that it is known again
 _theirs: dict[str, Any] = {}  # Django's own methods, by name; None where it has none
-_is_in_force = False  # between install() and uninstall()
+_is_active = False  # between install() and uninstall()
 _sees_sends = False  # whether then no send can call a receiver without csignals
 _replaced: set[str] = set()  # where ours is on the class, or in somebody's wrapper that is
 
@@ -47,9 +46,9 @@ def install() -> None:
     """
     if django.VERSION < (4, 2):
         raise ImproperlyConfigured(f"csignals.django needs Django 4.2 or newer, this is {django.get_version()}")
-    global _is_in_force, _sees_sends
+    global _is_active, _sees_sends
     with _lock:
-        _is_in_force = True
+        _is_active = True
         if not _ours:
             _ours.update(_methods())
         take_over()
@@ -62,7 +61,7 @@ def install() -> None:
         _sees_sends = "_live_receivers" in _replaced or {"send", "send_robust"} <= _replaced
         if dispatcher.func_accepts_kwargs is func_accepts_kwargs:
             dispatcher.func_accepts_kwargs = _func_accepts_kwargs
-        look_anew()
+        forget_wrapper()
 
 
 def take_over() -> None:
@@ -78,9 +77,9 @@ def uninstall() -> None:
     A method that somebody else has replaced meanwhile stays theirs, and goes on working: if it calls the one
     that it found, which is csignals', that does what Django's would do. Thread-safe.
     """
-    global _is_in_force, _sees_sends
+    global _is_active, _sees_sends
     with _lock:
-        _is_in_force = _sees_sends = False
+        _is_active = _sees_sends = False
         for name in list(_replaced):
             if vars(Signal).get(name) is _ours[name]:
                 if _theirs[name] is None:
@@ -89,7 +88,7 @@ def uninstall() -> None:
                     setattr(Signal, name, _theirs[name])
             if vars(Signal).get(name) is _theirs[name]:
                 _replaced.remove(name)
-        look_anew()
+        forget_wrapper()
         if dispatcher.func_accepts_kwargs is _func_accepts_kwargs:
             dispatcher.func_accepts_kwargs = func_accepts_kwargs
         for each in gc.get_objects():
@@ -134,16 +133,16 @@ def asked() -> str | None:
 def _is_original(method: Any) -> bool:
     """Return whether a known wrapper around this ``_live_receivers`` need not be asked."""
     is_original = method is _ours["_live_receivers"] or _is_pristine(method, "_live_receivers")
-    return is_original and _is_in_force and not asks_sentry()
+    return is_original and _is_active and not asks_sentry()
 
 
 sentry = SentryWrapper(_is_original)
 
 
-def look_anew() -> None:
+def forget_wrapper() -> None:
     """Have sends find out anew whether ``_live_receivers`` is a known wrapper, as what that depends on has changed."""
     sentry.forget()
-    _dispatch_py.look_anew()
+    pure.forget_wrapper()
     Signal._csignals_mark = None  # CPython gives the class another version, by which sends know it
     del Signal._csignals_mark
 
@@ -151,19 +150,19 @@ def look_anew() -> None:
 def _methods() -> dict[str, Any]:
     has_async = django.VERSION >= (5, 0)
     has_groups = django.VERSION >= (6, 1)
-    hooks = _dispatch.Hooks(
+    config = _dispatch.DispatchConfig(
         await_receivers=make_await_receivers(lambda: await_each if has_groups else _gather.await_each),
         log_failure=_log_failure if has_async else standalone.Signal._log_robust_failure,
         has_live_list=not has_async,
         # Django's own receiver warns with a stacklevel, and its tests look where that points.
         keep_frames=(setting_changed,),
         # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
-        is_in_force=lambda: _is_in_force,
+        is_active=lambda: _is_active,
         wrapper=sentry,
         no_receivers=dispatcher.NO_RECEIVERS,
     )
     methods = {
-        **_dispatch.methods(Signal, hooks),
+        **_dispatch.methods(Signal, config),
         "connect": _connect,
         "disconnect": _disconnect,
         "__repr__": represent,
@@ -175,12 +174,12 @@ def _methods() -> dict[str, Any]:
         else:
             methods |= _gather.methods(_theirs.__getitem__)
     copies = {name: _copy(ours, name) for name, ours in methods.items()}
-    _dispatch_py.own(copies["_live_receivers"])
+    pure.add_own_method(copies["_live_receivers"])
     return copies
 
 
 def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dispatch_uid: Any = None) -> Any:
-    place = _watching.calling_place() if weak and _sees_sends and _watching.is_debugging() else None
+    place = devmode.calling_place() if weak and _sees_sends and devmode.is_debugging() else None
     if place is None:
         return _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
     before = self.receivers
@@ -206,7 +205,7 @@ def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_ui
     disconnected = _theirs["disconnect"](self, receiver, sender, dispatch_uid)
     # It must not keep alive what was disconnected. Now the lock is free: a finalizer may want it.
     vars(self).pop(TABLE, None)
-    if uncalled.known:
+    if watched.known:
         note_disconnected(self, _dispatch.make_key(receiver, sender, dispatch_uid))
     return disconnected
 

@@ -12,8 +12,8 @@ from django.apps import apps
 from django.conf import settings
 from django.urls import get_resolver
 
-from csignals._names import dotted_name
-from csignals._signal_names import names_of
+from csignals._introspection.naming import dotted_name
+from csignals._introspection.signal_names import names_of
 from csignals.listing import ReceiverInfo, describe_uid, lists_of, signal_classes
 
 

@@ -89,7 +89,7 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
     if now.fallback_reason is not None and "csignals" in sending.values():
         messages.append(
             checks.Info(
-                f"csignals runs without its compiled engine, at a fraction of its speed: {now.fallback_reason}.",
+                f"csignals runs without its compiled code, at a fraction of its speed: {now.fallback_reason}.",
                 id="csignals.I002",
             )
         )

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core import checks
 
 from csignals.django import install
-from csignals.django._patch import look_anew
+from csignals.django._patch import forget_wrapper
 from csignals.django._status import check
 
 install()
@@ -19,7 +19,7 @@ class CsignalsConfig(AppConfig):
     def ready(self) -> None:
         checks.register(check)
         if hasattr(settings, "CSIGNALS"):
-            from csignals._engine_choice import configure_by_settings
+            from csignals.deferred.configuration import configure_by_settings
 
-            configure_by_settings()  # so that a worker knows the engine's task
-            look_anew()
+            configure_by_settings()  # so that a worker knows the task of the backend
+            forget_wrapper()

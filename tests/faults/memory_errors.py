@@ -24,7 +24,7 @@ for name in ("django.dispatch", "asyncio"):
     logging.getLogger(name).propagate = False
 
 import csignals  # noqa: E402
-from csignals._together import await_each  # noqa: E402, F401  # so that nothing is imported while there is no memory
+from csignals._dispatch.task_group import await_each  # noqa: E402, F401  # so that nothing is imported while there is no memory
 
 PLACE = sys.argv[1]
 if PLACE == "django":

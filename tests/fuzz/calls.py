@@ -230,17 +230,19 @@ def seen_by(side, block, seen):
     return [(each.send.sender, each.is_async, bool(each.exception), bool(each.end_ns)) for each in block.records]
 
 
-def steer(choices):
-    """Have another module be asked, or what is none: what is left is put right afterwards."""
-    by = choices.pick([None, None, plain, 7, Plain])
+def intercept(choices):
+    """Set an object that is not an interceptor, and enable it; then put the right one back."""
+    interceptor = choices.pick([None, None, plain, 7, Plain])
 
     def act(side):
         try:
-            side.engine.steer(by)
+            side.engine.set_interceptor(interceptor)
+            side.engine.enable_interception(True)
         finally:
-            side.blocks.update()
+            side.engine.set_interceptor(side.interceptor)
+            side.scopes.update_interception()
 
-    return Act(("steer", by), act, anything)
+    return Act(("intercept", interceptor), act, anything)
 
 
 def record(choices):
@@ -400,7 +402,7 @@ CALLS = [
     make_table,
     record,
     lie,
-    steer,
+    intercept,
     code_flags,
     delete_receivers,
     send_without_signal,

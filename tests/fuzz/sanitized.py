@@ -18,7 +18,7 @@ FLAGS = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
 def build():
     """Build the copy, if it is not there, or is not of these sources, and return its folder."""
     folder = ROOT / "build" / "fuzz" / sys.implementation.cache_tag
-    kept = [*folder.glob("csignals/_dispatch_c.*.so")]
+    kept = [*folder.glob("csignals/_dispatch/compiled.*.so")]
     for name in COPIED:
         source, copy = ROOT / name, folder / name
         if source.is_dir():

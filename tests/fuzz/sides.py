@@ -23,11 +23,12 @@ class Side:
         self.package = load(implementation)
         self.engine = load(implementation, "csignals._dispatch")
         self.module = load(
-            implementation, "csignals._dispatch_c" if implementation == "cython" else "csignals._dispatch_py"
+            implementation, "csignals._dispatch.compiled" if implementation == "cython" else "csignals._dispatch.pure"
         )
         self.testing = load(implementation, "csignals.testing")
-        self.blocks = load(implementation, "csignals._blocks")
-        self.hooks = load(implementation, "csignals.signal")._hooks
+        self.scopes = load(implementation, "csignals._scopes")
+        self.config = load(implementation, "csignals.signals")._config
+        self.interceptor = load(implementation, "csignals._interception").interceptor
         with in_place(implementation), self.package.mute():  # which imports what it takes
             self.package.Signal().send(None)
 
@@ -39,7 +40,7 @@ class Side:
 
     def end(self):
         self.stack.close()
-        left = self.blocks.traces.opened, self.blocks.mutes.opened, self.blocks.captures.opened
+        left = self.scopes.traces.opened, self.scopes.mutes.opened, self.scopes.captures.opened
         assert left == ((), (), ()), left
 
     def outcome(self, act):
@@ -98,7 +99,7 @@ def text_of(error):
     # CPython finds the words for these before it calls anybody, and Cython has its own for what is not unpacked.
     if "unpack" in text or "object is not iterable" in text:
         return "to unpack"
-    text = text.removeprefix("csignals._dispatch_py.")
+    text = text.removeprefix("csignals._dispatch.pure.")
     for words in ("keywords must be strings", "argument after ** must be a mapping, not "):
         if words in text:
             return text[text.index(words) :]
@@ -128,14 +129,14 @@ class Pair:
     def listening(self):
         propagate, self.logger.propagate = self.logger.propagate, False
         self.logger.addHandler(self.log)
-        awaiting = [side.hooks.await_receivers for side in self.sides]
+        awaiting = [side.config.await_receivers for side in self.sides]
         for side in self.sides:
-            side.hooks.await_receivers = await_receivers
+            side.config.await_receivers = await_receivers
         try:
             yield
         finally:
             for side, function in zip(self.sides, awaiting, strict=True):
-                side.hooks.await_receivers = function
+                side.config.await_receivers = function
             self.logger.removeHandler(self.log)
             self.logger.propagate = propagate
 

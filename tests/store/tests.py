@@ -271,7 +271,7 @@ class Deferred(Heard, TransactionTestCase):
         ]:
             content = deferred.json.loads(message)
             content["named"]["instance"]["v"] = [label, key, database]
-            with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.Refused):
+            with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.MessageRejected):
                 deferred.run(deferred.json.dumps(content))
         self.assertEqual(self.heard("worked", "called"), [])
 
@@ -287,7 +287,7 @@ class Deferred(Heard, TransactionTestCase):
                 self.box.run()
         finally:
             post_init.disconnect(fail, sender=Order)
-        self.assertNotIsInstance(raised.exception, deferred.Refused)
+        self.assertNotIsInstance(raised.exception, deferred.MessageRejected)
 
     def test_receivers_may_wait_where_others_do_not(self):
         deferred.configure(self.box, on_commit=False)
@@ -316,7 +316,7 @@ class Deferred(Heard, TransactionTestCase):
         self.assertEqual(self.heard("at once"), [(happened, None, seat)])
         hostile = messages[0].replace("[1,2]", '[1,{"$":"Decimal","v":"1E+999999999"}]')
         self.assertNotEqual(hostile, messages[0])
-        with self.assertRaises(deferred.Refused):
+        with self.assertRaises(deferred.MessageRejected):
             deferred.run(hostile)
         seat.delete()
         with self.assertRaisesMessage(TypeError, "is not saved"):
@@ -340,7 +340,7 @@ class Deferred(Heard, TransactionTestCase):
     def test_models_of_migrations_do_not(self):
         state = ProjectState.from_apps(apps)
         historical = state.apps.get_model("store", "Order")
-        with self.assertRaisesMessage(TypeError, "is not the model that apps know as store.Order"):
+        with self.assertRaisesMessage(TypeError, "is not the model that Django's apps know as store.Order"):
             happened.send(historical, what=1)
 
     def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(self):

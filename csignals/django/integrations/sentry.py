@@ -16,7 +16,7 @@ from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 from weakref import ref
 
-from csignals._dispatch_py import KnownWrapper
+from csignals._dispatch.common import KnownWrapper
 
 Caller: TypeAlias = Callable[..., Any]  # called as caller(receiver, **named)
 

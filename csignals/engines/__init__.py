@@ -1,1 +1,0 @@
-"""Adapters by which deferred receivers come to the task engine that a team already runs: one for each."""

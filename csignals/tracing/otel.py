@@ -1,0 +1,72 @@
+"""Traces as spans of OpenTelemetry: ``pip install "csignals[otel]"``. Nothing else of csignals imports this."""
+
+from __future__ import annotations
+
+from csignals._version import __version__
+from csignals.tracing import Trace
+from csignals.tracing.snapshot import CallRead, Snapshot
+
+try:
+    from opentelemetry import trace as otel
+    from opentelemetry.context import Context, get_current
+    from opentelemetry.trace import Tracer
+except ModuleNotFoundError as error:
+    raise ImportError('csignals.tracing.otel needs OpenTelemetry\'s API: pip install "csignals[otel]"') from error
+
+__all__ = ["export"]
+
+EXCEPTION = "exception.type", "exception.message"  # which some exceptions do not have
+
+
+def export(trace: Trace, tracer: Tracer | None = None) -> int:
+    """Make a span for each record of a trace, and return how many.
+
+    A span is named after the receiver, and its parent is the span of the call that its send was nested in, or what is
+    current now. It has OpenTelemetry's attributes ``code.function.name``, ``code.file.path``, ``code.line.number``
+    and ``thread.id``, and ``csignals.signals``, ``csignals.sender``, ``csignals.self_ns``, ``csignals.is_async`` and
+    ``csignals.is_running``. One whose receiver raised has the status ERROR and an event for the exception; one that
+    is running ends now.
+
+    Without a `tracer`, it is the tracer ``csignals`` of the global provider. Each export makes new spans; a processor
+    that queues them (``BatchSpanProcessor``) drops those for which its queue is too short. Raises nothing of its own.
+    """
+    tracer = tracer or otel.get_tracer("csignals", __version__)
+    around = get_current()
+    contexts: dict[int, Context] = {}  # in which what is nested in a call is, by the call's number
+    snapshot = Snapshot(trace)
+    time_of_day = trace.epoch_ns - trace.opened_ns
+    for call in snapshot.calls:
+        parent = call.send.parent
+        context = around if parent is None else contexts[parent.number]
+        start, end = call.start_ns + time_of_day, call.end_ns + time_of_day
+        attributes = _attributes(call)
+        span = tracer.start_span(_clean(call.description.name), context, attributes=attributes, start_time=start)
+        if call.exception is not None:
+            text = _clean(call.exception)
+            span.add_event("exception", dict(zip(EXCEPTION, text.split(": ", 1), strict=False)), timestamp=end)
+            span.set_status(otel.StatusCode.ERROR, text)
+        span.end(end)
+        if call.nested:
+            contexts[call.number] = otel.set_span_in_context(span, around)
+    return len(snapshot.calls)
+
+
+def _attributes(call: CallRead) -> dict[str, str | int | bool]:
+    attributes = {
+        "code.function.name": call.description.name,
+        "code.file.path": call.description.file,
+        "code.line.number": call.description.line,
+        "thread.id": call.thread,
+        "csignals.signals": call.send.name,
+        "csignals.sender": call.send.sender,
+        "csignals.self_ns": call.self_ns,
+        "csignals.is_async": call.is_async,
+        "csignals.is_running": call.is_running,
+    }
+    known = {name: value for name, value in attributes.items() if value is not None}
+    return {name: _clean(value) if isinstance(value, str) else value for name, value in known.items()}
+
+
+def _clean(text: str) -> str:
+    """Return text that can be sent: of a lone surrogate in one of them, an exporter would drop all spans."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

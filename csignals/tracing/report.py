@@ -1,0 +1,220 @@
+"""What a trace says to people: its summary, and its tree as text. For programs, see export.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from csignals._introspection.signal_names import labels_of
+from csignals.tracing.snapshot import CallRead, SendRead, Snapshot
+from csignals.tracing.store import TraceStore
+from csignals.tracing.totals import Total, Totals
+
+TREE_LINES = 100  # of a trace that is printed
+SUMMARY_ROWS = 20  # likewise, of each table
+LONGEST_TEXT = 200  # of a name or an exception, in a line
+
+
+# --- The summary ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """What several calls came to, taken together. Times are in ns."""
+
+    name: str  #: The receiver's dotted name, or the signal's name.
+    calls: int
+    errors: int  #: How many of the calls raised something.
+    total_ns: int  #: A call that is nested in another one counts twice here: in itself, and in that.
+    self_ns: int  #: Without nested sends: each moment counts once.
+    max_ns: int  #: How long the longest call took.
+
+    @property
+    def mean_ns(self) -> float:
+        return self.total_ns / self.calls
+
+
+@dataclass(frozen=True)
+class ReceiverRow(Row):
+    """All calls of a receiver."""
+
+    file: str | None
+    line: int | None
+
+
+@dataclass(frozen=True)
+class SignalRow(Row):
+    """All calls that a signal made."""
+
+    sends: int  #: How many of its sends reached receivers.
+
+
+class Summary:
+    """What a trace saw, by receiver and by signal: see `Trace.summary`."""
+
+    def __init__(self, receivers: list[ReceiverRow], signals: list[SignalRow]) -> None:
+        #: One row for each receiver, that with the most self time first.
+        self.receivers = receivers
+        #: One row for each signal, likewise.
+        self.signals = signals
+
+    def __repr__(self) -> str:
+        return f"<csignals summary: {len(self.receivers)} receivers of {len(self.signals)} signals>"
+
+    def __str__(self) -> str:
+        return summary_text(self, max(len(self.receivers), len(self.signals)))
+
+
+def summary_of(snapshot: Snapshot) -> Summary:
+    totals = Totals() if snapshot.totals is None else snapshot.totals
+    totals.add(snapshot.calls)
+    receivers: dict[Any, list[Total]] = {}
+    signals: dict[Any, list[Total]] = {}
+    for (signal_id, *receiver), total in totals.each.items():
+        receivers.setdefault(tuple(receiver), []).append(total)
+        signals.setdefault(signal_id, []).append(total)
+    names = labels_of(total.signal for total in totals.each.values())
+    receiver_rows = [
+        ReceiverRow(name, *_sums(group), file=file, line=line) for (name, file, line), group in receivers.items()
+    ]
+    signal_rows = [
+        SignalRow(names[number], *_sums(group), sends=sum(total.sends for total in group))
+        for number, group in signals.items()
+    ]
+    return Summary(sorted(receiver_rows, key=_by_self_time), sorted(signal_rows, key=_by_self_time))
+
+
+def _sums(totals: list[Total]) -> tuple[int, int, int, int, int]:
+    return (
+        sum(total.calls for total in totals),
+        sum(total.errors for total in totals),
+        sum(total.total_ns for total in totals),
+        sum(total.self_ns for total in totals),
+        max(total.max_ns for total in totals),
+    )
+
+
+def _by_self_time(row: Row) -> tuple[int, str]:
+    return -row.self_ns, row.name
+
+
+def summary_text(summary: Summary, most_rows: int) -> str:
+    receivers = [
+        (*_cells(row), f"{one_line(row.name)}{place(row.file, row.line)}") for row in summary.receivers[:most_rows]
+    ]
+    signals = [(*_cells(row), str(row.sends), one_line(row.name)) for row in summary.signals[:most_rows]]
+    columns = "self", "total", "max", "mean", "calls", "errors"
+    return "\n\n".join(
+        [
+            _table((*columns, "receiver"), receivers, len(summary.receivers) - most_rows),
+            _table((*columns, "sends", "signal"), signals, len(summary.signals) - most_rows),
+        ]
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    times = row.self_ns, row.total_ns, row.max_ns, row.mean_ns
+    return (*map(duration, times), f"{row.calls:,}", f"{row.errors:,}")
+
+
+def _table(head: Sequence[str], rows: list[tuple[str, ...]], left_out: int) -> str:
+    """Return lines whose columns are aligned: the last one to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)][:-1]
+    lines = []
+    for *cells, last in [head, *rows]:
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        lines.append("  ".join([*aligned, last]))
+    if left_out > 0:
+        lines.append(f"... and {left_out:,} more")
+    return "\n".join(lines)
+
+
+# --- The tree ------------------------------------------------------------------------------------------------
+
+
+def trace_text(trace: TraceStore) -> str:
+    snapshot = Snapshot(trace)
+    lines = [_headline(snapshot)]
+    if snapshot.calls:
+        lines += ["", *_tree(snapshot)]
+    if snapshot.calls or snapshot.folded:
+        lines += ["", summary_text(summary_of(snapshot), SUMMARY_ROWS)]
+    if snapshot.never_called:
+        lines += ["", "Collected, and never called:"]
+        lines += [f"  {one_line(each.receiver)}{place(each.file, each.line)}" for each in snapshot.never_called]
+    return "\n".join(lines)
+
+
+def _headline(snapshot: Snapshot) -> str:
+    trace = snapshot.trace
+    where = "the whole process" if trace.scope == "process" else "one context"
+    line = f"Trace of {where}: {_count(len(snapshot.calls), 'call')} in {_count(len(snapshot.sends), 'send')}"
+    if snapshot.folded:
+        line += f", after {_count(snapshot.folded, 'older call')} of which only the summary tells"
+    return line + (", still open" if trace.is_open else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _tree(snapshot: Snapshot) -> list[str]:
+    lines: list[str] = []
+    left_out = len(snapshot.calls)
+    below: list[SendRead | CallRead] = [send for send in reversed(snapshot.sends) if send.parent is None]
+    while below and len(lines) < TREE_LINES:
+        each = below.pop()
+        time = duration(each.end_ns - each.start_ns)
+        if isinstance(each, SendRead):
+            text = one_line(each.name) + ("" if each.sender is None else f" from {one_line(each.sender)}")
+            below += reversed(each.calls)
+        else:
+            text = _call_text(each)
+            below += reversed(each.nested)
+            left_out -= 1
+        lines.append(f"{time:>8}  {'  ' * each.depth}{text}")
+    if left_out:
+        lines.append(f"... and {_count(left_out, 'more call')}")
+    return lines
+
+
+def _call_text(call: CallRead) -> str:
+    text = one_line(call.description.name) + place(call.description.file, call.description.line)
+    if call.is_async:
+        text += "  async"
+    if call.is_running:
+        text += "  still running"
+    if call.exception is not None:
+        text += f"  raised {one_line(call.exception)}"
+    return text
+
+
+def place(file: str | None, line: int | None) -> str:
+    """Return where something is written, to stand behind its name; from the current directory, if it is in there."""
+    if file is None:
+        return ""
+    try:
+        here = os.path.join(os.getcwd(), "")
+    except OSError:  # it was removed
+        here = ""
+    return f"  {one_line(file[len(here) :] if here and file.startswith(here) else file)}:{line}"
+
+
+def one_line(text: str) -> str:
+    """Return text for a line of a report: what cannot be printed there is escaped, what is too long cut off."""
+    if len(text) > LONGEST_TEXT:
+        text = text[: LONGEST_TEXT - 3] + "..."
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else repr(char)[1:-1] for char in text])
+
+
+def duration(ns: float) -> str:
+    """Return a time in a unit that suits it, to three digits or so."""
+    for unit, size in ("s", 1e9), ("ms", 1e6), ("µs", 1e3):
+        if ns >= size:
+            number = ns / size
+            return f"{number:.{2 if number < 10 else 1 if number < 100 else 0}f} {unit}"
+    return f"{ns:.0f} ns"
