@@ -26,17 +26,23 @@ RoutingTable: all else                        sends                           no
 what weak references refer to                 sends; CPython                  CPython; new_referent() takes a reference
 View, Slots, Chain, Recorder                  one send                        no other thread has them
 
-is_interception_off                                  sends; steer()                  atomic
-interception                                      sends; steer()                  the section of INTERCEPTION
-Interception: all of it                           sends                           not changed once it is in `interception`
-send_class, call_class                        sends that record; steer()      written once, in the section of INTERCEPTION,
-                                                                              before the first Interception is there
-descriptions, class_names, Interception.watched  sends that record; Python       CPython; get() takes a reference
+is_interception_off                           sends;                          atomic
+                                              enable_interception()
+interception                                  sends;                          the section of INTERCEPTION
+                                              enable_interception()
+Interception: all of it                       sends;                          not changed once it is in `interception`
+                                              enable_interception()
+interceptor_set                               enable_interception();          written while csignals is imported
+                                              set_interceptor()
+send_class, call_class                        sends that record;              written once, in the section of
+                                              enable_interception()           INTERCEPTION, before a trace is active
+descriptions, class_names,                    sends that record; Python       CPython; get() takes a reference
+  Interception.watched
 others_classes                                sends                           atomic: a number that is lost costs time
 signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
 all_configs, scopes (the references)            sends; methods()                the section of CONFIGS
 AllConfigs: all of it                           sends                           not changed once it is in `all_configs`
-DispatchConfig by class, in pure.py            sends; install()                CPython; a DispatchConfig is not changed
+DispatchConfig by class, in common.py         sends; install()                CPython; a DispatchConfig is not changed
 
 context variables                             sends; who opens a block        CPython; a thread has its context alone
 Frame: call                                   sends in the context, and in    the frame's section

@@ -1,12 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
-"""The dispatch engine in Cython: the same names, in the same order, as ``csignals/_dispatch/pure.py``.
+"""The compiled dispatcher: what ``csignals/_dispatch/pure.py`` specifies, made fast. Read that file first.
 
-Read that file first: it says what each piece is for, this one how it is made fast. Here live the methods and
-the hot loop; the routing table, which comes first in both, is in _routing_table.pxi, the adding of entries in
-_registration.pxi, what traces record in _tracing.pxi, what a signal keeps in _signal_base.pxi, the reading of signals
-and of arguments in _view.pxi and _arguments.pxi, and in _sharing.pxi how threads read signals that segment without the GIL.
-Whatever is rare (a wrong call, a receiver to await, a dead entry to sweep, a muted signal) goes to the Python code that
-the fallback segments as well.
+Here are the methods of a signal and the hot loop. The parts that this file includes: the routing table
+(_routing_table.pxi), adding and removing entries (_registration.pxi), what traces record and interception
+(_tracing.pxi), a signal's state (_signal_base.pxi), reading a signal and arguments (_view.pxi, _arguments.pxi), and
+how threads share all this without the GIL (_sharing.pxi). Rare cases (a wrong call, a receiver to await, a dead entry to
+sweep, a muted signal) are done by the Python code that the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
 """
@@ -167,7 +166,10 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
         return call_python(pure.live_receivers, self, args, nargs, names)   # which Python refuses
     table = current_table(self)
     segment = table.segment_of(args[0])
-    if table.max_receivers(segment) == 0 and configs_now().no_receivers is not None and look_up_chooser(self, table) != OWN:
+    if (
+        table.max_receivers(segment) == 0 and configs_now().no_receivers is not None
+        and look_up_chooser(self, table) != OWN
+    ):
         store_no_receivers(self, <object>args[0], table)      # as a wrapper asks
     live = new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
     active = None if is_interception_off_now() else interception_now()

@@ -38,7 +38,8 @@ def public_objects():
     for module in public_modules():
         for name in {*vars(module), *getattr(module, "__all__", ())}:
             value = getattr(module, name)
-            is_private = "._" in str(getattr(value, "__module__", None)) and module is not csignals
+            # The implementation's base classes, which modules import to define public ones.
+            is_private = "._dispatch" in str(getattr(value, "__module__", None)) and module is not csignals
             if not name.startswith("_") and is_ours(value) and not is_private and not isinstance(value, ModuleType):
                 found[f"{module.__name__}.{name}"] = value
     for name, value in list(found.items()):

@@ -99,7 +99,8 @@ def test_a_package_that_came_after_is_named(drop_in, status_of):
 
 
 def test_a_compiled_engine_that_cannot_be_imported_is_the_reason_given():
-    code = "import sys; sys.modules['csignals._dispatch.compiled'] = None; from csignals.django import status; print(status())"
+    missing = "import sys; sys.modules['csignals._dispatch.compiled'] = None"
+    code = f"{missing}; from csignals.django import status; print(status())"
     done = run(["-c", code], {"CSIGNALS_PURE_PYTHON": ""})
     assert "implementation='python'" in done.stdout
     assert "fallback_reason='import of csignals._dispatch.compiled halted; None in sys.modules'" in done.stdout
