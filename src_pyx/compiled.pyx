@@ -4,8 +4,8 @@
 Here are the methods of a signal and the hot loop. The parts that this file includes: the routing table
 (_routing_table.pxi), adding and removing entries (_registration.pxi), what traces record and interception
 (_tracing.pxi), a signal's state (_signal_base.pxi), reading a signal and arguments (_view.pxi, _arguments.pxi), and
-how threads share all this without the GIL (_sharing.pxi). Rare cases (a wrong call, a receiver to await, a dead entry to
-sweep, a muted signal) are done by the Python code that the fallback runs as well.
+how threads share all this without the GIL (_sharing.pxi). Rare cases (a wrong call, a receiver to await, a dead entry
+to sweep, a muted signal) are done by the Python code that the fallback runs as well.
 
 A ``PyObject *`` holds no reference unless the comment beside it says so.
 """
