@@ -1,4 +1,7 @@
-"""``python -m csignals``: what is installed here. ``python -m csignals compare``: what csignals is worth here."""
+"""The command line: ``python -m csignals`` prints versions, ``python -m csignals compare`` measures against Django.
+
+The comparison itself is in compare/.
+"""
 
 import argparse
 import platform
@@ -8,18 +11,18 @@ import csignals
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 for a failed proof, 2 for something missing."""
+    """Run the command line and return its exit code: 0, 1 if a signal differs, 2 if a package is missing."""
     parser = argparse.ArgumentParser(
         prog="python -m csignals",
-        description="Without a command: print the versions found, and which implementation of csignals is in use.",
+        description="Without a command: print the installed versions and the active implementation of csignals.",
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser(
         "compare",
-        help="prove that Django's own signals arrive the same through csignals, and measure what that saves",
+        help="check that csignals dispatches Django's own signals like Django, and measure how much faster it is",
         description=(
-            "Proves on a real Django, with a database in memory, that every built-in signal reaches receivers "
-            "through csignals with the same arguments as through Django alone. Then measures both in turn: "
+            "Runs a small Django project with a database in memory, once on Django alone and once on csignals, and "
+            "checks that each built-in signal calls its receivers with the same arguments. Then measures both in turn: "
             "sends, and loading model rows. Takes less than a minute."
         ),
     )
@@ -27,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def print_versions() -> int:
-    """Print the versions of csignals, Python and Django, and the implementation in use. Configures nothing."""
+    """Print the versions of csignals, Python and Django, and the active implementation. Configures nothing."""
     try:
         import django
     except ModuleNotFoundError:
@@ -42,9 +45,9 @@ def print_versions() -> int:
 
 
 def compare() -> int:
-    """Run the comparison and return its exit code, or say in one line on stderr what it needs, and return 2."""
+    """Run the comparison and return its exit code. If a package is missing, name it on stderr and return 2."""
     try:
-        import django  # noqa: F401  # to see whether it is there
+        import django  # noqa: F401  # only to see whether it is installed
         import rich  # noqa: F401  # likewise
     except ModuleNotFoundError as error:
         if error.name not in ("django", "rich"):

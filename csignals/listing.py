@@ -1,7 +1,7 @@
-"""What is connected to a signal, to be read: as data by ``list_receivers()``, and in a signal's ``repr()``.
+"""``list_receivers()`` and a signal's ``repr()``: which receivers are connected to a signal.
 
-Nothing here is part of a send. Entries are read in the shapes that any Django gives them; those that no send could
-reach anybody by are left out.
+No send uses this module. It reads the entries of ``signal.receivers`` in the form of any supported Django version, and
+leaves out the entries by which no send could call a receiver.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from csignals._scopes import receiver_identity
 from csignals.devmode import NeverCalled, never_called
 
 SHOWN = 3  # receivers in a repr()
-RUNS = "_csignals_runs"  # what the decorators of csignals.deferred leave on a receiver
+RUNS = "_csignals_runs"  # the attribute that the decorators of csignals.deferred set on a receiver
 
 
 @dataclass(frozen=True)
 class ReceiverInfo:
-    """A receiver as it is connected to a signal: one that is connected twice has two of these."""
+    """A connection of a receiver to a signal. A receiver that is connected twice has two."""
 
-    #: Its dotted name. What has none is called by its class, a partial by what it is made of.
+    #: The receiver's dotted name; for an object without a name, that of its class; for a partial, with its function.
     receiver: str
-    #: Where it is written; None for what is not written in Python.
+    #: The file and line where the receiver is written; None if it is not written in Python.
     file: str | None
     line: int | None
-    #: The dotted name of its sender; a string is its own, what has none is called by its class. None for any sender.
+    #: The sender's dotted name, a string itself, or the class of an object without a name. None for any sender.
     sender: str | None
-    #: Whether the signal does not keep it alive.
+    #: Whether the signal holds the receiver weakly.
     is_weak: bool
-    #: Whether it is awaited; Django 4.2 awaits none.
+    #: Whether the receiver is awaited. Under Django 4.2, none is.
     is_async: bool
-    #: What it was connected under, if not under itself.
+    #: The dispatch uid, or None.
     dispatch_uid: Any
-    #: Whether it is gone: a weak receiver that was collected, and that no send had reached. Known in development only.
+    #: Whether the receiver was collected before any send called it. Known in development only.
     is_collected: bool = False
-    #: "after the commit" or "deferred", for what csignals.deferred runs then or in a worker; None for what a send runs.
+    #: "after the commit" or "deferred", for a receiver of csignals.deferred; None for a receiver that the send runs.
     runs: str | None = None
 
     def __str__(self) -> str:
@@ -59,14 +59,14 @@ class ReceiverInfo:
 
 
 def list_receivers(signal: Any) -> list[ReceiverInfo]:
-    """Return the receivers of a signal, be it csignals' or Django's, in the order in which a send calls them.
+    """Return the receivers of a signal of csignals or Django, in the order in which a send calls them.
 
-    That is the order of connection, sync receivers before async ones; those that are dead are left out. In Python's
-    development mode and Django's DEBUG there come after them, as `is_collected`, the weak receivers that died while
-    they were connected, and had never been called: somebody forgot to hold them.
+    This is the order of connection, with sync receivers before async ones. Dead receivers are left out. In Python's
+    development mode and under Django's DEBUG, the list ends with the weak receivers that were collected before any send
+    called them (`is_collected`): the program did not keep a reference to them.
 
-    Whom an override of ``_live_receivers`` chooses is not known here. Raises TypeError for what is no signal.
-    Thread-safe.
+    An override of ``_live_receivers`` is not called, so its choice is not shown. Raises TypeError for an object that is
+    not a signal. Thread-safe.
     """
     if not issubclass(type(signal), signal_classes()):
         raise TypeError(f"list_receivers() takes a signal, not {dotted_name(type(signal))}")
@@ -74,7 +74,7 @@ def list_receivers(signal: Any) -> list[ReceiverInfo]:
 
 
 def lists_of(signals: Iterable[Any]) -> list[list[ReceiverInfo]]:
-    """Return the receivers of each of several signals, after one search for senders that only their ids tell."""
+    """Return the receivers of each signal. Searches once for all senders of which only the id is known."""
     signals = list(signals)
     lists = [_live_connections(signal) for signal in signals]
     senders = _find_senders({each.sender_id for connections in lists for each in connections if each.sender is None})
@@ -98,14 +98,14 @@ def _info_of_collected(death: NeverCalled) -> ReceiverInfo:
 
 
 def signal_classes() -> tuple[type, ...]:
-    """Return csignals' class and Django's, if that is loaded."""
+    """Return the base class of csignals' signals, and Django's ``Signal`` if Django is loaded."""
     dispatcher = sys.modules.get("django.dispatch.dispatcher")
     found = getattr(dispatcher, "Signal", None)
     return (SignalBase, found) if isinstance(found, type) else (SignalBase,)
 
 
 def represent(signal: Any) -> str:
-    """Return a signal's ``repr()``: what it is called, and its first receivers. Raises nothing."""
+    """Return a signal's ``repr()``: its name, and its first receivers. Raises nothing."""
     try:
         start = f"<{type(signal).__name__} {name_of(signal) or f'at {id(signal):#x}'}"
         connections = _live_connections(signal)
@@ -119,7 +119,7 @@ def represent(signal: Any) -> str:
 
 
 def describe_uid(uid: Any) -> str:
-    """Return the ``repr()`` of a dispatch uid, as far as it is that of a plain value."""
+    """Return the ``repr()`` of a dispatch uid that is a plain value, and a description of any other."""
     if type(uid) is tuple:
         return f"({', '.join(map(describe_uid, uid))})"
     return repr(uid) if type(uid) in (str, bytes, int, float, bool, type(None)) else str(describe_sender(uid))
@@ -130,12 +130,12 @@ def describe_uid(uid: Any) -> str:
 
 @dataclass(frozen=True)
 class _Connection:
-    """What an entry of a signal's list says, while its receiver and its sender live."""
+    """The content of an entry of ``signal.receivers`` whose receiver and sender are alive."""
 
     receiver: Any
-    uid: Any  # what stands for the receiver in the key
-    sender: Any  # None where only its id is known, or where there is none
-    sender_id: Any  # that of the function for a bound method
+    uid: Any  # the dispatch uid, or the id of the receiver
+    sender: Any  # None if only its id is known, and for any sender
+    sender_id: Any  # for a bound method, the id of its function
     is_weak: bool
     is_async: bool
 
@@ -157,20 +157,20 @@ class _Connection:
         own = receiver_identity(self.receiver)
         try:
             return type(own) is type(self.uid) and bool(own == self.uid)
-        except Exception:  # of an item's __eq__
+        except Exception:  # from the __eq__ of an item of a tuple
             return False
 
 
 def _runs(receiver: Any) -> str | None:
-    """Return what a decorator of csignals.deferred has left on a receiver, or on what is below other decorators."""
+    """Return the mark that a decorator of csignals.deferred set on a receiver or on a function that it wraps."""
     try:
         return next((runs for layer in layers(receiver) if type(runs := attribute(layer, RUNS)) is str), None)
-    except Exception:  # of somebody's property
+    except Exception:  # from a property of the receiver
         return None
 
 
 def _live_connections(signal: Any) -> list[_Connection]:
-    """Return what is connected to a signal and alive, in the order of a send."""
+    """Return the live connections of a signal, in the order of a send."""
     receivers = getattr(signal, "receivers", None)
     if not isinstance(receivers, (list, tuple)):
         return []
@@ -179,7 +179,7 @@ def _live_connections(signal: Any) -> list[_Connection]:
 
 
 def _read(entry: Any) -> _Connection | None:
-    """Return what an entry says: ``(key, receiver)``, ``(key, receiver, is_async)`` or one with a sender between."""
+    """Read an entry in any of the three forms that `csignals._dispatch.common.Entry` has."""
     try:
         (uid, sender_id), receiver, *rest = entry
         sender_ref = rest[0] if len(rest) > 1 else None
@@ -192,19 +192,19 @@ def _read(entry: Any) -> _Connection | None:
             _, sender_id = sender_id
         hash(sender_id)
         return _Connection(receiver, uid, sender, sender_id, is_weak, is_async=bool(rest and rest[-1]))
-    except Exception:  # somebody has put there what is no entry
+    except Exception:  # other code has put an object there that is not an entry
         return None
 
 
 def _find_senders(ids: set[Any]) -> dict[Any, Any]:
-    """Return the objects that have these ids, as far as they could be senders: before 6.0, Django keeps no more."""
+    """Return the possible senders that have these ids. Before Django 6.0, an entry has only the id of the sender."""
     if ids <= {NONE_ID}:
         return {}
     return {id(each): each for each in gc.get_objects() if id(each) in ids and _may_send(type(each))}
 
 
 def _may_send(kind: type) -> bool:
-    """Return whether this is no dict or the like, which more likely has the id of a sender that is gone."""
+    """Return whether objects of a class may be senders. A dict or list rather has the id of a sender that has died."""
     if module_of_class(kind) == "builtins":
         return issubclass(kind, (type, FunctionType, ModuleType))
     return kind is not _Connection

@@ -1,4 +1,7 @@
-"""``mute()``: sends that reach nobody, or not everybody, for the length of a block."""
+"""``mute()``: sends that call no receivers, or not all of them, during a ``with`` block.
+
+How a send asks which mutes are active is in _interception.py and _scopes.py.
+"""
 
 from __future__ import annotations
 
@@ -12,27 +15,29 @@ from csignals._typing import Any, F
 
 
 class mute:  # noqa: N801  # used like a function
-    """Mute signals, for the length of a ``with`` or ``async with`` block, or of a function that this decorates.
+    """Mute signals during a ``with`` or ``async with`` block, or during each call of a decorated function.
 
-    Without arguments all signals are muted. A muted send calls nobody and returns ``[]``, and ``has_listeners``
-    says so. With `receivers`, a receiver or a list, tuple or set of them, only those are left out, and what wraps them
-    (as ``functools.wraps`` has it): be it what was connected, or what others call in their place, as Sentry does. They
-    are told apart as ``disconnect`` does. With `senders`, likewise, only sends by those are muted. Senders of Django's
-    model signals may be named ("app.Model"), also where all signals are muted; the models are looked for when the mute
-    is entered, so that it may be made before they are loaded.
+    Without arguments, all signals are muted. A muted send calls no receiver and returns ``[]``, and ``has_listeners``
+    returns False. With `receivers` (one receiver, or a list, tuple or set), only those receivers are not called. They
+    are recognised as in ``disconnect``. A wrapper of such a receiver, with ``__wrapped__`` as ``functools.wraps`` sets
+    it, is not called either: neither a wrapper that was connected, nor one that another package calls instead, as
+    Sentry does. With `senders` (likewise), only sends by those senders are muted. A sender of Django's model signals
+    may be named ("app.Model"), also if all signals are muted. The model is looked up when the mute is entered, so a
+    mute may be made before the models are loaded.
 
-    It holds in the current context alone (``contextvars``): in this thread, this task and the tasks it
-    starts, so that nobody else's sends are silenced; and it ends with the block, in the tasks that it started
-    as well. Blocks may nest and overlap: each ends for itself. May be used again, also while it is in use; but one that
-    is in use in several contexts at once must be left where it was entered.
+    A mute is active in the current context (``contextvars``): in this thread, this task and the tasks it starts. The
+    sends of other threads and tasks are not muted. The mute ends with the block, also in the tasks started during the
+    block. Blocks may nest and overlap; each ends independently. A mute may be used again, also while it is active. If
+    it is active in several contexts at once, each block must end in the context that entered it.
 
-    It decorates whatever can be called, and class and static methods; where a call makes a coroutine, it holds while
-    that runs. A test class it decorates as ``unittest.mock.patch`` does: each of the methods whose names start with
-    ``patch.TEST_PREFIX``, and not ``setUp``. Other classes and generator functions raise TypeError.
+    A mute decorates functions and other callables, class methods and static methods. If a call returns a coroutine, the
+    mute is active while the coroutine runs. It decorates a test class as ``unittest.mock.patch`` does: each method
+    whose name starts with ``patch.TEST_PREFIX``, but not ``setUp``. Other classes and generator functions raise
+    TypeError.
 
-    Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those, and
-    ValueError for a string that cannot be the name of a model. Entering it raises LookupError for the name of a model
-    that is not there.
+    Raises TypeError for an object that is not a signal, for a Django signal that csignals does not dispatch, and for a
+    receiver that is not callable. Raises ValueError for a string that cannot name a model. Entering the mute raises
+    LookupError if the named model does not exist.
     """
 
     def __init__(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:
@@ -41,7 +46,7 @@ class mute:  # noqa: N801  # used like a function
         self._senders = None if senders is None else tuple([check_sender(signals, each) for each in _several(senders)])
         for receiver in self._receivers or ():
             if not callable(receiver):
-                raise TypeError(f"mute() takes receivers, which can be called, not {receiver!r}")
+                raise TypeError(f"mute() takes callable receivers, not {receiver!r}")
         self._scopes: list[_Scope] = []
 
     def __enter__(self) -> mute:
@@ -52,7 +57,7 @@ class mute:  # noqa: N801  # used like a function
         return self
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        # The newest that was entered here. A fixture, or an async generator, may be left in another context.
+        # The newest scope of this context. A fixture, or an async generator, may exit in another context.
         here = [scope for scope in mutes.active() if scope.owner is self]
         scope = (here or self._scopes)[-1]
         self._scopes.remove(scope)
@@ -93,7 +98,7 @@ class mute:  # noqa: N801  # used like a function
             def muted(*arguments: Any, **named: Any) -> Any:
                 with self:
                     result = function(*arguments, **named)
-                # It may stand before a coroutine function, which has done nothing yet.
+                # The function may wrap a coroutine function, whose code has not run yet.
                 return self._await(result) if issubclass(type(result), Coroutine) else result
 
         return muted  # type: ignore[return-value]
@@ -106,7 +111,7 @@ class mute:  # noqa: N801  # used like a function
             setattr(owner, name, test)
 
     def _decorated_tests_of(self, cls: type) -> Iterator[tuple[type, str, Any]]:
-        """Yield those of the tests that ``unittest.mock.patch`` would decorate, with the class and the name of each."""
+        """Yield the class, the name and the decorated form of each test that ``unittest.mock.patch`` would decorate."""
         from unittest.mock import patch
 
         for name in dir(cls):
@@ -118,7 +123,7 @@ class mute:  # noqa: N801  # used like a function
             elif type(written) in (classmethod, staticmethod):
                 yield cls, name, self(written)
             else:
-                # A callable object is not given the instance, and its wrapper shall not be either.
+                # Python does not pass the instance to a callable object, and must not pass it to its wrapper.
                 is_method = hasattr(type(written), "__get__")
                 yield cls, name, self(test) if is_method else staticmethod(self(test))
 
@@ -131,14 +136,14 @@ MISUSED = "mute() decorates functions and test classes; in another class or a ge
 
 
 class _Scope:
-    """What is muted between an ``__enter__`` and its ``__exit__``."""
+    """The signals, receivers and senders that a mute silences between an ``__enter__`` and its ``__exit__``."""
 
     is_open = False
 
     def __init__(
         self, owner: mute, signals: tuple[Any, ...], receivers: tuple[Any, ...] | None, senders: list[Any] | None
     ) -> None:
-        self.owner = owner  # which keeps alive what the ids are of, all but the models
+        self.owner = owner  # keeps alive the objects whose ids are below, except the models
         self.senders = senders
         self.signal_ids = frozenset(map(id, signals))
         self.receiver_ids = None if receivers is None else frozenset(map(make_id, receivers))

@@ -83,7 +83,7 @@ def test_a_block_that_must_not_send(testing, make):
     signal = make()
     with testing.assert_not_sent(signal, order=7):
         signal.send(Sender, order=8)
-    with pytest.raises(AssertionError, match="was sent once, and should not be"), testing.assert_not_sent(signal):
+    with pytest.raises(AssertionError, match="was sent once, but should not be"), testing.assert_not_sent(signal):
         signal.send(Sender)
 
 
@@ -110,7 +110,7 @@ def test_what_ends_a_block_propagates_and_nothing_is_asserted(testing, make):
 
 def test_an_assertion_without_a_with_statement_warns(testing, signal):
     for forgotten in (testing.assert_sent, testing.assert_not_sent):
-        with pytest.warns(RuntimeWarning, match="not used in a with statement, and has asserted nothing"):
+        with pytest.warns(RuntimeWarning, match="has checked nothing: use it in a with statement"):
             forgotten(signal)
             gc.collect()
 
@@ -119,7 +119,7 @@ def test_a_signal_that_was_not_captured_is_not_asked_for(testing, csignals, sign
     with testing.capture(signal) as sends:
         pass
     for asking in (sends.assert_sent, sends.assert_not_sent):
-        with pytest.raises(ValueError, match="is none of the signals that were captured"):
+        with pytest.raises(ValueError, match="is not captured: pass it to capture"):
             asking(csignals.Signal())
 
 
@@ -148,21 +148,21 @@ def test_a_failure_shows_the_signal_s_sends_first_the_nearest_before_and_then_wh
         other.send("shop")
     name = name_of(signal)
     assert failure(sends.assert_sent, signal, sender="shop", order=7, created=True) == [
-        f"{name}(sender='shop', order=7, created=True) was not sent. What was sent:",
+        f"{name}(sender='shop', order=7, created=True) was not sent. Captured sends:",
         f"  {name}: sender='shop', order=8 (not 7), created=True",
         f"  {name}: sender='market' (not 'shop'), order=8 (not 7), no created",
         f"  {name_of(other)} 2 times",
         f"  {name_of(another)} once",
     ]
     assert failure(sends.assert_sent, signal, sender="shop", times=2) == [
-        f"{name}(sender='shop') was sent once, not 2 times. What was sent:",
+        f"{name}(sender='shop') was sent once, not 2 times. Captured sends:",
         f"  {name}: sender='shop', created=True, order=8",
         f"  {name}: sender='market' (not 'shop'), order=8",
         f"  {name_of(other)} 2 times",
         f"  {name_of(another)} once",
     ]
     assert failure(sends.assert_not_sent, signal)[0] == (
-        f"{name}() was sent 2 times, and should not be. What was sent:"
+        f"{name}() was sent 2 times, but should not be. Captured sends:"
     )
 
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_compared_fails_where_it_decides(testing, make, kind, err
         signal.send(Other, data=kind(3))
     asked = {"sender": Sender, "data": data}
     head, *lines = failure(sends.assert_not_sent, signal, **asked)
-    assert head.endswith("was sent between 1 and 2 times, and should not be. What was sent:")
+    assert head.endswith("was sent between 1 and 2 times, but should not be. Captured sends:")
     assert f"data=Array(1, 2) ({error} at == Array(1, 2))" in lines[1]
     assert "data=Array(1, 2)" in lines[0] and error not in lines[0]
     assert "was sent between 1 and 2 times, not once." in failure(sends.assert_sent, signal, times=1, **asked)[0]

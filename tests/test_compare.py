@@ -206,7 +206,7 @@ def test_proof_fails_where_csignals_is_not_in_force(implementation):
         """,
     )
     assert result.returncode == 1
-    assert "should be that of csignals, and is not" in result.stderr
+    assert "is not the method of csignals" in result.stderr
 
 
 def test_without_a_command_the_versions_are_printed(implementation):

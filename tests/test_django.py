@@ -226,6 +226,6 @@ def test_a_django_that_is_too_old_is_refused(drop_in):
     with (
         mock.patch("django.VERSION", (4, 1, 13, "final", 0)),
         mock.patch("django.get_version", lambda: "4.1.13"),
-        pytest.raises(ImproperlyConfigured, match=r"needs Django 4\.2 or newer, this is 4\.1\.13"),
+        pytest.raises(ImproperlyConfigured, match=r"needs Django 4\.2 or newer, but this is 4\.1\.13"),
     ):
         drop_in.install()

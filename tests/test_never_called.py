@@ -260,7 +260,7 @@ def test_a_trace_says_so_in_print_and_in_json(csignals, make):
         signal.connect(receiver())
         gc.collect()
     name = f"{__name__}.receiver.<locals>.local"
-    assert f"Collected, and never called:\n  {name}  " in str(trace)
+    assert f"Collected and never called:\n  {name}  " in str(trace)
     assert [each["receiver"] for each in json.loads(trace.to_json())["never_called"]] == [name]
 
 

@@ -77,7 +77,7 @@ def test_each_call_becomes_a_span(csignals, signal, export, exporter, tracer):
             "code.file.path": __file__,
             "code.line.number": record.line,
             "thread.id": record.thread,
-            "csignals.signals": record.signal,
+            "csignals.signal": record.signal,
             "csignals.self_ns": record.self_ns,
             "csignals.is_async": False,
             "csignals.is_running": False,

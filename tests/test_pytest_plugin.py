@@ -120,11 +120,11 @@ def test_a_failing_test_undoes_it_too_and_says_where_and_what(run):
     result.stdout.fnmatch_lines(
         [
             ">*with signals.assert_sent(order_paid, order=7):      # here",
-            "E*AssertionError: *(order=7) was not sent. What was sent:",
+            "E*AssertionError: *(order=7) was not sent. Captured sends:",
             "E*: sender='shop', order=8 (not 7)",
             "E* once",
             '>*sends.assert_not_sent(order_paid, sender="shop")    # and here',
-            "E*AssertionError: *(sender='shop') was sent once, and should not be. What was sent:",
+            "E*AssertionError: *(sender='shop') was sent once, but should not be. Captured sends:",
         ]
     )
     result.stdout.no_fnmatch_line("*_AssertionBlock*")

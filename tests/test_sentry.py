@@ -292,7 +292,7 @@ def test_status_and_check_name_sentry_which_costs_nothing(patched, drop_in, stat
     assert (status.owners["_live_receivers"], status.asked, status.missed) == (signals_handlers.__name__, None, set())
     (message,) = messages(status_of)
     assert (message.id, message.hint) == ("csignals.I003", None)
-    assert message.msg.startswith(f"Signal._live_receivers was replaced by {signals_handlers.__name__}: csignals does")
+    assert message.msg.startswith(f"{signals_handlers.__name__} replaced Signal._live_receivers: csignals does")
 
 
 @pytest.mark.parametrize("name", ["_get_receiver_name", "_sentry_live_receivers"])

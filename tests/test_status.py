@@ -30,7 +30,7 @@ def wrap(send):
 Signal.send = wrap(Signal.send)
 """
 UNINSTALL = "import csignals.django; csignals.django.uninstall()"
-PURE = "csignals runs without its compiled code, at a fraction of its speed: CSIGNALS_PURE_PYTHON is 1."
+PURE = "csignals runs without its compiled code, much more slowly: CSIGNALS_PURE_PYTHON is 1."
 
 
 @pytest.fixture
@@ -73,7 +73,10 @@ def test_a_package_that_came_before_is_named(drop_in, status_of):
         assert (status.owners["send"], status.owners["send_robust"]) == (__name__, "csignals")
         assert status.missed == {"send"}
         assert texts(status_of) == [
-            ("csignals.W002", f"Signal.send is not dispatched by csignals: {__name__} had replaced it before.")
+            (
+                "csignals.W002",
+                f"csignals does not dispatch Signal.send: {__name__} replaced it before csignals was installed.",
+            )
         ]
         drop_in.uninstall()
     drop_in.install()
@@ -88,11 +91,11 @@ def test_a_package_that_came_after_is_named(drop_in, status_of):
         assert texts(status_of) == [
             (
                 "csignals.I001",
-                "Signal.send_robust was replaced by unittest.mock: csignals dispatches what that passes on.",
+                "unittest.mock replaced Signal.send_robust: csignals dispatches the sends that it passes on.",
             ),
             (
                 "csignals.I004",
-                "Signal._live_receivers was replaced by unittest.mock: each send asks it, which costs speed.",
+                "unittest.mock replaced Signal._live_receivers: each send calls it, which makes sends slower.",
             ),
         ]
     assert texts(status_of) == []
@@ -111,9 +114,9 @@ def test_a_compiled_engine_that_cannot_be_imported_is_the_reason_given():
     [
         ("", []),
         (UNINSTALL, ["(csignals.W001) csignals.django is in INSTALLED_APPS"]),
-        (WRAP, ["(csignals.I001) Signal.send was replaced by __main__"]),
+        (WRAP, ["(csignals.I001) __main__ replaced Signal.send"]),
     ],
-    ids=["in force", "uninstalled", "wrapped"],
+    ids=["active", "uninstalled", "wrapped"],
 )
 def test_manage_py_check_says_in_one_line_what_is_not_in_force(implementation, then, expected):
     done = run(["-W", "error", "-c", PROJECT.format(then=then)], environment(implementation))

@@ -243,7 +243,7 @@ def test_captures_nest_and_overlap_and_each_sees_everything(testing, make):
 def test_a_capture_may_be_used_again_but_is_not_entered_twice(testing, signal):
     capture = testing.capture()
     with capture as sends:
-        with pytest.raises(RuntimeError, match="this capture is open already"):
+        with pytest.raises(RuntimeError, match="this capture is already open"):
             capture.__enter__()
         signal.send(Sender)
     with capture as again:
@@ -512,5 +512,5 @@ def test_the_signals_of_models_are_captured_in_a_project(implementation):
     first, head, *lines = done.stdout.splitlines()
     assert first == f"{implementation} ['Group', 'Group']"
     sender = "sender=<class 'django.contrib.auth.models.Group'>"
-    assert head == f"django.db.models.signals.post_save({sender}, created=False) was not sent. What was sent:"
+    assert head == f"django.db.models.signals.post_save({sender}, created=False) was not sent. Captured sends:"
     assert len([line for line in lines if "created=True (not False)" in line and "instance=<Group: two>" in line]) == 1

@@ -358,8 +358,7 @@ def test_a_bounded_trace_of_many_sends_takes_no_more_memory_and_counts_all(csign
     assert [(row.calls, row.sends) for row in summary.signals] == [(100_000, 100_000)]
     kept = len(trace.records)
     assert str(trace).splitlines()[0] == (
-        f"Trace of one context: {kept} calls in {kept} sends, after {100_000 - kept:,} older calls of which only the "
-        "summary tells"
+        f"Trace of one context: {kept} calls in {kept} sends, and {100_000 - kept:,} older calls in the summary only"
     )
 
 

@@ -1,15 +1,15 @@
-"""``python -m csignals compare``: proves csignals equal to stock Django, then measures both.
+"""``python -m csignals compare``: checks that csignals dispatches like stock Django, then measures both.
 
-This package is also the Django app of the project that it does this on (``apps.py``, ``models.py``,
-``urls.py``). So Django is configured before any of its modules that needs that is imported.
+This package is also an app of the Django project on which it does this (project.py, apps.py, models.py, urls.py).
+Most modules need configured settings, so `run` imports them after it has configured Django.
 """
 
 
 def run() -> int:
-    """Run the whole comparison, print it, and return the exit code: 0, or 1 if a proof failed.
+    """Run the whole comparison, print it, and return the exit code: 0, or 1 if a signal differs.
 
-    Configures Django for this process, which must not have done so. Leaves csignals installed in Django or
-    not, as it was.
+    Configures Django, and raises RuntimeError if this process has configured it already. Afterwards, csignals is
+    installed in Django only if it was before.
     """
     from csignals.compare import project
 

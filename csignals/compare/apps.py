@@ -1,4 +1,4 @@
-"""The app of the project that the comparison runs on."""
+"""The app config of the Django project on which the comparison runs."""
 
 from django.apps import AppConfig
 

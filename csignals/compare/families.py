@@ -1,4 +1,4 @@
-"""Django's built-in signals, by family: all that a proof has to cover."""
+"""Django's built-in signals, by family. The comparison checks each of them."""
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core.signals import got_request_exception, request_finished, request_started, setting_changed

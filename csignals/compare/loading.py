@@ -1,4 +1,4 @@
-"""Measures what loading model rows costs: Django sends two signals for each."""
+"""Measure the time to load model rows. Django sends two signals for each row."""
 
 import gc
 from collections.abc import Callable, Iterator
@@ -34,14 +34,14 @@ STEPS = len(SITUATIONS) * ROUNDS
 
 @dataclass(frozen=True)
 class LoadingTimes:
-    """What loading all rows costs in one situation, in seconds."""
+    """The times to load all rows in one situation, in seconds."""
 
     situation: str
     samples: Samples
 
 
 def measure(advance: Callable[[], None]) -> list[LoadingTimes]:
-    """Return the times of loading in all situations. Leaves csignals uninstalled.
+    """Return the loading times in all situations. Leaves csignals uninstalled.
 
     Raises RuntimeError if a contestant does not load all rows or does not call the receivers.
     """
@@ -55,7 +55,7 @@ def measure(advance: Callable[[], None]) -> list[LoadingTimes]:
 
 
 def time_loading(situation: str, advance: Callable[[], None]) -> Samples:
-    """Return the times of loading in one situation, for each contestant."""
+    """Return the loading times of each contestant in one situation."""
     for switch in CONTESTANTS.values():
         check_calls(situation, switch)
     with connected(connections(situation, make_receiver)):
@@ -63,16 +63,16 @@ def time_loading(situation: str, advance: Callable[[], None]) -> Samples:
 
 
 def load_after(switch: Callable[[], None]) -> float:
-    """Load all rows with or without csignals, and return the seconds."""
+    """Install or uninstall csignals with `switch`, load all rows, and return the seconds."""
     switch()
     return load(Row)
 
 
 def load(model: type[Model]) -> float:
-    """Load all rows of a model, and return the seconds. Raises RuntimeError if they are not as many as they should."""
-    list(model.objects.all()[:100])  # the first rows pay for caches that have just been lost
+    """Load all rows of a model, and return the seconds. Raises RuntimeError unless there are `ROWS` rows."""
+    list(model.objects.all()[:100])  # the first rows fill caches that install() and uninstall() have emptied
     gc.collect()
-    gc.disable()  # as timeit does: a collection hits whom it will
+    gc.disable()  # as timeit does: a collection would add its time to any of the contestants
     try:
         start = perf_counter()
         rows = list(model.objects.all())
@@ -80,7 +80,7 @@ def load(model: type[Model]) -> float:
     finally:
         gc.enable()
     if len(rows) != ROWS:
-        raise RuntimeError(f"{len(rows)} rows came, instead of {ROWS}")
+        raise RuntimeError(f"{len(rows)} rows were loaded instead of {ROWS}")
     return seconds
 
 
@@ -100,17 +100,17 @@ def check_calls(situation: str, switch: Callable[[], None]) -> None:
     for signal in pre_init, post_init:
         expected = 100 * sum(count for each, sender, count in SITUATIONS[situation] if (each, sender) == (signal, Row))
         if calls.count(signal) != expected:
-            raise RuntimeError(f"receivers were called {calls.count(signal)} times, instead of {expected}")
+            raise RuntimeError(f"receivers were called {calls.count(signal)} times instead of {expected}")
 
 
 def connections(situation: str, make_receiver: Callable[[], Receiver]) -> list[Connection]:
-    """Return as many connections of new receivers as a situation asks for."""
+    """Return the connections of a situation, with new receivers."""
     return [(signal, sender, make_receiver()) for signal, sender, count in SITUATIONS[situation] for _ in range(count)]
 
 
 @contextmanager
 def connected(connections: list[Connection]) -> Iterator[None]:
-    """Connect receivers for the time of a ``with`` block."""
+    """Connect receivers during a ``with`` block."""
     for signal, sender, receiver in connections:
         signal.connect(receiver, sender=sender)
     try:

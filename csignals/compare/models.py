@@ -1,4 +1,4 @@
-"""The models that the comparison saves, deletes, relates and loads."""
+"""The models of the Django project on which the comparison runs."""
 
 from django.db import models
 
@@ -13,7 +13,7 @@ class Book(models.Model):
 
 
 class Row(models.Model):
-    """One of many, to be loaded at once."""
+    """A row of the table that loading.py loads."""
 
     name = models.CharField(max_length=50)
     number = models.IntegerField()

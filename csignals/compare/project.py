@@ -1,4 +1,4 @@
-"""The Django project that the comparison runs on, and its database in memory."""
+"""The Django project on which the comparison runs: its settings, and its database in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"null": {"class": "logging.NullHandler"}},
-    # One request is meant to fail.
+    # One request fails on purpose.
     "loggers": {"django": {"handlers": ["null"], "level": "ERROR", "propagate": False}},
 }
 
 
 def configure() -> None:
-    """Set Django up. Raises RuntimeError if this process has configured it already."""
+    """Configure the settings and set Django up. Raises RuntimeError if this process has configured Django already."""
     settings.configure(
         ALLOWED_HOSTS=["testserver"],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
@@ -38,11 +38,11 @@ def configure() -> None:
             "django.middleware.csrf.CsrfViewMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
         ],
-        # The real ones are slow on purpose.
+        # Real password hashers are slow on purpose.
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         ROOT_URLCONF="csignals.compare.urls",
         SECRET_KEY="protects nothing",
-        # Rows of sessions would have random keys, different from run to run.
+        # Sessions in the database would have random keys that differ from run to run.
         SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
         TEMPLATES=[
             {
@@ -57,7 +57,7 @@ def configure() -> None:
 
 @contextmanager
 def fresh_database() -> Iterator[None]:
-    """An empty database for the time of a ``with`` block: its tables and primary keys start anew."""
+    """Use an empty database during a ``with`` block. Primary keys start at 1 again."""
     forget_database()
     try:
         yield
@@ -66,7 +66,7 @@ def fresh_database() -> Iterator[None]:
 
 
 def forget_database() -> None:
-    """Close the connection, with which a database in memory goes, and let the next use open a new one."""
+    """Close the connection, which deletes the database in memory. The next query opens a new one."""
     from django.contrib.contenttypes.models import ContentType
 
     close(connections["default"])
@@ -75,7 +75,7 @@ def forget_database() -> None:
 
 
 def close(wrapper: BaseDatabaseWrapper) -> None:
-    """Close a connection for good: Django's own ``close()`` spares a database in memory."""
+    """Close a connection, also to a database in memory, which Django's own ``close()`` keeps open."""
     if wrapper.connection is not None:
         wrapper.connection.close()
         wrapper.connection = None

@@ -1,4 +1,4 @@
-"""Proves that every built-in signal reaches receivers through csignals as it does through stock Django."""
+"""Check that each built-in signal calls its receivers with the same arguments under csignals as under stock Django."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NO_CALL = "(no call)"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out for one signal."""
+    """The calls of the receivers of one signal, under Django and under csignals."""
 
     family: str
     signal: str
@@ -27,23 +27,23 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        """Whether there were calls, and the same ones."""
+        """Whether there were calls, and both lists are equal."""
         return bool(self.django) and self.django == self.csignals
 
     @property
     def difference(self) -> tuple[str, str]:
-        """The first call that is not the same: Django's, and that of csignals."""
+        """The first call that differs: under Django, and under csignals."""
         calls = zip_longest(self.django, self.csignals, fillvalue=NO_CALL)
         return next(((theirs, ours) for theirs, ours in calls if theirs != ours), (NO_CALL, NO_CALL))
 
 
 def prove(advance: Callable[[], None]) -> list[Outcome]:
-    """Play the scenario with stock Django and with csignals, and return what came out for each signal.
+    """Run the scenario under stock Django and under csignals, and return the outcome for each signal.
 
-    Raises RuntimeError if either was not what dispatched. Leaves csignals uninstalled.
+    Raises RuntimeError if the wrong one of them dispatches. Leaves csignals uninstalled.
     """
     uninstall()
-    # What Django does once in a process, such as making the model of migrations, is over after a rehearsal.
+    # A first run, not recorded, does what Django does once in a process, such as making the model of migrations.
     with fresh_database():
         scenario.play(advance)
     by_django = recorded(advance, by_csignals=False)
@@ -60,7 +60,7 @@ def prove(advance: Callable[[], None]) -> list[Outcome]:
 
 
 def recorded(advance: Callable[[], None], by_csignals: bool) -> Records:
-    """Return the calls of one run, after a look before and after it at who dispatches."""
+    """Return the calls of one run. Checks before and after it whether Django or csignals dispatches."""
     check_who_dispatches(by_csignals)
     with fresh_database(), recording() as records:
         scenario.play(advance)
@@ -69,9 +69,9 @@ def recorded(advance: Callable[[], None], by_csignals: bool) -> Records:
 
 
 def check_who_dispatches(by_csignals: bool) -> None:
-    """Raise RuntimeError unless Django's methods are in force, or those of csignals, as they should be."""
+    """Raise RuntimeError unless the methods of ``django.dispatch.Signal`` are those of csignals, or of Django."""
     for name in "send", "send_robust", "has_listeners", "_live_receivers":
         is_django_s = getattr(vars(Signal)[name], "__globals__", None) is vars(dispatcher)
         if is_django_s is by_csignals:
             expected = "csignals" if by_csignals else "Django"
-            raise RuntimeError(f"django.dispatch.Signal.{name} should be that of {expected}, and is not")
+            raise RuntimeError(f"django.dispatch.Signal.{name} is not the method of {expected}")

@@ -1,4 +1,4 @@
-"""Records what receivers are called with, in words that can be compared between two runs."""
+"""Record the arguments of receivers as text that can be compared between two runs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,13 +14,13 @@ from csignals.compare.families import SIGNALS
 
 Records = dict[str, list[str]]  # a signal's name -> its calls, in order
 
-# Signed with the time of day, or random: no two runs have the same.
+# These values are random or signed with the time of day, so they differ from run to run.
 VARYING = ("HTTP_COOKIE", "csrf_token")
 
 
 @contextmanager
 def recording() -> Iterator[Records]:
-    """Connect a receiver to every built-in signal for the time of a ``with`` block, and give what they get."""
+    """Connect a receiver to each built-in signal during a ``with`` block, and yield the records of their calls."""
     records: Records = {name: [] for name in SIGNALS}
     receivers = {name: recorder(records[name]) for name in SIGNALS}
     for name, signal in SIGNALS.items():
@@ -43,7 +43,7 @@ def recorder(calls: list[str]) -> Callable[..., None]:
 
 
 def describe(value: object) -> str:
-    """Return what an argument is, without anything that differs from run to run. Causes no query."""
+    """Describe an argument without values that differ from run to run. Makes no database query."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return repr(value)
     if isinstance(value, type):
@@ -60,12 +60,12 @@ def describe(value: object) -> str:
 
 
 def describe_item(name: object, value: object) -> str:
-    """Return what an item of a mapping is."""
+    """Describe an item of a mapping."""
     return "..." if name in VARYING else describe(value)
 
 
 def what_matters(value: object) -> str:
-    """Return what tells an object from others of its class; nothing, where that is not known."""
+    """Return what identifies an object among those of its class, or an empty string."""
     if isinstance(value, Signal):
         return next((name for name, signal in SIGNALS.items() if signal is value), "unknown")
     if isinstance(value, Model):

@@ -1,4 +1,4 @@
-"""Prints the comparison: what was measured, the progress, and the tables."""
+"""Print the comparison: the versions, the progress, and the tables of results."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -23,25 +23,25 @@ console = Console(highlight=False)
 
 
 def print_heading() -> None:
-    """Print what is compared, and which implementation of csignals that is."""
+    """Print the versions, and the active implementation of csignals."""
     console.print(
         f"csignals {csignals.__version__} ({csignals.IMPLEMENTATION}), "
         f"{platform.python_implementation()} {platform.python_version()}, Django {django.get_version()}"
     )
     if csignals.IMPLEMENTATION == "python":
-        console.print("This is the pure Python implementation: the compiled one is not in use here.")
+        console.print("This is the implementation in pure Python. The compiled one is not active here.")
 
 
 @contextmanager
 def progress(phase: str, steps: int) -> Iterator[Callable[[], None]]:
-    """Show a bar for the time of a ``with`` block, and give what advances it by a step.
+    """Show a progress bar during a ``with`` block, and yield the function that advances it by a step.
 
-    The bar goes to stderr, is gone afterwards, and appears on a terminal only.
+    The bar is written to stderr, only if that is a terminal, and is erased at the end.
     """
     percentage = TextColumn("{task.percentage:>3.0f} %")
     columns = TextColumn("{task.description}"), BarColumn(), percentage, TimeElapsedColumn()
     stderr = Console(stderr=True)
-    # No thread of its own may draw the bar, as it would steal time from what is measured.
+    # Not in a thread of its own, which would take time from the measured code.
     with Progress(*columns, console=stderr, auto_refresh=False, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task(phase, total=steps)
 
@@ -54,8 +54,8 @@ def progress(phase: str, steps: int) -> Iterator[Callable[[], None]]:
 
 
 def print_proof(outcomes: list[Outcome]) -> None:
-    """Print for each signal whether its receivers got the same, and for each that differs, what."""
-    table = Table(title="What receivers get: csignals against stock Django", title_justify="left")
+    """Print for each signal whether the calls are the same, and the first call that differs."""
+    table = Table(title="Calls of receivers: csignals and stock Django", title_justify="left")
     table.add_column("Family")
     table.add_column("Signal", no_wrap=True)
     table.add_column("Calls", justify="right")
@@ -75,7 +75,7 @@ def print_proof(outcomes: list[Outcome]) -> None:
 
 
 def print_sends(times: list[SendTimes]) -> None:
-    """Print what sends cost."""
+    """Print the times of sends."""
     for keywords, members in groupby(times, attrgetter("keywords")):
         table = Table(title=f"One send {keywords}, in nanoseconds", title_justify="left")
         for heading in "Receivers", *sends.CONTESTANTS, "against Django", "against cached":
@@ -89,11 +89,11 @@ def print_sends(times: list[SendTimes]) -> None:
             )
         print_table(table)
     console.print(f"Medians of {sends.ROUNDS} rounds, in turn in one process. The receivers do nothing.")
-    console.print("against: how many times as fast csignals in Django is (median of the ratios).")
+    console.print("against: how many times as fast csignals in Django is (median of the ratios in each round).")
 
 
 def print_loading(times: list[LoadingTimes]) -> None:
-    """Print what loading rows costs."""
+    """Print the times to load rows."""
     table = Table(title=f"Loading {loading.ROWS:,} model rows, in milliseconds", title_justify="left")
     table.add_column("Receivers")
     for heading in *loading.CONTESTANTS, "against Django":
@@ -109,6 +109,6 @@ def print_loading(times: list[LoadingTimes]) -> None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table, apart from what is above it."""
+    """Print a table, after an empty line."""
     console.print()
     console.print(table)

@@ -1,4 +1,4 @@
-"""What a Django project does in a day, in a second: real work that sends every built-in signal."""
+"""The work of a Django project in a second: migrations, rows, logins and requests, which send each built-in signal."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ PASSWORD = "correct horse"
 
 
 def play(advance: Callable[[], None]) -> None:
-    """Do everything once, on an empty database, as part of a test environment."""
+    """Do all acts once, on an empty database, in Django's test environment."""
     setup_test_environment()
     try:
         for act in ACTS:
@@ -32,7 +32,7 @@ def play(advance: Callable[[], None]) -> None:
 
 
 def migrate() -> None:
-    """Migrate for real, from nothing."""
+    """Migrate an empty database."""
     call_command("migrate", run_syncdb=True, interactive=False, verbosity=0)
 
 
@@ -43,7 +43,7 @@ def define_model() -> None:
 
 
 def save_and_delete() -> None:
-    """Create, load, update and delete, one by one and by query."""
+    """Create, load, update and delete rows, one by one and with a query."""
     author = Author.objects.create(name="Ann")
     author.name = "Anne"
     author.save()
@@ -55,7 +55,7 @@ def save_and_delete() -> None:
 
 
 def relate() -> None:
-    """Change a many-to-many relation from both of its ends."""
+    """Change a many-to-many relation from both sides."""
     book = Book.objects.create(title="On Signals")
     first, second, third = (Author.objects.create(name=name) for name in ("Dot", "Eve", "Fay"))
     book.authors.add(first, second)
@@ -67,8 +67,8 @@ def relate() -> None:
 
 
 def log_in_and_out() -> None:
-    """Log in with the wrong password, log in, log out, and log out once more."""
-    # A random salt would make every run another, and a shorter one would be replaced at login.
+    """Log in with the wrong password, log in, and log out twice."""
+    # A random salt would differ from run to run, and Django would replace a shorter one at login.
     User.objects.create(username="ann", password=make_password(PASSWORD, salt="s" * 22))
     client = Client()
     expect(client.post("/login/", {"username": "ann", "password": "wrong"}).status_code, 200)
@@ -122,7 +122,7 @@ def render_template() -> None:
 
 
 def override_setting() -> None:
-    """Override settings for a while."""
+    """Override a setting during a ``with`` block."""
     with override_settings(APPEND_SLASH=False):
         pass
 
@@ -135,9 +135,9 @@ def open_connection() -> None:
 
 
 def expect(actual: object, expected: object) -> None:
-    """Raise RuntimeError unless something went as planned: otherwise a run would prove less than it says."""
+    """Raise RuntimeError unless both are equal, as the comparison would otherwise check less than it reports."""
     if actual != expected:
-        raise RuntimeError(f"the scenario went wrong: {actual!r} instead of {expected!r}")
+        raise RuntimeError(f"the scenario failed: {actual!r} instead of {expected!r}")
 
 
 ACTS = (

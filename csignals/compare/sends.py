@@ -1,4 +1,4 @@
-"""Measures what one send costs."""
+"""Measure the time of a send."""
 
 import importlib.util
 from collections.abc import Callable
@@ -30,7 +30,7 @@ STEPS = len(STATEMENTS) * len(RECEIVERS) * ROUNDS
 
 @dataclass(frozen=True)
 class SendTimes:
-    """What sends with these keyword arguments to so many receivers cost, in seconds each."""
+    """The times of a send with these keyword arguments to this number of receivers, in seconds."""
 
     keywords: str
     receivers: int
@@ -58,7 +58,7 @@ def measure(advance: Callable[[], None]) -> list[SendTimes]:
 
 
 def time_sends(statement: str, count: int, advance: Callable[[], None]) -> Samples:
-    """Return the times of one kind of send, for each contestant."""
+    """Return the times of one kind of send with each contestant."""
     receivers = [make_receiver() for _ in range(count)]
     timers = {}
     for name, signal in make_signals().items():
@@ -73,7 +73,7 @@ def time_sends(statement: str, count: int, advance: Callable[[], None]) -> Sampl
 
 
 def per_send(timer: Timer, sends: int) -> Callable[[], float]:
-    """Return what runs a timer and returns the seconds of a single send."""
+    """Return a function that runs a timer and returns the seconds of a single send."""
     return lambda: timer.timeit(sends) / sends
 
 
@@ -89,7 +89,7 @@ def make_signals() -> dict[str, Any]:
 
 
 def stock_dispatcher() -> ModuleType:
-    """Return a second copy of Django's dispatcher, which nobody patched."""
+    """Return a second copy of the module ``django.dispatch.dispatcher``, which is not patched."""
     path = django.dispatch.dispatcher.__file__
     spec = importlib.util.spec_from_file_location("csignals.compare.stock_dispatcher", path)
     assert spec is not None and spec.loader is not None
@@ -99,7 +99,7 @@ def stock_dispatcher() -> ModuleType:
 
 
 def make_receiver() -> Receiver:
-    """Return a new receiver that does nothing: what is measured is how it is reached."""
+    """Return a new receiver that does nothing, so that only the dispatch is measured."""
 
     def receiver(signal: Any, sender: Any, **named: Any) -> None:
         pass
@@ -108,7 +108,7 @@ def make_receiver() -> Receiver:
 
 
 def check_calls(name: str, signal: Any, count: int) -> None:
-    """Raise RuntimeError unless a send calls each of so many receivers once, with what was sent."""
+    """Raise RuntimeError unless a send calls each of `count` receivers once, with the arguments of the send."""
     calls = []
 
     def make_counter(number: int) -> Receiver:

@@ -1,16 +1,18 @@
-"""Times contestants in turn, and sums up what came out."""
+"""Run contestants in turn, and compute the ratios of their times."""
 
 from collections.abc import Callable
 from statistics import median
 
 Samples = dict[str, list[float]]  # contestant -> seconds, one for each round
-Contestants = dict[str, Callable[[], float]]  # contestant -> does the work once, and returns the seconds
+Contestants = dict[
+    str, Callable[[], float]
+]  # contestant -> a function that does the work once, and returns the seconds
 
 
 def in_turn(contestants: Contestants, rounds: int, advance: Callable[[], None]) -> Samples:
-    """Let all contestants run once in each round, and each of them be the first as often as the others.
+    """Run all contestants once in each round. Each of them begins a round equally often.
 
-    So whatever slows the machine down for a while hits all of them, and ratios within a round stay right.
+    If the machine is slow for a while, it is slow for all of them, and the ratios within a round stay right.
     """
     names = list(contestants)
     samples: Samples = {name: [] for name in names}
@@ -23,5 +25,5 @@ def in_turn(contestants: Contestants, rounds: int, advance: Callable[[], None]) 
 
 
 def ratio(samples: Samples, slower: str, faster: str) -> float:
-    """Return how many times as fast one contestant is as another: the median of the rounds' ratios."""
+    """Return how many times as fast one contestant is as another: the median of the ratios in each round."""
     return median(theirs / ours for theirs, ours in zip(samples[slower], samples[faster], strict=True))

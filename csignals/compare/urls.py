@@ -1,4 +1,4 @@
-"""The URLs and views of the project that the comparison runs on."""
+"""The URLs and views of the Django project on which the comparison runs."""
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
@@ -6,13 +6,13 @@ from django.urls import path
 
 
 def greet(request: HttpRequest) -> HttpResponse:
-    """Answer with something."""
+    """Return a response."""
     return HttpResponse("hello")
 
 
 def fail(request: HttpRequest) -> HttpResponse:
-    """Raise what no middleware handles."""
-    raise RuntimeError("the view that always fails")
+    """Raise an exception that no middleware handles."""
+    raise RuntimeError("this view always fails")
 
 
 urlpatterns = [

@@ -1,7 +1,7 @@
-"""The drop-in: ``"csignals.django"`` in ``INSTALLED_APPS`` dispatches all of Django's signals by csignals.
+"""The drop-in: with ``"csignals.django"`` in ``INSTALLED_APPS``, csignals dispatches Django's signals.
 
-``django.dispatch.Signal`` is patched in place, which is the only way to reach the signals that exist already,
-their subclasses, and whatever was imported by name. How receivers are registered stays Django's own.
+_patch.py replaces methods of ``django.dispatch.Signal`` itself, as this also reaches signals and subclasses that exist
+already, and names that were imported. Django's own code still registers receivers. _status.py reports the state.
 """
 
 from csignals.django._patch import install, is_installed, uninstall

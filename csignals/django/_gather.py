@@ -1,9 +1,10 @@
-"""``asend`` and ``asend_robust`` inside Django 5.0 to 6.0, which awaits async receivers by ``asyncio.gather``.
+"""``asend`` and ``asend_robust`` inside Django 5.0 to 6.0, which await async receivers with ``asyncio.gather``.
 
-Each receiver has a task and a context of its own; the first failure is raised, and the others run on. What is quicker
-here is that a receiver that never waits costs no trip through the event loop. That takes tasks that start eagerly, so
-Python 3.12; and where a sync receiver must go to a thread, nothing of it would be seen. There, Django's own method does
-the work; except for a send that somebody mutes, captures or traces, and where the signal's cache could be amiss.
+Each receiver runs in its own task and context. The first exception is raised, and the other receivers continue to run.
+This module is faster than Django because a receiver that never waits needs no iteration of the event loop. This needs
+tasks that start eagerly (Python 3.12), and gains nothing if a sync receiver must run in a thread. In these two cases
+Django's own method does the work, unless the send is muted, captured or traced, or the signal's cache may raise.
+The versions for Django 6.1 and newer, and for csignals' own signals, are in ``csignals._dispatch``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ async def await_each(
     robust: bool,
     record: SendRecorder | None = None,
 ) -> list[Response]:
-    """Await async receivers as Django does in ``send``."""
+    """Await async receivers as Django's ``send`` does."""
     calls = task_group.start_each(signal, receivers, sender, named, robust, record)
     responses = await asyncio.gather(*[awaitable for _, awaitable in calls])
     return list(zip(receivers, responses, strict=True))
@@ -46,7 +47,7 @@ async def await_both(
     robust: bool,
     record: SendRecorder | None,
 ) -> list[Response]:
-    """Do the whole work of Django's ``asend``, for receivers that somebody else has chosen."""
+    """Call and await receivers that the caller has chosen, as Django's ``asend`` does."""
     task_group.check_loop()
     if not sync or (task_group.STARTS_EAGERLY and all(map(awaiting.is_nonblocking, sync))):
         call_each = _call_each_inline
@@ -68,7 +69,7 @@ async def _call_each_inline(*arguments: Any) -> list[Response]:
 
 
 def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]]) -> dict[str, Any]:
-    """Return the methods by name, given what finds Django's own by name."""
+    """Return the methods by name. `original` returns Django's own method of a name."""
 
     async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
         return await _asend(original("asend"), self, sender, named, robust=False)
@@ -99,11 +100,11 @@ async def _asend(
     if asyncio.get_running_loop().get_task_factory() is not None:
         return await await_both(signal, sync, async_, sender, named, robust, None)
     tasks = task_group.start_eagerly(task_group.start_each(signal, async_, sender, named, robust, None))
-    # Django starts both kinds at once, the async receivers first, and has the sync ones in a context of their own.
+    # Django starts both kinds at once, the async receivers first, and runs the sync ones in a copy of the context.
     try:
         responses = contextvars.copy_context().run(awaiting.call_each, signal, sync, sender, named, robust)
     except BaseException:
-        # The async ones run on, and nobody is going to ask what they raise.
+        # The async receivers continue to run. Retrieve their exceptions, so that asyncio does not log them.
         asyncio.gather(*tasks, return_exceptions=True)
         raise
     if all(task.done() and not task.cancelled() and task.exception() is None for task in tasks):
@@ -114,9 +115,10 @@ async def _asend(
 
 
 def _cache_may_fail(signal: Any, sender: object) -> bool:
-    """Return whether Django's own method could go wrong for a sender, as that looks into the signal's cache.
+    """Return whether Django's own method may raise for a sender when it reads the signal's cache.
 
-    It does so even where the cache is not in use, a dict then. One that is takes senders with weak references only.
+    Django reads it even if ``use_caching`` is False: it is a dict then, and the sender must be hashable. With
+    ``use_caching``, the sender must also support weak references.
     """
     try:
         hash(sender)

@@ -1,4 +1,7 @@
-"""Replaces the methods of ``django.dispatch.Signal`` by csignals', and puts Django's back."""
+"""``install()`` and ``uninstall()``: replace methods of ``django.dispatch.Signal``, and restore them.
+
+The methods that send are made in ``csignals._dispatch``; _gather.py has the async ones for Django 5.0 to 6.0.
+"""
 
 from __future__ import annotations
 
@@ -31,21 +34,21 @@ TABLE = "_csignals_table"
 DISPATCHING = "send", "send_robust", "has_listeners", "_live_receivers"
 
 _lock = threading.RLock()
-_ours: dict[str, Any] = {}  # what is put on the class, by name; made once, so that it is known again
-_theirs: dict[str, Any] = {}  # Django's own methods, by name; None where it has none
+_ours: dict[str, Any] = {}  # csignals' methods by name; made once, so that they are recognised later
+_theirs: dict[str, Any] = {}  # Django's own methods by name; None for a method that Django does not define
 _is_active = False  # between install() and uninstall()
-_sees_sends = False  # whether then no send can call a receiver without csignals
-_replaced: set[str] = set()  # where ours is on the class, or in somebody's wrapper that is
+_sees_sends = False  # whether csignals takes part in every send that calls a receiver
+_replaced: set[str] = set()  # names of methods that are csignals' on the class, or in another package's wrapper
 
 
 def install() -> None:
-    """Dispatch the signals of Django, and of all apps, by csignals. Does nothing if they are already.
+    """Dispatch the signals of Django and of all apps with csignals. Does nothing if csignals does so already.
 
-    A method that somebody else has replaced on ``django.dispatch.Signal`` stays theirs. Raises
-    ImproperlyConfigured for a Django that is too old. Thread-safe.
+    If other code has replaced a method of ``django.dispatch.Signal``, its replacement stays. Raises
+    ImproperlyConfigured for Django before 4.2. Thread-safe.
     """
     if django.VERSION < (4, 2):
-        raise ImproperlyConfigured(f"csignals.django needs Django 4.2 or newer, this is {django.get_version()}")
+        raise ImproperlyConfigured(f"csignals.django needs Django 4.2 or newer, but this is {django.get_version()}")
     global _is_active, _sees_sends
     with _lock:
         _is_active = True
@@ -65,17 +68,17 @@ def install() -> None:
 
 
 def take_over() -> None:
-    """Have another import of this very module, whose methods are on the class, uninstall them."""
+    """Uninstall the methods of an earlier import of this module, if they are on the class."""
     namespace = getattr(vars(Signal).get("connect"), "__globals__", {})
     if namespace.get("__name__") == __name__ and namespace is not globals():
         namespace["uninstall"]()
 
 
 def uninstall() -> None:
-    """Give ``django.dispatch.Signal`` its own methods back. Does nothing if it has them.
+    """Restore Django's methods on ``django.dispatch.Signal``. Does nothing if they are there.
 
-    A method that somebody else has replaced meanwhile stays theirs, and goes on working: if it calls the one
-    that it found, which is csignals', that does what Django's would do. Thread-safe.
+    If other code has replaced a method after install(), its replacement stays and continues to work: csignals' method,
+    which the replacement may call, then does what Django's method does. Thread-safe.
     """
     global _is_active, _sees_sends
     with _lock:
@@ -92,38 +95,38 @@ def uninstall() -> None:
         if dispatcher.func_accepts_kwargs is _func_accepts_kwargs:
             dispatcher.func_accepts_kwargs = func_accepts_kwargs
         for each in gc.get_objects():
-            if issubclass(type(each), Signal):  # isinstance() would wake up lazy objects
+            if issubclass(type(each), Signal):  # isinstance() would evaluate lazy objects
                 vars(each).pop(TABLE, None)
 
 
 def is_installed() -> bool:
-    """Return whether csignals dispatches Django's signals, as far as nobody else has taken them over."""
+    """Return whether csignals dispatches Django's signals: any method that takes part in a send is csignals'."""
     return any(owner(name) == "csignals" for name in DISPATCHING)
 
 
 def owner(name: str) -> str:
-    """Return whose a method of ``django.dispatch.Signal`` is: "csignals", "django", or the name of a module."""
+    """Return the owner of a method of ``django.dispatch.Signal``: "csignals", "django", or the name of a module."""
     method = vars(Signal).get(name)
     if any(method is ours for ours in _ours.values()):
         return "csignals"
     if _is_pristine(method, name):
         return "django"
-    # Through an object of wrapt's one sees the method that it wraps; but its wrapper is what somebody wrote.
+    # An object of wrapt shows the attributes of the method that it wraps. The owner wrote its wrapper function.
     wrapper = attribute(method, "_self_wrapper") or method
-    # Not __module__: functools.wraps() makes that Django's.
+    # Not __module__, which functools.wraps() copies from Django's method.
     namespace = attribute(attribute(wrapper, "__func__") or wrapper, "__globals__") or {}
     return str(namespace.get("__name__") or type(wrapper).__module__)
 
 
 def was_missed(name: str) -> bool:
-    """Return whether somebody has replaced a method before csignals could, so that it has no part in it."""
+    """Return whether other code replaced a method before install(), so that csignals takes no part in it."""
     if name == "_live_receivers" and sentry.is_known(vars(Signal).get(name)):
         return False
     return name not in _replaced and owner(name) not in ("csignals", "django")
 
 
 def asked() -> str | None:
-    """Return whose ``_live_receivers`` each send has to ask, or None if csignals chooses the receivers by itself."""
+    """Return the owner of the ``_live_receivers`` that sends must call, or None if csignals chooses the receivers."""
     whose = owner("_live_receivers")
     if whose == "csignals" or not is_installed() or sentry.is_known(vars(Signal)["_live_receivers"]):
         return None
@@ -131,7 +134,7 @@ def asked() -> str | None:
 
 
 def _is_original(method: Any) -> bool:
-    """Return whether a known wrapper around this ``_live_receivers`` need not be asked."""
+    """Return whether sends may skip a known wrapper of this ``_live_receivers``."""
     is_original = method is _ours["_live_receivers"] or _is_pristine(method, "_live_receivers")
     return is_original and _is_active and not asks_sentry()
 
@@ -140,10 +143,10 @@ sentry = SentryWrapper(_is_original)
 
 
 def forget_wrapper() -> None:
-    """Have sends find out anew whether ``_live_receivers`` is a known wrapper, as what that depends on has changed."""
+    """Make sends check again whether ``_live_receivers`` is a known wrapper. Call this when the answer may change."""
     sentry.forget()
     pure.forget_wrapper()
-    Signal._csignals_mark = None  # CPython gives the class another version, by which sends know it
+    Signal._csignals_mark = None  # CPython changes the version of the class, which sends compare
     del Signal._csignals_mark
 
 
@@ -154,9 +157,9 @@ def _methods() -> dict[str, Any]:
         await_receivers=make_await_receivers(lambda: await_each if has_groups else _gather.await_each),
         log_failure=_log_failure if has_async else standalone.Signal._log_robust_failure,
         has_live_list=not has_async,
-        # Django's own receiver warns with a stacklevel, and its tests look where that points.
+        # Django's own receiver warns with a stacklevel, and Django's tests check the line of the warning.
         keep_frames=(setting_changed,),
-        # Behind somebody's wrapper our methods may be called for ever, and nothing shall be left on the signals.
+        # After uninstall(), another package's wrapper may still call our methods. They must store nothing on signals.
         is_active=lambda: _is_active,
         wrapper=sentry,
         no_receivers=dispatcher.NO_RECEIVERS,
@@ -186,12 +189,12 @@ def _connect(self: Any, receiver: Any, sender: Any = None, weak: Any = True, dis
     size = len(before) if before else 0
     result = _theirs["connect"](self, receiver, sender, weak, dispatch_uid)
     after = self.receivers
-    # Django appends to the list, or to another one without the dead entries: then the old one stays as it was.
+    # Django appends to the list, or to a new list without the dead entries. It leaves the old list unchanged then.
     new = after[size:] if after is before else _not_in(before, after)
     if new:
         key = _dispatch.make_key(receiver, sender, dispatch_uid)
         for entry in new:
-            if entry[0] == key:  # or it is another thread's
+            if entry[0] == key:  # otherwise another thread connected it
                 watch(self, entry, receiver, sender, place)
     return result
 
@@ -203,7 +206,7 @@ def _not_in(before: Any, after: list[Any]) -> list[Any]:
 
 def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_uid: Any = None) -> Any:
     disconnected = _theirs["disconnect"](self, receiver, sender, dispatch_uid)
-    # It must not keep alive what was disconnected. Now the lock is free: a finalizer may want it.
+    # The table must not keep the receiver alive. Do this without the lock, which a finalizer may take.
     vars(self).pop(TABLE, None)
     if watched.known:
         note_disconnected(self, _dispatch.make_key(receiver, sender, dispatch_uid))
@@ -211,15 +214,15 @@ def _disconnect(self: Any, receiver: Any = None, sender: Any = None, dispatch_ui
 
 
 def _func_accepts_kwargs(func: Any) -> bool:
-    """Return what Django's function does, without its cache: that keeps the last 512 receivers alive, under DEBUG."""
+    """Return what Django's function does, but without its cache, which keeps 512 receivers alive under DEBUG."""
     is_method = inspect.ismethod(func)
     function = func.__func__ if is_method else func
-    hash(function)  # an unhashable one is refused, as by a cache
+    hash(function)  # raises TypeError for an unhashable function, as Django's cache does
     return standalone.accepts_kwargs(func, lambda: list(standalone.parameters_of(function).values())[is_method:])
 
 
 def _log_robust_failure(self: Any, receiver: Any, err: Exception) -> None:
-    # Django's record, wherever Django can make one.
+    # Log as Django does. Django's own method needs a __qualname__.
     log = _theirs["_log_robust_failure"] if hasattr(receiver, "__qualname__") else standalone.Signal._log_robust_failure
     log(self, receiver, err)
 
@@ -229,7 +232,7 @@ def _log_failure(signal: Any, receiver: Any, err: Exception) -> None:
 
 
 def _copy(ours: Any, name: str) -> Any:
-    """Return a method under the names of Django's, as far as it is a function."""
+    """Return a copy of a function with the names of Django's method, and any other object unchanged."""
     if type(ours) is not FunctionType:
         return ours
     copy = FunctionType(ours.__code__, ours.__globals__, name, ours.__defaults__, ours.__closure__)
@@ -240,9 +243,9 @@ def _copy(ours: Any, name: str) -> Any:
 
 
 def _is_pristine(method: Any, name: str) -> bool:
-    """Return whether a method is the one that Django defines under this name; others can bear its names, too."""
+    """Return whether a method is the one that Django defines. Comparing names is not enough: a wrapper copies them."""
     if method is None:
-        return name == "__repr__"  # which Django leaves to `object`
+        return name == "__repr__"  # Django does not define it
     return (
         type(method) is FunctionType
         and method.__globals__ is vars(dispatcher)

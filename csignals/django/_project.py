@@ -1,4 +1,7 @@
-"""The signals of this project with their receivers: all, or those that are asked for by ``manage.py signals``."""
+"""The signals of this project and their receivers, for ``manage.py signals``: collected, and filtered by its options.
+
+The command itself, which prints them, is in management/commands/signals.py.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,17 @@ from csignals.listing import ReceiverInfo, describe_uid, lists_of, signal_classe
 
 @dataclass(frozen=True)
 class SignalInfo:
-    """A signal of the project, csignals' or Django's."""
+    """A signal of csignals or Django that exists in this process."""
 
-    #: The name that it was given, or that of its place in its module; None if it has neither.
+    #: The signal's name, or its dotted place in a module; None if it has neither.
     name: str | None
-    #: The dotted name of its class.
+    #: The dotted name of the signal's class.
     kind: str
-    #: Its receivers, in the order in which a send calls them.
+    #: The receivers, in the order in which a send calls them.
     receivers: list[ReceiverInfo]
 
     def as_data(self) -> dict[str, Any]:
-        """Return what ``json`` takes."""
+        """Return the data in types that ``json`` can write."""
         return {
             "name": self.name,
             "class": self.kind,
@@ -42,14 +45,14 @@ def _plain(uid: Any) -> Any:
 
 
 def load_urls() -> None:
-    """Import the URLconf, as the first request does: receivers may be connected in the modules of views."""
+    """Import the URLconf, as the first request does: modules with views may connect receivers."""
     if getattr(settings, "ROOT_URLCONF", None):
         get_resolver().url_patterns  # noqa: B018  # imports it
 
 
 def collect() -> list[SignalInfo]:
-    """Return every signal there is, by name; at the end those without one."""
-    gc.collect()  # nobody can send those that are only waiting for it
+    """Return all signals in this process, sorted by name. Signals without a name come last."""
+    gc.collect()  # so that unreachable signals are not listed
     classes = signal_classes()
     signals = [each for each in gc.get_objects() if issubclass(type(each), classes)]
     found = [
@@ -62,16 +65,16 @@ def collect() -> list[SignalInfo]:
 def select(
     found: list[SignalInfo], names: Collection[str], senders: Collection[str], labels: Collection[str]
 ) -> list[SignalInfo]:
-    """Return the signals of these names, with their receivers for these senders and out of these apps.
+    """Return the signals with these names, and their receivers for these senders that are defined in these apps.
 
-    An empty collection asks for nothing. The end of a signal's dotted name will do, and ``app_label.Model`` for a
-    model as a sender. Where receivers are asked for, signals without any are left out. Raises LookupError for what is
-    not there.
+    An empty collection filters nothing. A signal may be named by the end of its dotted name, and a model by
+    ``app_label.Model``. With `senders` or `labels`, signals without such receivers are left out. Raises LookupError for
+    a name that is not found.
     """
     _check_names(found, names)
     sending = _names_of_senders(found, senders)
     for label in labels:
-        apps.get_app_config(label)  # which raises LookupError
+        apps.get_app_config(label)  # raises LookupError if there is no such app
 
     def is_wanted(receiver: ReceiverInfo) -> bool:
         return (not senders or receiver.sender in sending) and (not labels or _label_of(receiver) in labels)
@@ -96,7 +99,7 @@ def _check_names(found: list[SignalInfo], names: Collection[str]) -> None:
 
 
 def _names_of_senders(found: list[SignalInfo], senders: Collection[str]) -> set[str | None]:
-    """Return what senders are called in the list of receivers."""
+    """Return the names of senders as `ReceiverInfo` has them."""
     models = {
         model._meta.label.lower(): dotted_name(model)
         for model in apps.get_models(include_auto_created=True, include_swapped=True)
@@ -107,13 +110,13 @@ def _names_of_senders(found: list[SignalInfo], senders: Collection[str]) -> set[
         name = sender if sender in known else models.get(sender.lower())
         if name is None:
             hint = _hint(sender, [*filter(None, known), *models])
-            raise LookupError(f'No model is called "{sender}", and no other sender that has a receiver.{hint}')
+            raise LookupError(f'No model and no sender with a receiver is called "{sender}".{hint}')
         names.add(name)
     return names
 
 
 def _label_of(receiver: ReceiverInfo) -> str | None:
-    """Return the label of the app in which a receiver is defined; for a partial, what is in it."""
+    """Return the label of the app that defines a receiver, or the function of a partial."""
     config = apps.get_containing_app_config(receiver.receiver.rpartition("(")[2])
     return None if config is None else str(config.label)
 

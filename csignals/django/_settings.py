@@ -1,8 +1,8 @@
-"""What the setting ``CSIGNALS`` says about the dispatch of Django's signals. The rest is for deferred receivers."""
+"""The keys of the setting ``CSIGNALS`` for dispatch. deferred/configuration.py reads the key for deferred receivers."""
 
 from django.conf import settings
 
-#: Whether sends ask Sentry's wrapper of ``Signal._live_receivers``, also where csignals knows what it does.
+#: Whether sends call Sentry's wrapper of ``Signal._live_receivers`` although csignals knows what it does.
 SENTRY_WRAPPER = "SENTRY_WRAPPER"
 
 

@@ -1,4 +1,4 @@
-"""Tells what csignals does in this project: as data, and as a system check."""
+"""``status()`` and the system check: whether csignals dispatches Django's signals, and what stands in the way."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from csignals.django.integrations import sentry
 
 @dataclass(frozen=True)
 class Status:
-    """What csignals does in this project, at this moment."""
+    """Whether csignals dispatches the signals of this project, and how, at this moment."""
 
-    #: Whether the app is one of those that are loaded: it is in ``INSTALLED_APPS``.
+    #: Whether the app is in ``INSTALLED_APPS``, and loaded.
     is_listed: bool
-    #: Whether csignals dispatches Django's signals, as far as nobody else has taken them over.
+    #: Whether csignals dispatches Django's signals, unless other code replaces a method: see `owners`.
     is_installed: bool
-    #: "cython", or "python" for the fallback.
+    #: "cython" for the compiled code, or "python" for the fallback.
     implementation: str
-    #: Why it is the fallback; None if it is not.
+    #: The reason for the fallback; None with the compiled code.
     fallback_reason: str | None
     #: The version of Django.
     django: str
-    #: Whose each method of ``django.dispatch.Signal`` is: "csignals", "django", or the module that replaced it.
+    #: The owner of each method of ``django.dispatch.Signal``: "csignals", "django", or the module that replaced it.
     owners: Mapping[str, str]
-    #: Those of them that were replaced before csignals came, so that it has no part in them.
+    #: The methods that were replaced before csignals was installed, so that csignals takes no part in them.
     missed: frozenset[str]
-    #: Whose ``_live_receivers`` each send asks, which costs speed; None if csignals chooses the receivers by itself, as
-    #: it also does behind Sentry's.
+    #: The owner of the ``_live_receivers`` that each send calls, which makes it slower; None if csignals chooses the
+    #: receivers, as it also does under Sentry's wrapper.
     asked: str | None
 
 
 def status() -> Status:
-    """Return what csignals does in this project, at this moment; the system check says the same. Thread-safe."""
+    """Return whether and how csignals dispatches the signals of this project. Thread-safe."""
     return Status(
         is_listed=any(config.name == "csignals.django" for config in apps.app_configs.values()),
         is_installed=_patch.is_installed(),
@@ -55,15 +55,15 @@ def status() -> Status:
 
 
 def check(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Return a line for each reason why a user of the app does not get what it promises."""
+    """Return a message for each reason why csignals does not dispatch, or dispatches more slowly."""
     now = status()
     messages: list[checks.CheckMessage] = []
     sending = {name: now.owners[name] for name in ("send", "send_robust")}
     if untouched := [f"Signal.{name}" for name, owner in sending.items() if owner == "django"]:
         messages.append(
             checks.Warning(
-                f"csignals.django is in INSTALLED_APPS, but not in force: Django's own is {' and '.join(untouched)}.",
-                hint="csignals.django.uninstall() was called, or somebody put Django's methods back.",
+                f"csignals.django is in INSTALLED_APPS, but Django's methods are active: {' and '.join(untouched)}.",
+                hint="csignals.django.uninstall() was called, or other code restored Django's methods.",
                 id="csignals.W001",
             )
         )
@@ -71,7 +71,7 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
         if name in now.missed:
             messages.append(
                 checks.Warning(
-                    f"Signal.{name} is not dispatched by csignals: {owner} had replaced it before.",
+                    f"csignals does not dispatch Signal.{name}: {owner} replaced it before csignals was installed.",
                     hint='Put "csignals.django" first in INSTALLED_APPS.',
                     id="csignals.W002",
                 )
@@ -79,7 +79,7 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
         elif owner not in ("csignals", "django"):
             messages.append(
                 checks.Info(
-                    f"Signal.{name} was replaced by {owner}: csignals dispatches what that passes on.",
+                    f"{owner} replaced Signal.{name}: csignals dispatches the sends that it passes on.",
                     id="csignals.I001",
                 )
             )
@@ -89,7 +89,7 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
     if now.fallback_reason is not None and "csignals" in sending.values():
         messages.append(
             checks.Info(
-                f"csignals runs without its compiled code, at a fraction of its speed: {now.fallback_reason}.",
+                f"csignals runs without its compiled code, much more slowly: {now.fallback_reason}.",
                 id="csignals.I002",
             )
         )
@@ -97,17 +97,17 @@ def check(**kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def _about_live_receivers(owner: str, asked: str | None) -> checks.CheckMessage:
-    """Return whose ``_live_receivers`` it is, and whether that costs speed."""
-    replaced = f"Signal._live_receivers was replaced by {owner}"
+    """Return a message that names the owner of ``_live_receivers``, and says whether sends call it."""
+    replaced = f"{owner} replaced Signal._live_receivers"
     if asked is None:
         return checks.Info(
-            f"{replaced}: csignals does its work in each send, at no cost while no span is being recorded.",
+            f"{replaced}: csignals does its work instead, at no cost while no span is being recorded.",
             id="csignals.I003",
         )
     if asks_sentry():
         hint = f'CSIGNALS["{SENTRY_WRAPPER}"] is set.'
     elif owner == sentry.MODULE:
-        hint = "csignals does not know what this version of sentry-sdk does there. A newer csignals may."
+        hint = "csignals does not know this version of sentry-sdk. A newer csignals may."
     else:
-        hint = "A send that reaches nobody by Django's own cache does not ask it."
-    return checks.Info(f"{replaced}: each send asks it, which costs speed.", hint=hint, id="csignals.I004")
+        hint = "With use_caching, a send does not call it if Django's own cache has no receivers for the sender."
+    return checks.Info(f"{replaced}: each send calls it, which makes sends slower.", hint=hint, id="csignals.I004")

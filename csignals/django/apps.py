@@ -1,4 +1,4 @@
-"""The app, for ``INSTALLED_APPS``. Importing this module installs: the earlier, the fewer signals go before."""
+"""The app for ``INSTALLED_APPS``. Importing this module calls ``install()``, so put it first: before any app sends."""
 
 from django.apps import AppConfig
 from django.conf import settings
@@ -21,5 +21,5 @@ class CsignalsConfig(AppConfig):
         if hasattr(settings, "CSIGNALS"):
             from csignals.deferred.configuration import configure_by_settings
 
-            configure_by_settings()  # so that a worker knows the task of the backend
+            configure_by_settings()  # so that a worker has the task of the backend
             forget_wrapper()

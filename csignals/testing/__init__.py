@@ -1,7 +1,7 @@
-"""For tests of what sends and receives signals: ``capture``, ``assert_sent``, ``assert_not_sent``, ``connected``.
+"""Tools for tests of signals: ``capture``, ``assert_sent``, ``assert_not_sent``, ``connected``, ``inline_deferred``.
 
-``Signals`` has all of it, and ``mute`` and ``trace``, until the end of a test: the pytest plugin's fixture ``signals``.
-How a failure is put into words, _expecting.py knows; how a receiver is connected for a while, _connecting.py.
+``SignalTester`` does the same, and ``mute`` and ``trace``, until the end of a test: the pytest fixture ``signals``
+(plugin.py) is one. assertions.py compares sends and writes the messages of failures; connected.py connects receivers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from csignals.tracing import Trace, trace
 if TYPE_CHECKING:
     from csignals.deferred import Options
 else:
-    Options = object  # csignals.deferred is imported when it is needed
+    Options = object  # csignals.deferred is imported on first use
 
 __all__ = [
     "CaptureLog",
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class CaptureLog(list[CapturedSend]):
-    """The sends that a capture has seen, in the order in which they began: nested ones after those around them."""
+    """The sends that a capture recorded, in the order in which they began: a nested send follows the outer one."""
 
     _signals: tuple[Any, ...] = ()
 
@@ -49,22 +49,22 @@ class CaptureLog(list[CapturedSend]):
     ) -> list[CapturedSend]:
         """Fail unless `signal` was sent: at least once or, with `times`, exactly that often.
 
-        Only sends by `sender` count, if that is given (also if it is None), and only those whose named arguments
-        include `named`. A sender or an argument is the expected one if it is the same object or equal to it, so
-        that ``unittest.mock.ANY`` fits all; a model may be named, too, as in `capture`. What ``==`` does not compare,
-        such as another array, may be the expected one or not: it fails if that decides. (An argument that is itself
-        called `times` cannot be asked for.)
+        If `sender` is given, also as None, only sends by that sender count. Only sends whose arguments include `named`
+        count. A sender or an argument matches if it is the expected object or equal to it, so ``unittest.mock.ANY``
+        matches any; a model may be named, as in `capture`. If ``==`` cannot compare two values, as with two arrays,
+        the send may or may not match, and the assertion fails if the result depends on that send. A signal's argument
+        named ``times`` cannot be checked.
 
-        Returns the sends that count. Raises AssertionError, which says what was sent instead; ValueError for a
-        signal that was not captured, and TypeError for one that csignals does not dispatch.
+        Returns the sends that match. Raises AssertionError, whose message lists the sends; ValueError for a signal that
+        is not captured; and TypeError for an object that is not a signal, or a signal that csignals does not dispatch.
         """
-        __tracebackhide__ = True  # pytest shows where it was called
+        __tracebackhide__ = True  # pytest shows the line of the test
         return self._check(Expected(signal, sender, named), times)
 
     def assert_not_sent(self, signal: Any, /, *, sender: object = ANY_SENDER, **named: Any) -> None:
-        """Fail if `signal` was sent: by `sender` and with the arguments `named`, if those are given.
+        """Fail if `signal` was sent by `sender`, if given, with arguments that include `named`.
 
-        Compares and raises as `assert_sent`.
+        Compares and raises as `assert_sent` does.
         """
         __tracebackhide__ = True
         self._check(Expected(signal, sender, named), 0)
@@ -72,8 +72,8 @@ class CaptureLog(list[CapturedSend]):
     def _check(self, expected: Expected, wanted: int | None) -> list[CapturedSend]:
         __tracebackhide__ = True
         if self._signals and not any(signal is expected.signal for signal in self._signals):
-            raise ValueError(f"{label_of(expected.signal)} is none of the signals that were captured")
-        sends = list(self)  # Comparing and showing run anybody's code, which may send.
+            raise ValueError(f"{label_of(expected.signal)} is not captured: pass it to capture(), or pass no signals")
+        sends = list(self)  # a copy: __eq__ and __repr__ of arguments are called, and may send
         found, unclear = expected.found_in(sends)
         most = len(found) + unclear
         count = f"between {len(found)} and {most} times" if unclear else times(most)
@@ -81,33 +81,34 @@ class CaptureLog(list[CapturedSend]):
             is_right, trouble = bool(found), "may have been sent." if unclear else "was not sent."
         else:
             is_right = len(found) == most == wanted
-            trouble = f"was sent {count}, not {times(wanted)}." if wanted else f"was sent {count}, and should not be."
+            trouble = f"was sent {count}, not {times(wanted)}." if wanted else f"was sent {count}, but should not be."
         if not is_right:
             raise AssertionError(expected.explain(trouble, sends))
         return found
 
 
 class capture:  # noqa: N801  # used like a function
-    """Record sends for the length of a ``with`` or ``async with`` block, which gives their list: `CaptureLog`.
+    """Record sends during a ``with`` or ``async with`` block. Entering the block returns their list, a `CaptureLog`.
 
-    The sends of `signals`, or of all signals if there are none; by `sender`, or by anybody if it is None. A sender is
-    told by identity, as ``connect`` does; those of Django's model signals may be named ("app.Model"), also where all
-    signals are captured: the model is looked for when the capture is entered. Sends count, sync and async, also those
-    that are muted or have no receivers. Each is recorded when it begins, so that its receivers may look. Nothing is
-    added after the block.
+    The capture records the sends of `signals`, or of all signals if none is given; by `sender`, or by any sender if it
+    is None. Senders are compared by identity, as in ``connect``. A sender of Django's model signals may be named
+    ("app.Model"), also if all signals are captured; the model is looked up when the capture is entered. Sync and async
+    sends are recorded, also muted sends and sends without receivers. A send is recorded when it begins, so its
+    receivers can read the record. Nothing is recorded after the block.
 
-    Receivers are called nevertheless. With ``deliver=False`` nobody is: those sends are muted, too, so that they
-    return ``[]``, and ``has_listeners`` says False. Otherwise that says what it would without the capture: where
-    Django asks it first and finds no receiver, as when it deletes rows, it sends nothing, and nothing is captured.
+    Receivers are called as usual. With ``deliver=False`` none is called: the captured sends are muted, so that they
+    return ``[]``, and ``has_listeners`` returns False. Otherwise ``has_listeners`` returns what it does without a
+    capture. Django calls it before some sends, as when it deletes rows: without receivers, it sends nothing, and
+    nothing is captured.
 
-    With `scope` "context", it holds where it is opened: in this thread, this task and the tasks it starts, and in
-    threads to which the context is copied, as ``asyncio.to_thread`` and asgiref's ``sync_to_async`` do. What other
-    threads send, such as a live server's, or the test's own, is seen with "process". Blocks may nest and overlap:
-    each sees everything. May be used again, once it is closed.
+    With `scope` "context", the capture is active in the context that opened it: in this thread, this task and the tasks
+    it starts, and in threads that run in a copy of the context, as with ``asyncio.to_thread`` and asgiref's
+    ``sync_to_async``. With "process", it is active in all threads, such as those of a live server. Blocks may nest and
+    overlap; each records all its sends. A closed capture may be used again.
 
-    Raises TypeError for what is no signal, or for one of Django's while csignals does not dispatch those;
-    ValueError for another scope, and for a string that cannot be the name of a model. Entering it raises LookupError
-    for the name of a model that is not there, and RuntimeError while it is open.
+    Raises TypeError for an object that is not a signal, and for a Django signal that csignals does not dispatch. Raises
+    ValueError for another scope, and for a string that cannot name a model. Entering the capture raises LookupError if
+    the named model does not exist, and RuntimeError if the capture is open.
     """
 
     def __init__(self, *signals: Any, sender: object = None, scope: str = CONTEXT, deliver: bool = True) -> None:
@@ -119,7 +120,7 @@ class capture:  # noqa: N801  # used like a function
 
     def __enter__(self) -> CaptureLog:
         if self._capture is not None:
-            raise RuntimeError("this capture is open already")
+            raise RuntimeError("this capture is already open: use another one")
         sender = find_sender(self._signals, self._sender)
         self._capture = _Scope(self._signals, sender)
         self._mute = _Scope(self._signals, sender)
@@ -141,14 +142,14 @@ class capture:  # noqa: N801  # used like a function
 
 
 class _Scope:
-    """What is captured between an ``__enter__`` and its ``__exit__``; or, with ``deliver=False``, muted."""
+    """The sends that are captured between an ``__enter__`` and its ``__exit__``, or muted with ``deliver=False``."""
 
     is_open = False
-    owner = None  # a mute's
+    owner = None  # no `mute` opened this scope
 
     def __init__(self, signals: tuple[Any, ...], sender: object) -> None:
         self.sends = CaptureLog()
-        self.sends._signals = signals  # which keeps alive what the ids are of
+        self.sends._signals = signals  # keeps alive the objects whose ids are below
         self.signal_ids = frozenset(map(id, signals))
         self.sender = sender
         self.sender_id = None if sender is None else identity(sender)
@@ -172,20 +173,20 @@ def assert_sent(
 ) -> _AssertionBlock:
     """Fail at the end of a ``with`` or ``async with`` block unless `signal` was sent in it.
 
-    The sends of this context are captured and delivered, and checked as by `CaptureLog.assert_sent`. An exception that
-    ends the block propagates, and nothing is checked. Without a ``with`` statement nothing is checked either, and a
-    RuntimeWarning says so.
+    The sends of this context are captured and delivered, and checked as by `CaptureLog.assert_sent`. If an exception
+    ends the block, it propagates and nothing is checked. Without a ``with`` statement nothing is checked, and a
+    RuntimeWarning is given.
     """
     return _AssertionBlock(signal, sender, named, times)
 
 
 def assert_not_sent(signal: Any, /, *, sender: object = ANY_SENDER, **named: Any) -> _AssertionBlock:
-    """Fail at the end of a ``with`` or ``async with`` block if `signal` was sent in it: else as `assert_sent`."""
+    """Fail at the end of a ``with`` or ``async with`` block if `signal` was sent in it. Otherwise as `assert_sent`."""
     return _AssertionBlock(signal, sender, named, 0)
 
 
 class _AssertionBlock:
-    _was_entered = True  # as long as there is nothing to be entered
+    _was_entered = True  # until __init__ succeeds, so that __del__ does not warn of an invalid call
 
     def __init__(self, signal: Any, sender: object, named: dict[str, Any], wanted: int | None) -> None:
         check_sender(check_signals((signal,)), sender)
@@ -215,12 +216,12 @@ class _AssertionBlock:
 
     def __del__(self) -> None:
         if not self._was_entered:
-            message = "assert_sent() or assert_not_sent() was not used in a with statement, and has asserted nothing"
+            message = "assert_sent() or assert_not_sent() has checked nothing: use it in a with statement"
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 class _InlineBackend:
-    """The task backend that runs messages at once."""
+    """The task backend that runs each message at once, in the send."""
 
     def prepare(self, options: Options) -> None:
         pass
@@ -233,11 +234,11 @@ class _InlineBackend:
 
 @contextmanager
 def inline_deferred() -> Iterator[None]:
-    """Call deferred receivers at once during a block, in the whole process.
+    """Call deferred receivers at once during a ``with`` block, in the whole process.
 
-    Arguments travel as they do otherwise: one that cannot travel is a TypeError, and a row is fetched again. No task
-    backend is needed, no commit is waited for, and options have no effect. The send raises what a receiver raises. An
-    async receiver cannot be called while an event loop is running, as under Django's own ``send``.
+    Arguments are encoded and decoded as for a worker: an argument that cannot travel raises TypeError, and a row is
+    fetched again. This needs no task backend, waits for no commit, and ignores options. The send raises what a receiver
+    raises. While an event loop is running, an async receiver cannot be called, as under Django's own ``send``.
     """
     from csignals.deferred import configuration
 
@@ -250,11 +251,12 @@ def inline_deferred() -> Iterator[None]:
 
 
 class SignalTester:
-    """What a test does with signals until its end, which undoes it in reverse: the fixture ``signals`` is one.
+    """Captures, mutes, connections and traces that last until the end of a test, as the fixture ``signals`` of pytest.
 
-    Each method takes effect at once, and does what the function of its name does for the length of a block;
-    except that ``assert_sent`` and ``assert_not_sent`` are for blocks of their own. In an async test, call them in
-    the test itself: a fixture's context may be another one. May be a context manager for other frameworks, too.
+    Each method takes effect at once, and does what the function of the same name does in a ``with`` block. They are
+    undone in reverse order. ``assert_sent`` and ``assert_not_sent`` are the functions, for a ``with`` block in the
+    test. In an async test, call the methods in the test and not in a fixture, which may run in another context. With
+    other test frameworks, use this class as a context manager.
     """
 
     assert_sent = staticmethod(assert_sent)
@@ -270,7 +272,7 @@ class SignalTester:
         self._open.close()
 
     def capture(self, *signals: Any, sender: object = None, scope: str = CONTEXT, deliver: bool = True) -> CaptureLog:
-        """Capture sends, and return the list to which they come: see `capture`."""
+        """Capture sends, and return their list: see `capture`."""
         return self._open.enter_context(capture(*signals, sender=sender, scope=scope, deliver=deliver))
 
     def mute(self, *signals: Any, receivers: Any = None, senders: Any = None) -> None:
@@ -282,9 +284,9 @@ class SignalTester:
         return self._open.enter_context(connected(signal, receiver, sender, dispatch_uid))
 
     def inline_deferred(self) -> None:
-        """Have deferred receivers be called at once: see `inline_deferred`."""
+        """Call deferred receivers at once: see `inline_deferred`."""
         self._open.enter_context(inline_deferred())
 
     def trace(self, scope: str = CONTEXT, max_records: int | None = None) -> Trace:
-        """Record the calls of receivers, and return the record: see ``csignals.trace``."""
+        """Record the calls of receivers, and return the trace: see ``csignals.trace``."""
         return self._open.enter_context(trace(scope, max_records))

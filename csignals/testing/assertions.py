@@ -1,6 +1,7 @@
-"""What an assertion of testing.py expects of sends, and the words in which it fails.
+"""The comparison of captured sends with an expected send, and the message of an assertion that fails.
 
-The words are bounded, whatever was sent, and no ``__repr__`` can make them fail.
+The message has a limited length for any arguments, and an exception in a ``__repr__`` cannot break it. The assertions
+themselves are in ``csignals.testing``.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from csignals._dispatch.common import Response
 from csignals._introspection.signal_names import labels_of
 from csignals._scopes import check_sender, check_signals, find_sender
 
-# Of at most 20 lines: one says what is wrong, and two how much is left out.
-MOST_SENDS = 10
-MOST_OTHERS = 7
-LONGEST_LINE = 500  # of characters
+# A message has at most 20 lines: these, one that says what is wrong, and two that count the rest.
+MAX_SENDS = 10
+MAX_OTHERS = 7
+MAX_LINE = 500  # in characters
 
 _repr = reprlib.Repr()
 _repr.maxlevel = 3
@@ -25,13 +26,13 @@ _repr.maxstring = _repr.maxother = _repr.maxlong = 80
 
 
 class CapturedSend:
-    """A send that a capture has seen. It is to be read, and keeps alive what it has."""
+    """A send that a capture recorded, to be read. It keeps its signal, sender and arguments alive."""
 
     __slots__ = ("exception", "named", "responses", "sender", "signal")
 
     signal: Any  #: The signal.
-    sender: Any  #: The sender, as it was given to ``send``.
-    named: dict[str, Any]  #: The other arguments: a copy of the dict, not of what is in it.
+    sender: Any  #: The sender, as it was passed to ``send``.
+    named: dict[str, Any]  #: The other arguments, in a shallow copy.
     responses: list[Response] | None  #: What ``send`` returned; None while it runs, and if it raised.
     exception: BaseException | None  #: What ``send`` raised.
 
@@ -55,16 +56,16 @@ ANY_SENDER = _AnySender()
 
 
 class Expected:
-    """Sends of a signal: by a sender and with named arguments, as far as those are given."""
+    """An expected send: the signal, and the sender and the named arguments, if they are given."""
 
     def __init__(self, signal: Any, sender: object, named: dict[str, Any]) -> None:
         signals = (self.signal,) = check_signals((signal,))
-        # A sender is an argument like any other, and no other can have its name.
+        # The sender is compared like any other argument. No other argument can be named `sender`.
         sender = find_sender(signals, check_sender(signals, sender))
         self.arguments = named if sender is ANY_SENDER else {"sender": sender, **named}
 
     def found_in(self, sends: Iterable[CapturedSend]) -> tuple[list[CapturedSend], int]:
-        """Return those sends that are expected, and how many others may be, as it cannot be told."""
+        """Return the sends that match, and the number of sends that may match, as ``==`` fails."""
         found = []
         unclear = 0
         for send in sends:
@@ -77,9 +78,10 @@ class Expected:
         return found, unclear
 
     def differences(self, send: CapturedSend) -> dict[str, Exception | None]:
-        """Return the names of the arguments in which a send of the signal is another one, or may be.
+        """Return the arguments in which a send of the signal differs from the expected one, or may differ.
 
-        That is where ``==`` fails, or gives what is neither true nor false, as with arrays: those have the exception.
+        The value is None for an argument that differs, and an exception if ``==`` raised it or if its result has no
+        truth value, as with arrays.
         """
         sent = arguments_of(send)
         found: dict[str, Exception | None] = {}
@@ -92,31 +94,31 @@ class Expected:
         return found
 
     def explain(self, trouble: str, sends: Sequence[CapturedSend]) -> str:
-        """Return a message that says what the trouble is, and what was sent."""
+        """Return the message: what is wrong, and which sends were captured."""
         signals = {id(send.signal): send.signal for send in sends if send.signal is not self.signal}
-        labels = labels_of([self.signal, *list(signals.values())[:MOST_OTHERS]])
+        labels = labels_of([self.signal, *list(signals.values())[:MAX_OTHERS]])
         name, *others = labels.values()
         head = f"{one_line(f'{name}({shown_arguments(self.arguments)}')}) {trouble}"
         if not sends:
             return f"{head} No send was captured."
-        lines = [f"{head} What was sent:", *self._own_lines(name, sends)]
+        lines = [f"{head} Captured sends:", *self._own_lines(name, sends)]
         counts = Counter(id(send.signal) for send in sends)
         lines += [one_line(f"{other} {times(counts[number])}") for number, other in zip(signals, others, strict=False)]
-        if len(signals) > MOST_OTHERS:
-            lines.append(f"... and {len(signals) - MOST_OTHERS} other signals")
+        if len(signals) > MAX_OTHERS:
+            lines.append(f"... and {len(signals) - MAX_OTHERS} other signals")
         return "\n  ".join(lines)
 
     def _own_lines(self, name: str, sends: Iterable[CapturedSend]) -> list[str]:
-        """Return a line for each send of the signal, the nearest first."""
+        """Return a line for each send of the signal, beginning with those that differ least."""
         own = [(send, self.differences(send)) for send in sends if send.signal is self.signal]
         own.sort(key=lambda each: len(each[1]))
-        lines = [one_line(f"{name}: {self._compared(*each)}") for each in own[:MOST_SENDS]]
-        if len(own) > MOST_SENDS:
-            lines.append(f"... and {times(len(own) - MOST_SENDS)} more")
+        lines = [one_line(f"{name}: {self._compared(*each)}") for each in own[:MAX_SENDS]]
+        if len(own) > MAX_SENDS:
+            lines.append(f"... and {times(len(own) - MAX_SENDS)} more")
         return lines
 
     def _compared(self, send: CapturedSend, differences: dict[str, Exception | None]) -> str:
-        # First what is expected, so that it cannot be cut off.
+        # The expected arguments come first, so that the end of a long line does not cut them off.
         sent = arguments_of(send)
         words = []
         for name in dict.fromkeys(["sender", *self.arguments, *sent]):
@@ -132,11 +134,11 @@ class Expected:
 
 
 def show(sends: Sequence[CapturedSend]) -> list[str]:
-    """Return a line for each of the first sends, and one for the others."""
-    first = sends[:MOST_SENDS]
+    """Return a line for each of the first sends, and one line that counts the others."""
+    first = sends[:MAX_SENDS]
     labels = labels_of(send.signal for send in first)
     lines = [one_line(f"<send of {labels[id(send.signal)]}({shown_arguments(arguments_of(send))})>") for send in first]
-    return [*lines, f"... and {len(sends) - MOST_SENDS} more"] if len(sends) > MOST_SENDS else lines
+    return [*lines, f"... and {len(sends) - MAX_SENDS} more"] if len(sends) > MAX_SENDS else lines
 
 
 def arguments_of(send: CapturedSend) -> dict[str, Any]:
@@ -148,10 +150,10 @@ def times(count: int) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a short ``repr`` of anything."""
+    """Return a short ``repr`` of any object."""
     try:
         return str.__str__(_repr.repr(value))
-    except Exception:  # of somebody's __repr__
+    except Exception:  # from the object's __repr__
         return object.__repr__(value)
 
 
@@ -160,6 +162,6 @@ def shown_arguments(arguments: dict[str, Any]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a text with its ends of lines escaped, and cut if it is long."""
+    """Return a text with its line ends escaped, cut off at MAX_LINE."""
     line = "\\n".join(text.splitlines())
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 3]}..."
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 3]}..."

@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``signals``. What it does is in testing.py, which is imported when a test asks."""
+"""The pytest plugin: the fixture ``signals``. It imports ``csignals.testing`` when a test first uses the fixture."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A trace as files for other programs: JSON, and Chrome's trace-event format.
+"""A trace as text for other programs: JSON, and Chrome's trace-event format. report.py writes text for people.
 
-What is in the first, `Trace.to_json` says; the second is described in "Trace Event Format"
-(https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU). Both are ASCII, with whatever else
-is in a name escaped: so that no name, not even one with a lone surrogate, is in the way.
+`Trace.to_json` describes the JSON. Chrome's format is described in "Trace Event Format"
+(https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU). Both are ASCII with other characters
+escaped, so that any name can be written, also one with a lone surrogate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from csignals.tracing.store import File, TraceStore
 
 Item = SendRead | CallRead
 
-VERSION = 1  # of the JSON
+VERSION = 1  # of the JSON document
 
 
 def to_json(trace: TraceStore, file: File) -> str:
@@ -78,7 +78,7 @@ def _written(document: dict[str, Any], file: File) -> str:
         if write is not None:
             write(text)
         else:
-            with open(file, "w", encoding="utf-8") as opened:  # type: ignore[arg-type]  # it is a path
+            with open(file, "w", encoding="utf-8") as opened:  # type: ignore[arg-type]  # a path
                 opened.write(text)
     return text
 
@@ -94,7 +94,7 @@ def to_chrome(trace: TraceStore, file: File) -> str:
     spans: list[dict[str, Any]] = []
     for thread, lanes in _lay_out(snapshot).items():
         for number, lane in enumerate(lanes, 1):
-            tid = len(events)  # small ones, as some readers take no more than 32 bits
+            tid = len(events)  # a small number, as some readers take at most 32 bits
             name = names.get(thread, f"thread {thread}") + (f" ({number})" if number > 1 else "")
             events.append(_metadata("thread_name", name, process, tid))
             spans += [_span(item, trace.opened_ns, process, tid) for item in lane]
@@ -140,30 +140,31 @@ def _span(item: Item, opened_ns: int, process: int, tid: int) -> dict[str, Any]:
 
 
 def _microseconds(ns: int) -> float:
-    """Return a time in µs, in multiples of 1/8192: sums of those are exact, and so are ends that are the same.
+    """Return a time in µs as a multiple of 1/8192, so that sums are exact and equal ends stay equal.
 
-    Readers add up start and duration, and compare: thousandths would end a send before its last call now and then.
+    Readers add the duration to the start and compare the sums. With multiples of 1/1000, rounding would sometimes end a
+    send before its last call.
     """
-    return -(-ns * 8192 // 1000) / 8192  # rounded up, for those who round down to a whole ns
+    return -(-ns * 8192 // 1000) / 8192  # rounded up, as some readers round down to a whole ns
 
 
 class _Lane:
-    """A line to draw items on, each within the one that made it."""
+    """A line of the drawing. Each item on it is drawn within its parent."""
 
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self.open: list[Item] = []  # which all contain the next one
+        self.open: list[Item] = []  # the items that contain the next one
 
 
 def _lay_out(snapshot: Snapshot) -> dict[int, list[list[Item]]]:
-    """Return for each thread the lanes that it takes to draw its items, and what is in each.
+    """Return the lanes of each thread, as the items in each lane.
 
-    An item goes where what made it is, if it fits in there; or else to the first lane where nothing is going on.
+    An item is drawn in the lane of its parent, if it fits there, or else in the first lane that is free.
     """
     lanes: dict[int, list[_Lane]] = {}
-    free: dict[int, list[int]] = {}  # the indices of lanes where nothing is going on, as a heap
-    busy: dict[int, list[tuple[int, int]]] = {}  # of the others, each after the time at which that ends
-    placed: dict[int, tuple[int, _Lane]] = {}  # by the id of an item, with its thread
+    free: dict[int, list[int]] = {}  # the indices of free lanes, as a heap
+    busy: dict[int, list[tuple[int, int]]] = {}  # the end and the index of each lane in use, as a heap
+    placed: dict[int, tuple[int, _Lane]] = {}  # the thread and the lane of an item, by its id
     items: list[Item] = [*snapshot.sends, *snapshot.calls]
     for item in sorted(items, key=lambda item: (item.start_ns, item.depth)):
         parent: Item | None
@@ -191,7 +192,7 @@ def _lay_out(snapshot: Snapshot) -> dict[int, list[list[Item]]]:
 
 
 def _lane_within(item: Item, thread: int, parent: Item | None, placed: dict[int, tuple[int, _Lane]]) -> _Lane | None:
-    """Return the lane of what made an item, if the item can be drawn in there."""
+    """Return the lane of an item's parent, if the item fits there."""
     parents_thread, lane = placed.get(id(parent), (None, None))
     if parent is None or lane is None or parents_thread != thread:
         return None

@@ -1,4 +1,4 @@
-"""Traces as spans of OpenTelemetry: ``pip install "csignals[otel]"``. Nothing else of csignals imports this."""
+"""Traces as OpenTelemetry spans: ``pip install "csignals[otel]"``. No other module of csignals imports this one."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ except ModuleNotFoundError as error:
 
 __all__ = ["export"]
 
-EXCEPTION = "exception.type", "exception.message"  # which some exceptions do not have
+EXCEPTION = "exception.type", "exception.message"  # the message is left out if it is empty
 
 
 def export(trace: Trace, tracer: Tracer | None = None) -> int:
-    """Make a span for each record of a trace, and return how many.
+    """Make a span for each record of a trace, and return the number of spans.
 
-    A span is named after the receiver, and its parent is the span of the call that its send was nested in, or what is
-    current now. It has OpenTelemetry's attributes ``code.function.name``, ``code.file.path``, ``code.line.number``
-    and ``thread.id``, and ``csignals.signals``, ``csignals.sender``, ``csignals.self_ns``, ``csignals.is_async`` and
-    ``csignals.is_running``. One whose receiver raised has the status ERROR and an event for the exception; one that
-    is running ends now.
+    A span is named after the receiver. Its parent is the span of the call in which its send was nested, or else the
+    current span. It has OpenTelemetry's attributes ``code.function.name``, ``code.file.path``, ``code.line.number`` and
+    ``thread.id``, and ``csignals.signal``, ``csignals.sender``, ``csignals.self_ns``, ``csignals.is_async`` and
+    ``csignals.is_running``. If the receiver raised an exception, the span has the status ERROR and an event for the
+    exception. If the call is still running, the span ends now.
 
-    Without a `tracer`, it is the tracer ``csignals`` of the global provider. Each export makes new spans; a processor
-    that queues them (``BatchSpanProcessor``) drops those for which its queue is too short. Raises nothing of its own.
+    The default `tracer` is the tracer ``csignals`` of the global provider. Each export makes new spans. A processor
+    with a queue (``BatchSpanProcessor``) drops spans while its queue is full. Raises only what the tracer raises.
     """
     tracer = tracer or otel.get_tracer("csignals", __version__)
     around = get_current()
-    contexts: dict[int, Context] = {}  # in which what is nested in a call is, by the call's number
+    contexts: dict[int, Context] = {}  # for the sends nested in a call, by the call's number
     snapshot = Snapshot(trace)
     time_of_day = trace.epoch_ns - trace.opened_ns
     for call in snapshot.calls:
@@ -57,7 +57,7 @@ def _attributes(call: CallRead) -> dict[str, str | int | bool]:
         "code.file.path": call.description.file,
         "code.line.number": call.description.line,
         "thread.id": call.thread,
-        "csignals.signals": call.send.name,
+        "csignals.signal": call.send.name,
         "csignals.sender": call.send.sender,
         "csignals.self_ns": call.self_ns,
         "csignals.is_async": call.is_async,
@@ -68,5 +68,5 @@ def _attributes(call: CallRead) -> dict[str, str | int | bool]:
 
 
 def _clean(text: str) -> str:
-    """Return text that can be sent: of a lone surrogate in one of them, an exporter would drop all spans."""
+    """Return text without lone surrogates. Because of a single one, an exporter would drop all spans."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What a trace says to people: its summary, and its tree as text. For programs, see export.py."""
+"""A trace as text for people: the summary, and the tree of sends and calls. export.py writes formats for programs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from csignals.tracing.snapshot import CallRead, SendRead, Snapshot
 from csignals.tracing.store import TraceStore
 from csignals.tracing.totals import Total, Totals
 
-TREE_LINES = 100  # of a trace that is printed
-SUMMARY_ROWS = 20  # likewise, of each table
-LONGEST_TEXT = 200  # of a name or an exception, in a line
+MAX_TREE_LINES = 100  # of a printed trace
+MAX_SUMMARY_ROWS = 20  # of each table of a printed trace
+MAX_TEXT = 200  # characters of a name or an exception
 
 
 # --- The summary ---------------------------------------------------------------------------------------------
@@ -22,14 +22,14 @@ LONGEST_TEXT = 200  # of a name or an exception, in a line
 
 @dataclass(frozen=True)
 class Row:
-    """What several calls came to, taken together. Times are in ns."""
+    """The totals of several calls. Times are in ns."""
 
     name: str  #: The receiver's dotted name, or the signal's name.
     calls: int
-    errors: int  #: How many of the calls raised something.
-    total_ns: int  #: A call that is nested in another one counts twice here: in itself, and in that.
+    errors: int  #: How many of the calls raised an exception.
+    total_ns: int  #: A call that is nested in another one counts twice: alone, and as part of the other.
     self_ns: int  #: Without nested sends: each moment counts once.
-    max_ns: int  #: How long the longest call took.
+    max_ns: int  #: The longest call.
 
     @property
     def mean_ns(self) -> float:
@@ -52,12 +52,12 @@ class SignalRow(Row):
 
 
 class Summary:
-    """What a trace saw, by receiver and by signal: see `Trace.summary`."""
+    """The totals of a trace, by receiver and by signal: see `Trace.summary`."""
 
     def __init__(self, receivers: list[ReceiverRow], signals: list[SignalRow]) -> None:
-        #: One row for each receiver, that with the most self time first.
+        #: One row for each receiver, the one with the most self time first.
         self.receivers = receivers
-        #: One row for each signal, likewise.
+        #: One row for each signal, in the same order.
         self.signals = signals
 
     def __repr__(self) -> str:
@@ -100,16 +100,16 @@ def _by_self_time(row: Row) -> tuple[int, str]:
     return -row.self_ns, row.name
 
 
-def summary_text(summary: Summary, most_rows: int) -> str:
+def summary_text(summary: Summary, max_rows: int) -> str:
     receivers = [
-        (*_cells(row), f"{one_line(row.name)}{place(row.file, row.line)}") for row in summary.receivers[:most_rows]
+        (*_cells(row), f"{one_line(row.name)}{place(row.file, row.line)}") for row in summary.receivers[:max_rows]
     ]
-    signals = [(*_cells(row), str(row.sends), one_line(row.name)) for row in summary.signals[:most_rows]]
+    signals = [(*_cells(row), str(row.sends), one_line(row.name)) for row in summary.signals[:max_rows]]
     columns = "self", "total", "max", "mean", "calls", "errors"
     return "\n\n".join(
         [
-            _table((*columns, "receiver"), receivers, len(summary.receivers) - most_rows),
-            _table((*columns, "sends", "signal"), signals, len(summary.signals) - most_rows),
+            _table((*columns, "receiver"), receivers, len(summary.receivers) - max_rows),
+            _table((*columns, "sends", "signal"), signals, len(summary.signals) - max_rows),
         ]
     )
 
@@ -120,7 +120,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _table(head: Sequence[str], rows: list[tuple[str, ...]], left_out: int) -> str:
-    """Return lines whose columns are aligned: the last one to the left, the others to the right."""
+    """Return a table as text. Columns are aligned right, and the last one left."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)][:-1]
     lines = []
     for *cells, last in [head, *rows]:
@@ -140,9 +140,9 @@ def trace_text(trace: TraceStore) -> str:
     if snapshot.calls:
         lines += ["", *_tree(snapshot)]
     if snapshot.calls or snapshot.folded:
-        lines += ["", summary_text(summary_of(snapshot), SUMMARY_ROWS)]
+        lines += ["", summary_text(summary_of(snapshot), MAX_SUMMARY_ROWS)]
     if snapshot.never_called:
-        lines += ["", "Collected, and never called:"]
+        lines += ["", "Collected and never called:"]
         lines += [f"  {one_line(each.receiver)}{place(each.file, each.line)}" for each in snapshot.never_called]
     return "\n".join(lines)
 
@@ -152,7 +152,7 @@ def _headline(snapshot: Snapshot) -> str:
     where = "the whole process" if trace.scope == "process" else "one context"
     line = f"Trace of {where}: {_count(len(snapshot.calls), 'call')} in {_count(len(snapshot.sends), 'send')}"
     if snapshot.folded:
-        line += f", after {_count(snapshot.folded, 'older call')} of which only the summary tells"
+        line += f", and {_count(snapshot.folded, 'older call')} in the summary only"
     return line + (", still open" if trace.is_open else "")
 
 
@@ -164,7 +164,7 @@ def _tree(snapshot: Snapshot) -> list[str]:
     lines: list[str] = []
     left_out = len(snapshot.calls)
     below: list[SendRead | CallRead] = [send for send in reversed(snapshot.sends) if send.parent is None]
-    while below and len(lines) < TREE_LINES:
+    while below and len(lines) < MAX_TREE_LINES:
         each = below.pop()
         time = duration(each.end_ns - each.start_ns)
         if isinstance(each, SendRead):
@@ -192,27 +192,27 @@ def _call_text(call: CallRead) -> str:
 
 
 def place(file: str | None, line: int | None) -> str:
-    """Return where something is written, to stand behind its name; from the current directory, if it is in there."""
+    """Return a file and line, to follow a name. A file in the current directory gets a relative path."""
     if file is None:
         return ""
     try:
         here = os.path.join(os.getcwd(), "")
-    except OSError:  # it was removed
+    except OSError:  # the directory was removed
         here = ""
     return f"  {one_line(file[len(here) :] if here and file.startswith(here) else file)}:{line}"
 
 
 def one_line(text: str) -> str:
-    """Return text for a line of a report: what cannot be printed there is escaped, what is too long cut off."""
-    if len(text) > LONGEST_TEXT:
-        text = text[: LONGEST_TEXT - 3] + "..."
+    """Return text that fits in a line: cut off at MAX_TEXT, with characters that are not printable escaped."""
+    if len(text) > MAX_TEXT:
+        text = text[: MAX_TEXT - 3] + "..."
     if text.isprintable():
         return text
     return "".join([char if char.isprintable() else repr(char)[1:-1] for char in text])
 
 
 def duration(ns: float) -> str:
-    """Return a time in a unit that suits it, to three digits or so."""
+    """Return a time in a suitable unit, with about three digits."""
     for unit, size in ("s", 1e9), ("ms", 1e6), ("µs", 1e3):
         if ns >= size:
             number = ns / size

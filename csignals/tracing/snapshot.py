@@ -1,7 +1,7 @@
-"""A trace as it was at one moment. Its tree, summary and exports are made of this.
+"""A trace as it was at one moment. The tree, the summary and the exports are made from a `Snapshot`.
 
-Other threads go on recording while a trace is read. So everything is read here, once; calls that are still running
-count up to that moment.
+Other threads may record while a trace is read, so everything is read once, here. A call that is still running counts
+up to the moment of the snapshot.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from csignals.tracing.store import TraceStore
 
 
 class SendRead:
-    """A send, with those of its calls that the trace still has."""
+    """A send, with its calls, except those that the trace has folded."""
 
     __slots__ = ("calls", "depth", "end_ns", "is_running", "name", "number", "parent", "sender", "signal", "start_ns")
 
     def __init__(self, record: SendRecord, number: int, name: str, parent: CallRead | None) -> None:
         self.number = number
         self.signal = record.signal
-        self.name = name  # the signal's
+        self.name = name  # of the signal
         self.sender = record.sender
-        self.parent = parent  # None also if the trace does not have it, or not any more
+        self.parent = parent  # None also if the trace has not recorded it, or has folded it
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.start_ns = self.end_ns = record.start_ns
-        self.is_running = False  # whether any of the calls is
+        self.is_running = False  # whether any of the calls is running
         self.calls: list[CallRead] = []
         if parent is not None:
             parent.nested.append(self)
 
 
 class CallRead:
-    """A call, and the sends nested in it."""
+    """A call of a receiver, and the sends nested in it."""
 
     __slots__ = (
         "depth",
@@ -77,20 +77,20 @@ class CallRead:
 
 
 class Snapshot:
-    """What a trace has: its calls and sends in the order in which they began, and the totals of what it folded."""
+    """The calls and sends of a trace, in the order in which they began, and the totals of its folded calls."""
 
     def __init__(self, trace: TraceStore) -> None:
         self.trace = trace
         self.never_called = trace.never_called[:]
         records, self.totals, self.folded = trace.snapshot()
-        # First when they ended, then what time it is: so nothing ends after it.
+        # Ends are read before the clock, so that no call ends after `now`.
         ends = [record.end_ns for record in records]
         self.now = time.perf_counter_ns()
         names = labels_of(record.send.signal for record in records)
-        sends: dict[int, SendRead] = {}  # by the id of the record, as for the calls
+        sends: dict[int, SendRead] = {}  # by the id of the record, as `calls`
         calls: dict[int, CallRead] = {}
         for record, end_ns in zip(records, ends, strict=True):
-            if not record.start_ns:  # it is just about to begin, in another thread
+            if not record.start_ns:  # the call is about to begin, in another thread
                 continue
             send = sends.get(id(record.send))
             if send is None:
@@ -105,6 +105,6 @@ class Snapshot:
                 call.nested_ns += self._nested_so_far(call)
 
     def _nested_so_far(self, call: CallRead) -> int:
-        """Return for how long a nested send has been under way, which the record knows only once that ends."""
+        """Return for how long a nested send has been running. The record has this time only when the send ends."""
         since = [send.start_ns for send in call.nested if send.is_running]
         return max(min(self.now - min(since, default=self.now), call.self_ns), 0)

@@ -1,1 +1,4 @@
-"""Packages whose wrapper of ``Signal._live_receivers`` csignals knows, so that sends need not ask it."""
+"""Packages that wrap ``Signal._live_receivers`` in a way that csignals knows: sends need not call the wrapper.
+
+Each module recognises the wrapper of one package, and does its work in a send.
+"""

@@ -1,9 +1,10 @@
-"""Sentry's wrapper of ``Signal._live_receivers``, and what sends do in its place.
+"""Sentry's wrapper of ``Signal._live_receivers``, and what sends do instead of calling it.
 
-On each send, the SDK's wrapper puts a closure around each sync receiver, which calls it in a span. It does so where no
-span is being recorded as well, and what it makes there is never sent. In its place, a send calls a receiver in the very
-same span while one is being recorded, and otherwise directly. The wrappers of sentry-sdk 2.0 to 2.75 are known, by what
-their code names; any other one is asked as ever. Nothing here imports the SDK.
+On each send, the wrapper of sentry-sdk puts a closure around each sync receiver, and the closure calls the receiver in
+a span. It does so even if no span is being recorded, and then sends none of its work to Sentry. csignals calls the
+receiver in the same span while a span is being recorded, and otherwise directly. It recognises the wrappers of
+sentry-sdk 2.0 to 2.75 by the names that their code uses, and calls any other wrapper. This module does not import the
+SDK.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Caller: TypeAlias = Callable[..., Any]  # called as caller(receiver, **named)
 CLOSURE = "patch_signals.<locals>._sentry_live_receivers.<locals>.sentry_sync_receiver_wrapper.<locals>.wrapper"
 MODULE = "sentry_sdk.integrations.django.signals_handlers"
 
-# What the SDK's functions name: one that names anything else does something else.
+# The names that the SDK's functions use. A function with other names does something else.
 LIVE_RECEIVERS = {
     "DJANGO_VERSION",
     "enumerate",
@@ -49,7 +50,7 @@ CALLS = (
     SPAN,  # from 2.0 on
     ORIGIN,  # from 2.8 on
     STREAMED,  # from 2.62 on: a streamed span may begin a trace
-    ONLY_UNDER_A_SPAN,  # from 2.66.1 on: it may not
+    ONLY_UNDER_A_SPAN,  # from 2.66.1 on: a streamed span may not begin a trace
 )
 
 
@@ -61,7 +62,7 @@ class SentryWrapper(KnownWrapper):
 
     def __init__(self, is_original: Callable[[Any], bool]) -> None:
         self._is_original = is_original
-        self._last: tuple[ref[Any], Spans | None] | None = None  # of the method that was asked for last
+        self._last: tuple[ref[Any], Spans | None] | None = None  # for the last method
 
     def is_known(self, method: Any) -> bool:
         return self._spans_of(method) is not None
@@ -71,7 +72,7 @@ class SentryWrapper(KnownWrapper):
         return None if spans is None else spans.caller(signal)
 
     def forget(self) -> None:
-        """Look anew at the method that comes next."""
+        """Forget the result for the last method."""
         self._last = None
 
     def _spans_of(self, method: Any) -> Spans | None:
@@ -91,7 +92,7 @@ class SentryWrapper(KnownWrapper):
 
 
 class Spans:
-    """The spans that the SDK makes around receivers, given its wrapper and how often that is around itself."""
+    """Make the spans that the SDK makes around receivers. `times` is how many of its wrappers are nested."""
 
     def __init__(self, wrapper: FunctionType, times: int) -> None:
         sdk, call = wrapper.__globals__, code_of_call(wrapper)
@@ -108,10 +109,10 @@ class Spans:
         self._arguments = {"op": sdk["OP"].EVENT_DJANGO}
         if "origin" in call.co_names:
             self._arguments["origin"] = self._integration.origin
-        # Where a span may begin a trace, it does not matter whether one is being recorded.
+        # If a span may begin a trace, it makes no difference whether a span is being recorded.
         self._begins_traces = set(call.co_names) == STREAMED
         self.scopes = () if self._begins_traces else (self._current_scope, self._isolation_scope)
-        # What stays the same while a client is in use.
+        # The client, and the values that do not change while it is in use.
         self._last: tuple[ref[Any], Any, Caller] | None = None
 
     def caller(self, signal: Any) -> Caller | None:
@@ -126,7 +127,7 @@ class Spans:
         return caller
 
     def _nested(self, caller: Caller) -> Caller:
-        """Return what makes as many spans around a receiver as there are wrappers around the method."""
+        """Return a caller that makes one span around the receiver for each wrapper around the method."""
         for _ in range(self._times - 1):
             caller = functools.partial(call_wrapped, caller)
         return caller
@@ -135,10 +136,10 @@ class Spans:
         parent = self._parent()
         transaction = None if parent is None else parent.containing_transaction
         if transaction is None or transaction.sampled is False:
-            return receiver(**named)  # it would never be sent
+            return receiver(**named)  # the SDK would never send the span
         name = self._name_of(receiver)
         scope = self._get_current_scope()
-        # As the SDK's start_span() does it, which also makes a scope that nobody sees.
+        # As the SDK's start_span() does, but without its new scope, which no code reads.
         with parent.start_child(scope=scope, **{self._name: name}, **self._arguments) as span:
             span.set_data("signal", name)
             return receiver(**named)
@@ -167,17 +168,17 @@ class Spans:
 
 
 def call_wrapped(caller: Caller, receiver: Any, /, **named: Any) -> Any:
-    """Call by `caller` what calls a receiver by it as well, and has the receiver's names."""
+    """Call a receiver through `caller` twice: the outer call gets a wrapper that has the receiver's names."""
 
     def wrapper(**named: Any) -> Any:
         return caller(receiver, **named)
 
-    wrapper.__qualname__ = CLOSURE  # of a receiver without a name
+    wrapper.__qualname__ = CLOSURE  # if the receiver has no name
     return caller(functools.update_wrapper(wrapper, receiver), **named)
 
 
 def is_sentrys(method: Any) -> bool:
-    """Return whether a method is the SDK's wrapper, known or not."""
+    """Return whether a method is a wrapper of the SDK, of any version."""
     return (
         type(method) is FunctionType
         and method.__globals__.get("__name__") == MODULE
@@ -187,7 +188,7 @@ def is_sentrys(method: Any) -> bool:
 
 
 def has_known_code(wrapper: FunctionType) -> bool:
-    """Return whether the SDK's wrapper, and what that uses, are those of a version that is known."""
+    """Return whether a wrapper of the SDK, and the functions that it uses, are of a version that csignals knows."""
     call, receiver_name = code_of_call(wrapper), wrapper.__globals__.get("_get_receiver_name")
     names = set() if call is None else set(call.co_names)
     module: Any = sys.modules.get("sentry_sdk.scope")
@@ -214,5 +215,5 @@ def code_of_call(wrapper: FunctionType) -> Any:
 
 
 def variable(function: Any, name: str) -> Any:
-    """Return what a function's free variable holds."""
+    """Return the value of a free variable of a function."""
     return function.__closure__[function.__code__.co_freevars.index(name)].cell_contents

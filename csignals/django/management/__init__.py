@@ -1,1 +1,1 @@
-"""Where Django looks for the commands."""
+"""The package in which Django looks for management commands."""

@@ -1,1 +1,1 @@
-"""The commands, each in a module of its name."""
+"""The management commands. Each is in the module of its name."""

@@ -1,6 +1,6 @@
-"""``manage.py signals``: which receivers each signal of the project has, or what they cost another command.
+"""``manage.py signals``: list the receivers of each signal in the project, or time them during another command.
 
-What is found is the affair of _project.py.
+_project.py finds and filters the signals; this module has the options and the output.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from csignals.listing import ReceiverInfo, describe_uid
 
 
 class Command(BaseCommand):
-    help = "Lists the signals of the project, Django's and csignals', with their receivers in the order they run."
+    help = "Lists all signals of the project, with their receivers in the order in which a send calls them."
     requires_system_checks: list[str] = []  # noqa: RUF012  # Django's
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             default=[],
             metavar="NAME",
             dest="signals",
-            help="Only this signal: post_save, signals.post_save, django.db.models.signals.post_save. Repeatable.",
+            help="Only this signal, such as post_save or django.db.models.signals.post_save. Repeatable.",
         )
         parser.add_argument(
             "--sender",
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             default=[],
             metavar="NAME",
             dest="senders",
-            help="Only receivers that are connected to this very sender: shop.Order, shop.models.Order. Repeatable.",
+            help="Only receivers connected for this sender, such as shop.Order or shop.models.Order. Repeatable.",
         )
         parser.add_argument(
             "--app",
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             default=[],
             metavar="LABEL",
             dest="apps",
-            help="Only receivers that are defined in this app. Repeatable.",
+            help="Only receivers defined in this app. Repeatable.",
         )
         parser.add_argument("--json", action="store_true", dest="as_json", help="Print everything as JSON.")
         parser.add_argument(
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             nargs=REMAINDER,
             metavar="COMMAND",
             dest="timed",
-            help="Instead, run another command with its arguments, and print which receivers took longest.",
+            help="Run another command with its arguments, and print the time that each receiver took.",
         )
 
     def handle(self, *args: Any, timed: list[str] | None = None, **options: Any) -> None:
@@ -63,14 +63,14 @@ class Command(BaseCommand):
         if timed is None:
             self.list_signals(**wanted)
         elif not timed:
-            raise CommandError("--time needs the name of a command")
+            raise CommandError("--time needs the name of a command, such as: --time migrate")
         elif any(wanted.values()):
-            raise CommandError("--time prints all receivers that are called: it takes no filter, and no --json")
+            raise CommandError("--time cannot be combined with --signal, --sender, --app or --json")
         else:
             self.time_command(*timed)
 
     def time_command(self, name: str, *arguments: str) -> None:
-        """Run a command as manage.py would, and print the summary of its signals, also if it fails."""
+        """Run a command as manage.py does, and print the summary of its signals, even if it fails."""
         program = sys.argv[0]
         command = ManagementUtility([program, name]).fetch_command(name)
         trace = csignals.trace(scope="process", max_records=1_000)
@@ -79,14 +79,14 @@ class Command(BaseCommand):
                 command.run_from_argv([program, name, *arguments])
         finally:
             summary = trace.summary()
-            self.stdout.write(self.style.MIGRATE_HEADING(f"\nReceivers that {name} called, the slowest first"))
+            self.stdout.write(self.style.MIGRATE_HEADING(f"\nReceivers that {name} called, slowest first"))
             self.stdout.write(str(summary) if summary.receivers else "None.")
 
     def list_signals(self, signals: list[str], senders: list[str], apps: list[str], as_json: bool) -> None:
         try:
             _project.load_urls()
-        except Exception as error:  # of the project's own
-            self.stderr.write(f"The URLconf cannot be imported, so what it connects is missing: {error!r}")
+        except Exception as error:  # from code of the project
+            self.stderr.write(f"The URLconf cannot be imported, so receivers that it connects are missing: {error!r}")
         try:
             found = _project.select(_project.collect(), signals, senders, apps)
         except LookupError as error:
@@ -124,7 +124,7 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 
 def relative(file: str) -> Path:
-    """Return the path from the current directory, if that leads down."""
+    """Return a path relative to the current directory, if the file is in there."""
     path, here = Path(file), Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
 
