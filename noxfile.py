@@ -1,8 +1,8 @@
-"""The test suite on every interpreter, and the longer runs: `nox` does the first, `nox --list` names all.
+"""The test suite on all interpreters (`nox`), and longer checks (`nox --list` names all sessions).
 
-Each session has an environment of its own, and shows which Django it got. The interpreters that the machine lacks are
-laid by .ci/interpreters, which the session `interpreters` runs, outside the checkout; others may do with less, as
-`nox -s tests-3.12`. What comes after `--` goes to pytest, or to what a session runs instead.
+Each session has its own environment, and prints the version of Django in it. The session `interpreters` installs
+missing interpreters outside the checkout, with .ci/interpreters. A single session needs only its own interpreter, such
+as `nox -s tests-3.12`. Arguments after `--` are passed to pytest, or to the command of the session.
 """
 
 import os
@@ -13,7 +13,7 @@ import nox
 from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "virtualenv"  # Debian's interpreters cannot make environments by themselves
+nox.options.default_venv_backend = "virtualenv"  # Debian's interpreters lack ensurepip, which venv needs
 nox.options.error_on_missing_interpreters = True
 nox.options.sessions = ["interpreters", "tests", "compile_314t"]
 
@@ -24,7 +24,7 @@ os.environ["PATH"] = os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
 
 ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
-#: What the tests in QUICK need. Those run no servers, build nothing, and use no other packages.
+#: The packages that the tests in QUICK need. Those tests run no servers and build nothing.
 FEW = [
     "Cython>=3.3.1",
     "Django",
@@ -60,7 +60,7 @@ QUICK = [
     "wrappers",
 ]
 
-#: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
+#: Tests that do not run under a sanitizer: they measure, build, or run other packages in other processes.
 UNSANITIZED = [
     "bench",
     "build",
@@ -76,34 +76,34 @@ UNSANITIZED = [
 
 @nox.session(python=False)
 def interpreters(session):
-    """Find the interpreters, and lay the missing ones outside the checkout: once, for some minutes."""
+    """Install the missing interpreters outside the checkout. This takes some minutes, once."""
     session.run(".ci/interpreters", *session.posargs, external=True)
 
 
 @nox.session(python=ALL)
 def tests(session):
-    """The whole suite, with the newest Django that the interpreter can have."""
+    """Run the whole suite, with the newest Django that supports the interpreter."""
     install(session, ".[test]")
     pytest(session)
 
 
 @nox.session(python=ALL)
 def quick(session):
-    """The part of the suite that is quick, and needs little."""
+    """Run the part of the suite that is quick and needs few packages."""
     with session.chdir(built(session)):
         pytest(session, *[f"tests/test_{name}.py" for name in QUICK])
 
 
 @nox.session(python=["3.11", "3.13"])
 def workers(session):
-    """Deferred receivers with the servers and workers of their engines, which .ci/servers lays."""
+    """Test deferred receivers with servers and workers, which .ci/servers installs."""
     install(session, ".[test,workers]")
     pytest(session, "-m", "workers")
 
 
 @nox.session(python="3.14")
 def compile_314t(session):
-    """Compile and link for the free-threaded 3.14, with the headers of the plain one; it cannot be run."""
+    """Compile and link for the free-threaded 3.14, with the headers of the default build. The result cannot run."""
     session.install("Cython>=3.3.1", "setuptools>=77")
     made = Path(session.create_tmp(), "made")
     command = ["build_ext", "--force", "--build-lib", made, "--build-temp", made / "objects"]
@@ -120,14 +120,14 @@ def compile_314t(session):
 
 @nox.session(python="python3.14d")
 def references(session):
-    """Every reference counted, on a debug build: 10,000 repetitions leave nothing behind."""
+    """Check on a debug build of Python that 10,000 repetitions leak no reference."""
     with session.chdir(built(session)):
         pytest(session, "tests/test_memory.py", "--repetitions=10000", "-o", "faulthandler_timeout=3600")
 
 
 @nox.session(python="3.13")
 def address_sanitizer(session):
-    """The suite under AddressSanitizer and UndefinedBehaviorSanitizer."""
+    """Run the suite under AddressSanitizer and UndefinedBehaviorSanitizer."""
     flags = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1"
     libraries = [
         session.run("gcc", f"-print-file-name={name}.so", external=True, silent=True).strip()
@@ -136,7 +136,7 @@ def address_sanitizer(session):
     env = {
         "LD_PRELOAD": " ".join(libraries),
         "PYTHONMALLOC": "malloc",
-        "ASAN_OPTIONS": "detect_leaks=0",  # those of the interpreter, at its end: `references` is what finds ours
+        "ASAN_OPTIONS": "detect_leaks=0",  # the interpreter leaks at its end; `references` finds leaks of csignals
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     with session.chdir(built(session, flags)):
@@ -146,20 +146,20 @@ def address_sanitizer(session):
 
 @nox.session(python=["3.13t", "3.13"])
 def threads(session):
-    """Threads that do all at once, 2, 4 and 8 of them for a minute each, without the GIL and with it."""
+    """Run all operations in 2, 4 and 8 threads at once, for a minute each, without and with the GIL."""
     with session.chdir(built(session)):
         session.run("python", "-m", "tests.stress", *session.posargs)
 
 
 @nox.session(python="3.13t" if all(map(shutil.which, ["python3.13t", "python3.13t-tsan"])) else False)
 def thread_sanitizer(session):
-    """The same under ThreadSanitizer, which the interpreter has been built for as well."""
+    """Run the session `threads` under ThreadSanitizer, with an interpreter that was built for it."""
     if not session.python:
-        session.error("two interpreters are missing: `nox -s interpreters -- 3.13t 3.13t-tsan` builds them in minutes")
+        session.error("two interpreters are missing: build them with `nox -s interpreters -- 3.13t 3.13t-tsan`")
     checkout = built(session, "-fsanitize=thread -g -O1 -DCSIGNALS_CHECK_LOCKS")
     packages = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
     suppressed = ROOT / "tests" / "thread_sanitizer.txt"
-    # The longest history, so that a report has both its stacks: from one alone it cannot be told whose it is.
+    # The longest history, so that a report has both stacks. One alone does not show which code is at fault.
     options = f"exitcode=66 history_size=7 suppressions={suppressed}"
     env = {"PYTHONPATH": packages.strip(), "TSAN_OPTIONS": options}
     with session.chdir(checkout):
@@ -168,21 +168,21 @@ def thread_sanitizer(session):
 
 @nox.session(python="3.13")
 def fuzz(session):
-    """Random lives of signals, and atheris on the compiled functions: a million of each."""
+    """Test a million random sequences of operations, and the compiled functions with a million runs of atheris."""
     install(session, ".[test,fuzz]")
     session.run("python", "-m", "tests.fuzz", *(session.posargs or ["--runs", "1000000"]))
 
 
 @nox.session(python="3.13")
 def wheels(session):
-    """What is released, built and installed as by those who download it."""
+    """Build the wheels and the source distribution as for a release, and install and test them as a user does."""
     install(session, ".[test,wheels]")
     pytest(session, "-m", "wheels")
 
 
 @nox.session(python="3.13")
 def lint(session):
-    """What is said of the sources, the types and the workflows."""
+    """Check the sources, the types and the workflows."""
     install(session, ".[lint]")
     session.run("ruff", "check", ".")
     session.run("cython-lint", "src_pyx")
@@ -194,26 +194,27 @@ def lint(session):
 
 
 def install(session, *packages, env=None):
-    """Install packages, of each the newest that has a wheel or needs none: not every interpreter is offered all."""
+    """Install packages, preferring older versions with a wheel: not all interpreters have wheels of the newest."""
     required = "0" if is_pypy(session) else "1"
     session.install("--prefer-binary", *packages, env={"CSIGNALS_REQUIRE_EXTENSIONS": required, **(env or {})})
 
 
 def pytest(session, *args, env=None, python="python"):
-    engine = ["--implementation=python"] if is_pypy(session) else []
+    implementation = ["--implementation=python"] if is_pypy(session) else []
     session.run(python, "-m", "csignals", env=env, external=True)
     runs, codes = [args], [0]
     if session.python == "3.13t" and not args and not any(map(os.path.exists, session.posargs)):
-        # It makes functions and classes immortal once a thread has started: a process for each file; 5: none is in it.
+        # 3.13t makes functions and classes immortal once a thread has started, so each file gets its own process.
+        # Pytest exits with 5 if no test of a file is selected.
         runs, codes = [[file] for file in sorted(Path("tests").glob("test_*.py"))], [0, 5]
-    # Where the collector is slow, and with threads, a test may take more than the usual two minutes.
+    # With PyPy's slower collector, and with threads, a test may take longer than the usual two minutes.
     patience = ["-o", "faulthandler_timeout=900"] if is_pypy(session) or session.python == "3.13t" else []
     failed = False
     for files in runs:
-        command = [python, "-m", "pytest", "-rs", *engine, *patience, *files, *session.posargs]
+        command = [python, "-m", "pytest", "-rs", *implementation, *patience, *files, *session.posargs]
         try:
             session.run(*command, env=env, external=True, success_codes=codes)
-        except CommandFailed:  # nox says of what
+        except CommandFailed:  # nox prints the command that failed
             failed = True
     if failed:
         session.error("there were failures")
@@ -224,18 +225,18 @@ def is_pypy(session):
 
 
 def copy_of_checkout(session):
-    """Return a copy of the checkout, for a build that is not to be left in it."""
+    """Return a copy of the checkout, so that a build leaves no files in the checkout."""
     copy = Path(session.create_tmp(), "checkout")
     shutil.rmtree(copy, ignore_errors=True)
     ignored = shutil.ignore_patterns(".*", "build", "dist", "*.so", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, copy, ignore=ignored)
-    if (ROOT / "build/cython").exists():  # so that Cython need not do it again
+    if (ROOT / "build/cython").exists():  # so that Cython need not run again
         shutil.copytree(ROOT / "build/cython", copy / "build/cython")
     return copy
 
 
 def built(session, flags=""):
-    """Return a copy of the checkout with the engine built in it, in an environment that has what QUICK needs."""
+    """Return a copy of the checkout with the extension built in it. Installs the packages that QUICK needs."""
     install(session, *FEW)
     copy = copy_of_checkout(session)
     env = {"CFLAGS": flags, "LDFLAGS": flags} if flags else {}

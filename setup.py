@@ -1,10 +1,10 @@
-"""Builds the compiled engine, or a truly pure package without it. Everything else is in pyproject.toml.
+"""Build the package with the compiled extension, or as a pure Python package. All metadata is in pyproject.toml.
 
-By default the extension is tried, and left out with a warning where it cannot be built (no C compiler, no Cython).
-CSIGNALS_NO_EXTENSIONS=1 leaves it out, CSIGNALS_REQUIRE_EXTENSIONS=1 lets the failure be one.
+By default, the extension is built if possible: without a C compiler or Cython, a warning is printed and it is left out.
+CSIGNALS_NO_EXTENSIONS=1 leaves it out. With CSIGNALS_REQUIRE_EXTENSIONS=1, the build fails if it cannot be built.
 
-With SOURCE_DATE_EPOCH (seconds since 1970, what all files are dated), the same sources and tools give the same bytes of
-a wheel or a source distribution, wherever and whenever they are built.
+With SOURCE_DATE_EPOCH (seconds since 1970, the date of all files), the same sources and tools give the same wheel and
+source distribution, byte by byte.
 """
 
 import gzip
@@ -24,44 +24,44 @@ REQUIRE_EXTENSIONS = os.environ.get("CSIGNALS_REQUIRE_EXTENSIONS") == "1"
 if NO_EXTENSIONS and REQUIRE_EXTENSIONS:
     sys.exit("CSIGNALS_NO_EXTENSIONS=1 and CSIGNALS_REQUIRE_EXTENSIONS=1 contradict each other: set one of them.")
 
-CYTHON = 3, 3, 1  # the oldest that will do, as in pyproject.toml, which a build without isolation does not ask
+CYTHON = 3, 3, 1  # the oldest version that works, as in pyproject.toml, which a build without isolation does not read
 
 
 class BuildError(Exception):
-    pass
+    """The extension cannot be built."""
 
 
 class BuildExt(build_ext):
     def run(self):
         try:
             super().run()
-        except Exception as error:  # of the compiler's, or of finding one
+        except Exception as error:  # the compiler failed, or there is none
             raise BuildError from error
-        # In a checkout, `python -m csignals` and `python -m pytest` import this folder's package, not the
-        # installed one: so it gets the engine as well.
+        # In a checkout, `python -m csignals` and `python -m pytest` import the package of this folder instead of the
+        # installed one, so it gets the extension too.
         if not self.inplace:
             self.copy_extensions_to_source()
 
     def build_extension(self, extension):
-        # Left to themselves, compilers do not inline all that Cython asks them to: a send takes a seventh more.
+        # By default, compilers do not inline all functions that Cython marks, and a send takes a seventh longer.
         is_msvc = self.compiler.compiler_type == "msvc"
         inline = "__forceinline" if is_msvc else "__inline__ __attribute__((always_inline))"
         extension.define_macros.append(("CYTHON_INLINE", inline))
         if not is_msvc:
-            # Else debug information says in which folder this was built.
+            # Otherwise debug information contains the folder of the build.
             extension.extra_compile_args.append(f"-fdebug-prefix-map={os.getcwd()}=.")
         super().build_extension(extension)
 
 
 def plain_mode(mode):
-    """Return the mode that git keeps of a file. The rest of it is the umask of whoever checked it out."""
+    """Return the part of a file's mode that git stores. The rest comes from the umask at the checkout."""
     return 0o755 if mode & 0o100 else 0o644
 
 
 class BDistWheel(bdist_wheel):
     def write_wheelfile(self, *args, **kwargs):
         super().write_wheelfile(*args, **kwargs)
-        # That was the last file of the wheel, which is packed next, with the files' modes.
+        # This was the last file of the wheel. The files are packed next, with their modes.
         for path in Path(self.bdist_dir).rglob("*"):
             if path.is_file():
                 path.chmod(plain_mode(path.stat().st_mode))
@@ -96,7 +96,7 @@ def extensions():
         from Cython.Build import cythonize
 
         if tuple(map(int, re.findall(r"\d+", Cython.__version__)[:3])) < CYTHON:
-            raise ImportError(f"Cython {Cython.__version__} is too old, {'.'.join(map(str, CYTHON))} is needed")
+            raise ImportError(f"Cython {Cython.__version__} is too old: install {'.'.join(map(str, CYTHON))} or newer")
         return cythonize(
             [
                 Extension(
@@ -121,11 +121,11 @@ def build(with_extensions):
 
 
 try:
-    # PyPy runs the Python engine faster than it runs C extensions.
+    # PyPy runs the Python implementation faster than C extensions.
     build(with_extensions=not NO_EXTENSIONS and (REQUIRE_EXTENSIONS or sys.implementation.name == "cpython"))
 except BuildError as failure:
     if REQUIRE_EXTENSIONS:
         raise
-    print(f"csignals: the compiled engine cannot be built: {failure.__cause__!r}", file=sys.stderr)
-    print("csignals: going on with the Python engine alone", file=sys.stderr)
+    print(f"csignals: the extension cannot be built: {failure.__cause__!r}", file=sys.stderr)
+    print("csignals: building with the Python implementation only", file=sys.stderr)
     build(with_extensions=False)

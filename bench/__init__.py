@@ -1,5 +1,5 @@
-"""The benchmarks: ``python -m bench`` runs them all and reports, ``pytest bench/`` runs them one by one.
+"""The benchmarks. ``python -m bench`` runs all of them and reports; ``pytest bench/`` runs each as a test.
 
-What is measured stands in ``test_*.py``; who is measured in ``contestants.py``, and the floor in ``floor.c``.
-What the figures must show is in ``bars.py``.
+``test_*.py`` have the cases, ``contestants.py`` the dispatchers, and ``bars.py`` the limits that results must meet.
+``floor.c`` is the fastest possible dispatcher, for comparison.
 """

@@ -1,7 +1,7 @@
-"""``python -m bench``: runs all benchmarks, reports them, and judges them.
+"""``python -m bench``: run all benchmarks, report the results, and compare them with the bars.
 
-A full run writes RESULTS.md and the plots to this folder, any other one only where it is told to. Ends with code 3 if
-a bar is missed, and with 1 if anything fails.
+A full run writes RESULTS.md and the plots to this folder. Any other run writes them only to the folder of ``--output``.
+The exit code is 3 if a bar is missed, and 1 if a benchmark fails.
 """
 
 import argparse
@@ -19,17 +19,17 @@ project.configure()
 
 from bench import environment, imports, memory, plots, report  # noqa: E402
 from bench.results import Place, Results  # noqa: E402
-from csignals.compare.report import progress  # noqa: E402  # once Django is set up
+from csignals.compare.report import progress  # noqa: E402  # after Django is set up
 
 HERE = Path(__file__).parent
-# As in the report.
+# In the order of the report.
 FILES = (
     "test_sends",
     "test_scale",
     "test_inside_django",
     "test_wrapped",
     "test_async",
-    "test_steering",
+    "test_interception",
     "test_registration",
     "test_threads",
 )
@@ -38,7 +38,7 @@ PER_SECOND = {"ns": 1e9, "µs": 1e6, "ms": 1e3}
 
 
 class Collector:
-    """The pytest plugin that takes the results, and shows between the laps how far it is."""
+    """The pytest plugin that collects the results, and shows the progress after each lap."""
 
     def __init__(self, results):
         self.results = results
@@ -59,7 +59,7 @@ class Collector:
             info = benchmark["extra_info"]
             place = Place(info["table"], info["case"], info["contestant"])
             self.results.add(place, info["unit"], benchmark["median"] / info["batch"] * PER_SECOND[info["unit"]])
-        return []  # nothing is left for pytest-benchmark's own tables
+        return []  # so that pytest-benchmark prints no tables of its own
 
 
 def lap_of(item):
@@ -67,10 +67,10 @@ def lap_of(item):
 
 
 def time_everything(results, arguments):
-    """Run the benchmarks by pytest, and return its exit code. What it prints is shown only if that is not 0."""
+    """Run the benchmarks with pytest, and return its exit code. Print the output of pytest only if they fail."""
     files = sorted(HERE.glob("test_*.py"), key=lambda path: FILES.index(path.stem))
     options = [*map(str, files), f"--laps={arguments.laps}", "-x", "-q", "-s", "-p", "no:cacheprovider"]
-    # csignals is imported already, which pytest has to say of a package that has a plugin.
+    # csignals has a pytest plugin and is already imported here, of which pytest warns.
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     if arguments.quick:
         options += ["-m", "quick"]
@@ -85,7 +85,7 @@ def time_everything(results, arguments):
 
 
 def weigh_everything(results, quick):
-    """Measure what is no matter of laps: memory, and the import."""
+    """Measure memory and the import, which need no laps."""
     weighed = [each for each in memory.contestants() if not quick or each.name in ("csignals", "Django")]
     with progress("Weighing", len(weighed) * len(memory.KINDS) + len(imports.contestants())) as advance:
         memory.measure(results, weighed, advance)
@@ -94,9 +94,9 @@ def weigh_everything(results, quick):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="a part of it, in under a minute")
+    parser.add_argument("--quick", action="store_true", help="run some of the benchmarks, in under a minute")
     parser.add_argument("--output", type=Path, metavar="DIR", help="write RESULTS.md and the plots there")
-    parser.add_argument("-k", dest="expression", help="only these benchmarks, as pytest's -k")
+    parser.add_argument("-k", dest="expression", help="run only these benchmarks, as with pytest -k")
     parser.add_argument("--laps", type=int, help=f"turns of each contestant (default: {LAPS}, quick: {QUICK_LAPS})")
     arguments = parser.parse_args()
     arguments.laps = arguments.laps or (QUICK_LAPS if arguments.quick else LAPS)

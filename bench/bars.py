@@ -1,4 +1,4 @@
-"""What the benchmarks must show: every bar, in this one place, and whether results clear it.
+"""The bars: the limits that the results of the benchmarks must meet.
 
 A bar names places in the tables of ``test_*.py``, ``memory.py`` and ``imports.py``.
 """
@@ -16,19 +16,19 @@ KEYWORDS = "no keywords", "4 keywords"
 
 @dataclass(frozen=True)
 class Bar:
-    """A limit of a figure, of its ratio to another one, or of how much more it is than that."""
+    """A limit for a figure, for the ratio of two figures, or for their difference."""
 
     above: Place
     below: Place | None
     sign: str  # "≤" or "≥"
     limit: float
-    django: str = ""  # the only version that it is about
-    per: int = 0  # how many share the difference, if it is about that
-    without_gil: bool = False  # it is about threads that really run at once
+    django: str = ""  # the only version for which the bar holds
+    per: int = 0  # for a difference: divide it by this number
+    without_gil: bool = False  # the bar holds only for threads that run in parallel
 
     @property
     def figure(self) -> str:
-        """What is measured, in words."""
+        """The name of the measured figure."""
         table, case, contestant = self.above
         if self.below is None:
             return f"{table}, {case}: {contestant}"
@@ -40,7 +40,7 @@ class Bar:
         return f"{table}, {case}: {contestant} ÷ {other}"
 
     def spread(self, results: Results) -> Spread | None:
-        """Return what was measured, if it was."""
+        """Return the measured spread, or None if it was not measured."""
         places = {self.above, self.below} - {None}
         if not places <= results.figures.keys():
             return None
@@ -49,7 +49,7 @@ class Bar:
         return results.spread(self.above, self.below)
 
     def verdict(self, results: Results, django: str) -> str:
-        """Return whether results on this version of Django clear it, or why they cannot tell."""
+        """Return whether results on this version of Django meet the bar, or why this is not known."""
         if self.django and self.django != ".".join(django.split(".")[:2]):
             return f"only on Django {self.django}"
         if self.without_gil and getattr(sys, "_is_gil_enabled", lambda: True)():
@@ -61,7 +61,7 @@ class Bar:
 
 
 def ratio(table: str, case: str, above: str, below: str, sign: str, limit: float, **options: str) -> Bar:
-    """Return the bar of a ratio of two contestants in one case."""
+    """Return a bar for the ratio of two contestants in one case."""
     return Bar(Place(table, case, above), Place(table, case, below), sign, limit, **options)
 
 
@@ -158,9 +158,9 @@ def of_async() -> Iterator[Bar]:
         yield ratio(table, "1 sync and 1 async", "Django", name, "≥", 20, django="6.1")
 
 
-def of_steering() -> Iterator[Bar]:
+def of_interception() -> Iterator[Bar]:
     for count in 1, 3, 10:
-        table, case = "send that is steered, no keywords", f"{count} receiver{'s' * (count > 1)}"
+        table, case = "send while intercepted, no keywords", f"{count} receiver{'s' * (count > 1)}"
         yield Bar(Place(table, case, "csignals, traced"), Place(table, case, "csignals"), "≤", 400, per=count)
 
 
@@ -185,7 +185,7 @@ BARS = [
     *inside_django(),
     *behind_wrappers(),
     *of_async(),
-    *of_steering(),
+    *of_interception(),
     *of_threads(),
     *of_weight(),
 ]

@@ -1,4 +1,4 @@
-"""Compiles the C sources beside it for the running Python, outside the sources, and imports them."""
+"""Compile a C module of this folder for the running Python, in a temporary folder, and import it."""
 
 import importlib.util
 import sysconfig
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent
 
 
 def load(name="floor"):
-    """Return a module of this folder, compiled with the flags that this Python compiles extensions with."""
+    """Return a module of this folder, compiled with the flags of the running Python for extensions."""
     folder = tempfile.mkdtemp(prefix=f"csignals-{name}-")
     distribution = Distribution({"ext_modules": [Extension(name, [str(FOLDER / f"{name}.c")])], "script_args": ["-q"]})
     command = distribution.get_command_obj("build_ext")

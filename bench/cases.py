@@ -1,4 +1,4 @@
-"""What a benchmark is: a case, and a contestant in it. ``test_*.py`` list them, ``conftest.py`` runs them."""
+"""The parts of a benchmark: a case, and a contestant in it. ``test_*.py`` list cases, and ``conftest.py`` runs them."""
 
 import re
 from collections.abc import Callable
@@ -14,36 +14,36 @@ class NotReachedError(Exception):
 
 @dataclass(frozen=True)
 class Work:
-    """What a contestant does in a case, ready to be timed."""
+    """The work of a contestant in a case, ready to be timed."""
 
-    run: Callable[[int], object]  # does it so many times
-    before: Callable[[], None] | None = None  # each batch
+    run: Callable[[int], object]  # does the work this number of times
+    before: Callable[[], None] | None = None  # called before each batch
     after: Callable[[int], None] | None = None
-    around: Callable[[], AbstractContextManager[None]] = nullcontext  # each lap
-    keeps: object = None  # what must not die meanwhile
+    around: Callable[[], AbstractContextManager[None]] = nullcontext  # entered for each lap
+    keeps: object = None  # objects that must stay alive
 
 
 @dataclass(frozen=True)
 class Table:
-    """Where cases are shown together: they are its columns, the contestants its rows."""
+    """A table of results. Its columns are cases, and its rows contestants."""
 
     title: str
-    unit: str  # of time, for one of what is done: "ns", "µs", "ms"
+    unit: str  # of the time of one operation: "ns", "µs", "ms"
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What is done, and by whom. A batch is timed as one, and its size never changes, so that runs compare."""
+    """A kind of work, and its contestants. Batches are timed, and have the same size in all runs."""
 
     table: Table
     name: str
     batch: int
-    contestants: dict[str, Callable[[], Work]] = field(repr=False)  # what makes them ready
-    is_quick: bool = False  # it has a part in `python -m bench --quick`
+    contestants: dict[str, Callable[[], Work]] = field(repr=False)  # functions that prepare their work
+    is_quick: bool = False  # whether `python -m bench --quick` runs it
 
 
 def over(cases):
-    """Return the decorator of a test that measures these cases, each contestant for itself."""
+    """Return the decorator of a test that measures each contestant of these cases."""
     return pytest.mark.parametrize(
         ("case", "contestant"),
         [

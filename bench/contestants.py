@@ -1,6 +1,6 @@
-"""The dispatchers that are measured, each under its own API, and where their contracts differ.
+"""The dispatchers that are measured, each through its own API, and how their contracts differ.
 
-What is sent, and to whom, is in ``sends.py``.
+The kinds of sends are in ``sends.py``.
 """
 
 import sys
@@ -13,51 +13,51 @@ from bench import build_floor
 from bench.receivers import FUNCTION, METHOD, OBJECT, PARTIAL, make_receivers
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from implementations import environment, load  # tests/ is no package
+from implementations import environment, load  # tests/ is not a package
 
 
 class Sender:
-    """Who sends. Receivers are connected to it, or to any sender."""
+    """The sender. Receivers are connected for it, or for any sender."""
 
 
 class Contestant:
-    """A dispatcher with Django's API. The statements are what is timed; what the methods do is not."""
+    """A dispatcher with Django's API. Only the statements are timed, not the methods."""
 
-    contract = ""  # where it does less than Django's, or something else
+    contract = ""  # how it differs from Django's
     send = "signal.send(sender=sender, {named})"
     send_robust = "signal.send_robust(sender=sender, {named})"
     connect = "signal.connect(receiver)"
     disconnect = "signal.disconnect(receiver)"
-    has_senders = True  # receivers for one sender only
-    has_pairs = True  # a send returns (receiver, response)
+    has_senders = True  # whether receivers can be connected for one sender
+    has_pairs = True  # whether a send returns pairs (receiver, response)
     is_thread_safe = True
-    order = "first to last"  # of the calls: or "last to first", or None
+    order = "first to last"  # of the calls: "first to last", "last to first" or None
 
     def __init__(self, name, module):
         self.name = name
-        self.module = module  # without which it cannot take part
+        self.module = module  # the module that it needs
 
     def is_here(self):
         return find_spec(self.module) is not None
 
     def holds(self, kind, weak):
-        """Return whether it knows this kind of receiver, and holds it so."""
+        """Return whether it supports this kind of receiver, held weakly or strongly."""
         return True
 
     def names(self):
-        """Return what the statements name besides signal, sender and receiver."""
+        """Return the names in the statements other than signal, sender and receiver."""
         return {}
 
     def parameters(self, keywords):
-        """Return those of a receiver of sends with these keywords."""
+        """Return the parameters of a receiver of sends with these keywords."""
         return "signal, sender, **named"
 
     def passed(self, signal, keywords):
-        """Return what a receiver should be passed: positional arguments, and those with keywords."""
+        """Return the arguments that a receiver should get: positional ones, and keyword arguments."""
         return (), {"signal": signal, "sender": Sender, **keywords}
 
     def signal(self, connections, keywords=(), weak=True):
-        """Return a new signal with these receivers, each for a sender or, with None, for any."""
+        """Return a new signal with these receivers, each for a sender or, with None, for any sender."""
         signal = self.new(keywords)
         for receiver, sender in connections:
             self.add(signal, receiver, sender, weak)
@@ -74,21 +74,21 @@ class Contestant:
 
 
 class Standalone(Contestant):
-    def __init__(self, name, module, engine):
+    def __init__(self, name, module, implementation):
         super().__init__(name, module)
-        self.engine = engine
+        self.implementation = implementation
 
     def signal_class(self):
-        return load(self.engine).Signal
+        return load(self.implementation).Signal
 
     def environment(self):
-        """Return the variables that make a new process use this engine."""
-        return environment(self.engine)
+        """Return the environment variables with which a new process uses this implementation."""
+        return environment(self.implementation)
 
 
 class InDjango(Standalone):
     def signal_class(self):
-        return dispatcher_with(self.engine).Signal
+        return dispatcher_with(self.implementation).Signal
 
 
 class Django(Contestant):
@@ -97,14 +97,14 @@ class Django(Contestant):
 
 
 class CachedDjango(Django):
-    contract = "a sender must have weak references"
+    contract = "a sender must support weak references"
 
     def new(self, keywords):
         return self.signal_class()(use_caching=True)
 
 
 class Celery(Contestant):
-    contract = "every send is a robust one"
+    contract = "every send is robust"
     send_robust = Contestant.send
 
     def signal_class(self):
@@ -135,7 +135,7 @@ class Blinker(Contestant):
 
 
 class Psygnal(Contestant):
-    contract = "no pairs; positional arguments only, the sender being one of them; functions are held strongly"
+    contract = "no pairs; positional arguments only, also for the sender; functions are held strongly"
     send = "signal.emit(sender, {values})"
     send_robust = None
     has_senders = has_pairs = False
@@ -159,7 +159,7 @@ class Psygnal(Contestant):
 
 
 class PyDispatcher(Contestant):
-    contract = "any object is a signal; what a receiver is passed is chosen by its signature"
+    contract = "any object is a signal; the signature of a receiver chooses its arguments"
     send = "send(signal=signal, sender=sender, {named})"
     send_robust = "send_robust(signal=signal, sender=sender, {named})"
     connect = "connect(receiver, signal)"
@@ -193,9 +193,9 @@ class PyDispatcher(Contestant):
 
 
 class Pluggy(Contestant):
-    contract = "no pairs; the sender is an argument like others; held strongly, and the last one is called first"
+    contract = "no pairs; the sender is an ordinary argument; receivers are held strongly, and the last is called first"
     send = "signal.hook.event(sender=sender, {named})"
-    send_robust = connect = disconnect = None  # plugins come and go, not receivers
+    send_robust = connect = disconnect = None  # plugins are registered, not receivers
     has_senders = has_pairs = False
     order = "last to first"
 
@@ -229,7 +229,9 @@ class Plugin:
 
 
 class Floor(Contestant):
-    contract = "strong receivers for any sender, and nothing else; bound methods are made anew, as from weak references"
+    contract = (
+        "only strong receivers for any sender; bound methods are made anew for each call, as from weak references"
+    )
     send_robust = connect = disconnect = None
     is_thread_safe = False
 
@@ -258,12 +260,12 @@ CONTESTANTS = [
 
 
 def present():
-    """Return the contestants that are installed here."""
+    """Return the contestants whose module is installed."""
     return [contestant for contestant in CONTESTANTS if contestant.is_here()]
 
 
 def left_out():
-    """Return for each contestant that is not, what it needs."""
+    """Return the other contestants: the module that each needs, by its name."""
     return {contestant.name: contestant.module for contestant in CONTESTANTS if not contestant.is_here()}
 
 
@@ -278,22 +280,22 @@ def copy_of_dispatcher():
 
 @cache
 def dispatcher_alone():
-    """Return a copy of Django's dispatcher, which nobody patches."""
+    """Return a copy of Django's dispatcher that is not patched."""
     return copy_of_dispatcher()
 
 
 @cache
-def dispatcher_with(engine):
-    """Return a copy of Django's dispatcher that csignals is installed in, on this engine.
+def dispatcher_with(implementation):
+    """Return a copy of Django's dispatcher in which this implementation of csignals is installed.
 
-    ``csignals.django`` patches one class, Django's own. So a copy of it gets a copy to patch, and those of both
-    engines are there at a time.
+    ``csignals.django`` patches one class, Django's own. So a copy of ``csignals.django`` patches a copy of that class,
+    and both implementations are there at the same time.
     """
     dispatcher = copy_of_dispatcher()
     parts = "csignals", "csignals._dispatch", "csignals._dispatch.awaiting", "csignals.signals"
-    original = load(engine, "csignals.django._patch")
+    original = load(implementation, "csignals.django._patch")
     patch = module_from_spec(original.__spec__)
-    with mock.patch.dict(sys.modules, {name: load(engine, name) for name in parts}):
+    with mock.patch.dict(sys.modules, {name: load(implementation, name) for name in parts}):
         original.__spec__.loader.exec_module(patch)
     patch.Signal, patch.dispatcher = dispatcher.Signal, dispatcher
     patch.install()

@@ -1,11 +1,11 @@
-"""What a deferred receiver costs who sends, and how the work scales with worker processes: on Celery.
+"""The time of a send to a deferred receiver, and the throughput of worker processes, with Celery.
 
-    python -m bench.deferred            all
-    python -m bench.deferred cost       only what a send costs more than Celery's own enqueuing, in its in-memory broker
-    python -m bench.deferred workers    only the throughput with 1, 2 and 4 worker processes, with a broker of Redis
+    python -m bench.deferred            both
+    python -m bench.deferred cost       compare a send with Celery's own enqueuing, in its in-memory broker
+    python -m bench.deferred workers    measure the throughput of 1, 2 and 4 worker processes, with Redis as the broker
 
-Needs the extras ``celery`` and ``bench``; the second lays Redis by .ci/servers. Ends with 3 if a send costs more than
-15 microseconds above the bare enqueuing.
+Needs the extras ``celery`` and ``bench``. ``workers`` installs Redis with .ci/servers. The exit code is 3 if a send
+takes more than 15 microseconds longer than the enqueuing alone.
 """
 
 import gc
@@ -25,7 +25,7 @@ WORK = 1000  # sends
 
 
 def cost():
-    """Print what a send costs above a bare enqueuing of the same message, and return that in seconds."""
+    """Print how much longer a send takes than enqueuing the same message, and return the difference in seconds."""
     from bench.deferred_app import Sender, app, counted
     from csignals.deferred.backends.celery import run_receiver
 
@@ -52,16 +52,16 @@ def cost():
     over = statistics.median(b - a for a, b in zip(*times.values(), strict=True))
     for name, each in zip(times, (bare, ours), strict=True):
         print(f"{name}: {each * 1e6:.1f} µs")
-    print(f"more than Celery alone: {over * 1e6:.1f} µs, {over / bare:.1%} of it (median of {ROUNDS} rounds)")
+    print(f"difference: {over * 1e6:.1f} µs, {over / bare:.1%} of Celery alone (median of {ROUNDS} rounds)")
     return over
 
 
 def workers():
-    """Print how fast a receiver that takes 5 ms is run, by workers and inline."""
+    """Print how often a second a receiver of 5 ms runs, with workers and inline."""
     from tests.brokers import Redis
 
     with tempfile.TemporaryDirectory() as folder, Redis() as redis:
-        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))  # before the app is made
+        os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))  # before the app is created
         from bench.deferred_app import PAUSE, work
 
         print(f"{WORK} sends to a receiver that sleeps {PAUSE * 1000:.0f} ms:")
@@ -79,7 +79,7 @@ def workers():
 
 
 def throughput(count):
-    """Return what a send took, in seconds, and how many a second so many worker processes have run."""
+    """Return the seconds of a send, and the number of receivers that `count` worker processes run a second."""
     from bench.deferred_app import Sender, counted
 
     out = Path(os.environ["OUT"])
@@ -107,8 +107,8 @@ def throughput(count):
 def main():
     chosen = sys.argv[1:] or ["workers", "cost"]
     if unknown := set(chosen) - {"workers", "cost"}:
-        sys.exit(f"no such part: {', '.join(unknown)}")
-    if len(chosen) > 1:  # each has a broker of its own
+        sys.exit(f"unknown argument: {', '.join(unknown)}. Use cost or workers.")
+    if len(chosen) > 1:  # each part needs its own broker, so its own process
         return max(subprocess.run([sys.executable, "-m", "bench.deferred", part]).returncode for part in chosen)
     if chosen == ["workers"]:
         workers()

@@ -1,4 +1,4 @@
-"""The signal and the deferred receiver of bench.deferred, and Celery's app: what its workers import as well."""
+"""The Celery app of bench.deferred, its signal and its deferred receiver. The workers import this module too."""
 
 import os
 import time

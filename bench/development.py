@@ -1,13 +1,13 @@
-"""What csignals costs while a program is developed: in Python's development mode, and under Django's DEBUG.
+"""The cost of csignals during development: in Python's development mode, and under Django's DEBUG.
 
-    python -m bench.development             ends with code 3 if a bar is missed
+    python -m bench.development             the exit code is 3 if a bar is missed
     python -m bench.development --quick     fewer rounds
 
-For each of the two, in a process of its own: what connects take, and requests of Django's test client in a new project,
-as ratios of medians of processor time. Stock Django and csignals take turns in that process, by ``uninstall()`` and
-``install()``; first beside few objects, then beside 500,000. What is connected is made before, and let go of after what
-is timed. csignals' own signals check ``**kwargs`` in development mode as well, as Django does under DEBUG only: so that
-is what they are compared with.
+Each of the two modes is measured in its own process: the time of connects, and of requests of Django's test client in a
+new project. The figures are ratios of median processor times. Stock Django and csignals take turns in the process, by
+``uninstall()`` and ``install()``; first with few objects on the heap, then with 500,000. Receivers are created before,
+and dropped after the timed code. In development mode, csignals' own signals check ``**kwargs``. Django does so only
+under DEBUG, so they are compared with Django under DEBUG.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from types import ModuleType
 DEV, DEBUG = "-X dev", "DEBUG"
 STOCK, IN_DJANGO, STOCK_CHECKING, STANDALONE = "Django", "csignals in Django", "Django with DEBUG", "csignals"
 RATIOS = (IN_DJANGO, STOCK), (STANDALONE, STOCK_CHECKING)
-MOST_OF_CONNECT, MOST_OF_REQUEST, MOST_GROWTH = 3, 1.15, 1.5
-HEAPS = 100_000, 500_000  # the first is what a new project has
+MAX_CONNECT, MAX_REQUEST, MAX_GROWTH = 3, 1.15, 1.5
+HEAPS = 100_000, 500_000  # the first is that of a new project
 PAGE = "{% for item in items %}<p>{{ item }} of {{ request.path }}, for {{ user.is_staff }}</p>{% endfor %}"
 PAGES = {"a request of the test client, a page": "/page/", "a request of the test client, empty": "/empty/"}
-CONNECTS, REQUESTS = 50, 5  # of each contestant in a round
+CONNECTS, REQUESTS = 50, 5  # for each contestant in a round
 
 
 class Listener:
@@ -54,7 +54,7 @@ def decorated():
     return wraps(function)(lambda **named: function(**named))
 
 
-#: What is connected, and how: each time the same one, or a new one.
+#: Functions that return the receiver to connect, the same or a new one each time, and arguments of connect().
 SAME = Listener()
 CONNECTIONS = {
     "a function": (lambda: hear, {}),
@@ -69,21 +69,21 @@ CONNECTIONS = {
 
 
 def time_connects(make_signal, make_receiver, how):
-    """Return the nanoseconds that a connect takes, with as many signals."""
+    """Return the nanoseconds of a connect. Each one is to another signal."""
     signals, receivers = ([make() for _ in range(CONNECTS)] for make in (make_signal, make_receiver))
-    gc.disable()  # as timeit does: a collection falls into the time of the same contestant in most rounds, or in none
+    gc.disable()  # as timeit does: a collection would fall into the time of the same contestant in most rounds
     before = process_time_ns()
     for signal, receiver in zip(signals, receivers, strict=True):
         signal.connect(receiver, **how)
     took = process_time_ns() - before
     gc.enable()
     for signal in signals:
-        signal.receivers = []  # so that nothing is lost with them
+        signal.receivers = []  # so that no receiver is reported as never called
     return took / CONNECTS
 
 
 def time_requests(client, path):
-    """Return the nanoseconds that a request takes."""
+    """Return the nanoseconds of a request."""
     gc.disable()
     before = process_time_ns()
     for _ in range(REQUESTS):
@@ -94,7 +94,7 @@ def time_requests(client, path):
 
 
 def configure(debug):
-    """Have the settings that a new project has."""
+    """Configure Django with the settings of a new project."""
     from django.conf import settings
 
     middleware = [
@@ -139,7 +139,7 @@ def configure(debug):
 
 
 def measure(mode, rounds):
-    """Return the median of each case, contestant and heap, of a mode that this process has."""
+    """Return the median time of each case, contestant and heap, in the mode of this process."""
     settings = configure(mode == DEBUG)
     from django.dispatch import Signal
     from django.test import Client
@@ -155,7 +155,7 @@ def measure(mode, rounds):
         if contestant in RATIOS[0]:
             cases |= {name: partial(time_requests, client, path) for name, path in PAGES.items()}
         for name, case in cases.items():
-            case()  # whoever came before has used the caches of the processor
+            case()  # the contestant before has filled the caches of the processor
             yield name, case()
 
     client, heap, found = Client(), [], []
@@ -173,7 +173,7 @@ def measure(mode, rounds):
 
 
 def run(mode, rounds):
-    """Have another process measure, in this mode."""
+    """Measure a mode in another process."""
     options = ["-X", "dev", "-W", "error"] if mode == DEV else ["-W", "error"]
     command = [sys.executable, *options, "-m", "bench.development", "--mode", mode, "--rounds", str(rounds)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -181,7 +181,7 @@ def run(mode, rounds):
 
 
 def report(mode, figures):
-    """Print what came out in a mode. Return whether all bars are met."""
+    """Print the results of a mode, and return whether all bars are met."""
     is_met = True
     heads = [f"{size:,} objects" for size in HEAPS]
     print(f"{mode:<40}{'':<40}{heads[0]:>18}{heads[1]:>18}")
@@ -190,8 +190,8 @@ def report(mode, figures):
             if (name, above, HEAPS[0]) not in figures:
                 continue
             ratios = [figures[name, above, size] / figures[name, below, size] for size in HEAPS]
-            most = MOST_OF_REQUEST if name in PAGES else MOST_OF_CONNECT
-            is_low, is_flat = max(ratios) <= most, ratios[1] <= ratios[0] * MOST_GROWTH
+            most = MAX_REQUEST if name in PAGES else MAX_CONNECT
+            is_low, is_flat = max(ratios) <= most, ratios[1] <= ratios[0] * MAX_GROWTH
             is_met = is_met and is_low and is_flat
             missed = f"  more than {most}" * (not is_low) + "  grows with the heap" * (not is_flat)
             cells = "".join(f"{ratio:>18.2f}" for ratio in ratios)

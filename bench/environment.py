@@ -1,4 +1,4 @@
-"""Says what a run was made with."""
+"""Describe the environment of a run, for the report."""
 
 import platform
 import subprocess
@@ -13,7 +13,7 @@ PACKAGES = "Django", "celery", "blinker", "psygnal", "PyDispatcher", "pluggy"
 
 
 def describe():
-    """Return some lines: the interpreter, the packages, the machine, the day, and who is not there."""
+    """Return lines: the interpreter, the packages, the machine, the date, and the contestants that are left out."""
     has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
     return [
         f"{platform.python_implementation()} {platform.python_version()}, {'with' if has_gil else 'without'} the GIL",
@@ -21,7 +21,7 @@ def describe():
         f"{platform.system()} on {platform.machine()}",
         f"compiled by {compiler()}, Python itself by {platform.python_compiler()}",
         f"{datetime.now(timezone.utc):%d %B %Y}",
-        *(f"left out: {name}, as there is no {module}" for name, module in left_out().items()),
+        *(f"left out: {name}, as {module} is not installed" for name, module in left_out().items()),
     ]
 
 
@@ -33,7 +33,7 @@ def package(name):
 
 
 def compiler():
-    """Return the name and version of what compiles extensions."""
+    """Return the name and version of the compiler of extensions."""
     command = (sysconfig.get_config_var("CC") or "cc").split()[0]
     try:
         done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#define MOST_NAMED 16
+#define MAX_NAMED 16
 
 typedef struct {
     PyObject_HEAD
@@ -41,9 +41,9 @@ static PyObject *
 floor_send(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Floor *self = (Floor *)o;
-    PyObject *arguments[MOST_NAMED + 2];
+    PyObject *arguments[MAX_NAMED + 2];
     Py_ssize_t size = PyTuple_GET_SIZE(self->receivers);
-    if (nargs || !names || PyTuple_GET_SIZE(names) > MOST_NAMED) {
+    if (nargs || !names || PyTuple_GET_SIZE(names) > MAX_NAMED) {
         PyErr_SetString(PyExc_TypeError, "send() takes keyword arguments only, the sender first");
         return NULL;
     }

@@ -1,9 +1,9 @@
-"""What it costs a send that somebody could mute or trace it: against a build that leaves the question out.
+"""The cost of the check whether a send is intercepted, against a build without this check.
 
-    python -m bench.hook            ends with code 1 if a case takes 2 % more instructions for it
+    python -m bench.hook            the exit code is 1 if the check adds 2 % to the instructions of a case
 
-Builds the engine twice, in copies of the checkout, and counts as ``instructions.py`` does. Ends with code 2 if nothing
-can count.
+Builds the extension twice, in copies of the checkout, and counts as ``instructions.py`` does. The exit code is 2 if
+neither valgrind nor perf can count.
 """
 
 import os
@@ -22,7 +22,7 @@ LEAVE_OUT = "-DCSIGNALS_NO_HOOK"
 
 
 def build(folder, *flags):
-    """Build the engine in a copy of the checkout, with more flags for the preprocessor."""
+    """Build the extension in a copy of the checkout, with more flags for the preprocessor."""
     folder.mkdir()
     for part in PARTS:
         if (FOLDER / part).is_dir():

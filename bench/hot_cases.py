@@ -1,9 +1,9 @@
-"""The hot cases, and the fixed script that runs them. How their instructions are counted is instructions.py's affair.
+"""The hot cases, and the script that runs them. instructions.py counts their instructions.
 
-    python -m bench.hot_cases                           all of them, with a mark before and after each run
-    python -m bench.hot_cases CASE CONTESTANT ROUNDS    one of them, by number, for so many rounds
+    python -m bench.hot_cases                           all cases, with a mark before and after each run
+    python -m bench.hot_cases CASE CONTESTANT ROUNDS    one case, by its number, for this number of rounds
 
-It imports the module `least`, compiled from least.c, from wherever its caller has put that.
+It imports the module `least`, compiled from least.c, which the caller must put on the import path.
 """
 
 import gc
@@ -17,8 +17,8 @@ import csignals
 from bench.receivers import FUNCTION, METHOD, make_receivers
 from csignals.django import install
 
-# In a round, each of a case's signals does it once. How many steps it takes to look up a sender depends on the
-# addresses of all senders, and these on whatever was allocated before. With one signal that made 5 %.
+# In a round, the statement runs once for each signal of a case. The number of steps to look up a sender depends on the
+# addresses of all senders, and so on earlier allocations. With a single signal, counts differed by 5 %.
 SIGNALS = 100
 WARM_UP, FEW, MANY = 5, 5, 25
 CONTESTANTS = CSIGNALS, LEAST = range(2)
@@ -34,8 +34,8 @@ class Case:
     statement: str = SEND
     everyone: int = 0  # receivers for every sender
     own: int = 0  # receivers for the sender that sends
-    others: int = 0  # receivers for as many other senders
-    has_methods: bool = False  # whether they are bound methods
+    others: int = 0  # receivers for other senders, each for its own
+    has_methods: bool = False  # whether receivers are bound methods
     in_django: bool = False  # whether the signals are Django's
     signals: int = SIGNALS
 
@@ -56,7 +56,7 @@ CASES = [
         "connect and disconnect, 100 present",
         "signal.connect(newcomer, sender=sender); signal.disconnect(newcomer, sender=sender)",
         everyone=100,
-        signals=10,  # each of them slow to make
+        signals=10,  # each of them takes long to make
     ),
 ]
 
@@ -66,15 +66,15 @@ def make_sender():
 
 
 def make_timer(case, contestant, note=None):
-    """Return what does the rounds of a case: code of its own, for the interpreter to specialize.
+    """Return a timer that runs the rounds of a case, with its own code for the interpreter to specialize.
 
-    If there is a `note`, the receivers call it, as those of receivers.py do.
+    If `note` is given, the receivers call it, as in receivers.py.
     """
     from least import Least
 
     named = NAMED if case.statement is SEND_4 else ()
     pairs = []
-    kept = []  # receivers and senders, to which a signal has weak references
+    kept = []  # keeps receivers and senders alive: signals hold them weakly
     for _ in range(case.signals):
         sender = make_sender()
         senders = [None] * case.everyone + [sender] * case.own + [make_sender() for _ in range(case.others)]
@@ -92,14 +92,14 @@ def make_timer(case, contestant, note=None):
 
 
 def check(case):
-    """Exit unless both contestants call as many receivers, with the same keyword arguments."""
+    """Exit unless both contestants make the same calls."""
     ours, least = (calls_of(case, contestant) for contestant in CONTESTANTS)
     if ours != least:
-        sys.exit(f"{case.name}: csignals made {len(ours)} calls, instead of {len(least)}")
+        sys.exit(f"{case.name}: csignals and the least code made different calls, {len(ours)} and {len(least)}")
 
 
 def calls_of(case, contestant):
-    """Return what the receivers are passed in a round, but for the signal and the sender."""
+    """Return the arguments of the receivers in a round, without the signal and the sender."""
     calls = []
 
     def note(number, passed, named):
@@ -110,7 +110,7 @@ def calls_of(case, contestant):
 
 
 def run(case, contestant, *runs):
-    """Do the case in runs of so many rounds each."""
+    """Run the case several times, each time for a number of rounds."""
     from least import mark
 
     timer = make_timer(case, contestant)

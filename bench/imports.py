@@ -1,4 +1,4 @@
-"""What ``import csignals`` costs, with everything that it imports: each time in a new process.
+"""The time of ``import csignals`` with all its imports, each time in a new process.
 
 python -m bench.imports
 """
@@ -21,14 +21,14 @@ TIMES = 15
 
 
 def contestants():
-    """Return those whose import is measured: the engines."""
+    """Return the contestants whose import is measured: both implementations of csignals."""
     return [each for each in present() if type(each) is Standalone]
 
 
 def measure(results, advance):
-    """Add the times, and how many modules come that nobody asked for."""
+    """Add the times, and the number of imported modules of asgiref and Django, which should be 0."""
     for each in contestants():
-        # The first process also compiles what is not compiled yet.
+        # The first process also compiles modules to bytecode.
         results.add(Place(UNWANTED, STATEMENT, each.name), "modules", float(run(each, "-c", COUNT).stdout))
         for _ in range(TIMES):
             lines = run(each, "-X", "importtime", "-c", STATEMENT).stderr.splitlines()
@@ -42,7 +42,7 @@ def run(contestant, *arguments):
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=Path(__file__).parent.parent,
-        # As where it is installed, the modules are compiled beforehand.
+        # Modules are compiled to bytecode beforehand, as in an installed package.
         env={**contestant.environment(), "PYTHONDONTWRITEBYTECODE": ""},
         check=True,
         capture_output=True,

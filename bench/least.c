@@ -7,7 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-#define MOST_NAMED 16
+#define MAX_NAMED 16
 
 #ifdef __clang__
 #define COMPILER __VERSION__
@@ -25,10 +25,10 @@ static PyObject *
 least_send(PyObject *o, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Least *self = (Least *)o;
-    PyObject *arguments[MOST_NAMED + 2];
+    PyObject *arguments[MAX_NAMED + 2];
     Py_ssize_t size = PyTuple_GET_SIZE(self->receivers);
     Py_ssize_t named = names ? PyTuple_GET_SIZE(names) : 0;
-    if (nargs || named > MOST_NAMED || named + 1 != PyTuple_GET_SIZE(self->names)) {
+    if (nargs || named > MAX_NAMED || named + 1 != PyTuple_GET_SIZE(self->names)) {
         PyErr_SetString(PyExc_TypeError, "these are not the names that were given before");
         return NULL;
     }

@@ -1,7 +1,7 @@
-"""Makes what is timed: a plain ``for`` loop around a statement, as it would stand in a program.
+"""Make the function that is timed: a plain ``for`` loop around a statement, as in a program.
 
-So the keyword names of a call are a constant of the code, as at any call site, and every contestant pays the same
-for the loop.
+The keyword names of a call are a constant of the code, as at any call site, and the loop costs each contestant the
+same.
 """
 
 SOURCE = """
@@ -14,12 +14,12 @@ def make({names}):
 
 
 def repeat(statement, **names):
-    """Return a function that performs a statement as often as it is told."""
+    """Return a function that runs a statement a number of times, its argument."""
     return make(statement, "_", "times", "range(times)", names)
 
 
 def for_each(target, statement, **names):
-    """Return a function that performs a statement for each of some values, called `target` in it."""
+    """Return a function that runs a statement for each value of its argument. Statements call it `target`."""
     return make(statement, target, "values", "values", names)
 
 

@@ -1,9 +1,10 @@
-"""How many bytes a connected receiver takes, of the whole process: native allocations count like Python's own.
+"""The bytes of memory that a connected receiver takes, including allocations in C.
 
     python -m bench.memory [CONTESTANT KIND]
 
-Each contestant is weighed in a process of its own, where Python takes all memory from the C library, and that is asked
-what it gave: before receivers are connected, and after that and a first send. The receivers are there before.
+Each contestant is measured in its own process, in which Python allocates all memory with the C library. The library
+reports the allocated bytes before the receivers are connected, and after they are connected and a first send. The
+receivers are created before.
 """
 
 import ctypes
@@ -25,24 +26,24 @@ FIELDS = "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", 
 
 
 class Mallinfo(ctypes.Structure):
-    """What ``mallinfo2`` of the GNU C library returns."""
+    """The struct that ``mallinfo2`` of the GNU C library returns."""
 
     _fields_ = [(name, ctypes.c_size_t) for name in FIELDS]
 
 
 def can_be_measured():
-    """Return whether the C library tells, and Python takes all memory from there if it is asked to."""
+    """Return whether the C library has ``mallinfo2``, and Python can allocate all memory with it."""
     is_told = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallinfo2")
     return is_told and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 
 def contestants():
-    """Return those that are weighed."""
+    """Return the contestants whose memory is measured."""
     return [each for each in present() if each.connect] if can_be_measured() else []
 
 
 def measure(results, weighed, advance):
-    """Add what a receiver of each kind takes with each of these contestants."""
+    """Add the bytes of a receiver of each kind with each of these contestants."""
     for kind in KINDS:
         for each in weighed:
             done = subprocess.run(
@@ -58,7 +59,7 @@ def measure(results, weighed, advance):
 
 
 def bytes_each(contestant, kind):
-    """Return what a receiver takes in this process."""
+    """Return the bytes that a receiver takes in this process."""
     receivers = make_receivers(COUNT, contestant.parameters(()), kind)
     statement = compile(contestant.send.format(named="", values=""), "send", "eval")
     names = {"signal": contestant.new(()), "sender": Sender, **contestant.names()}

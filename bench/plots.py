@@ -1,4 +1,4 @@
-"""Draws the two plots of ``RESULTS.md``. The same results give the same files."""
+"""Draw the two plots of ``RESULTS.md``. The same results give the same files."""
 
 from bench.results import Place
 
@@ -15,7 +15,7 @@ PLOTS = {
     "senders.svg": ("One send to 1 receiver, by the number of senders that have one each", "senders", SENDERS),
 }
 NANOSECONDS = {"ns": 1, "µs": 1000}
-# Those of one dispatcher are alike. Told apart also by those who see no red or no green.
+# Lines of one dispatcher have one colour or dash style. The colours suit readers who cannot tell red from green.
 STYLES = {
     "floor": ("#000000", ":"),
     "csignals": ("#0072b2", "-"),
@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 def draw(results, folder):
-    """Write those plots to a folder that there are results for. Every contestant is a line."""
+    """Write the plots for which there are results to a folder. Each contestant is a line."""
     for name, (title, label, places) in PLOTS.items():
         lines = {contestant: line(results, contestant, places) for contestant in STYLES}
         lines = {contestant: points for contestant, points in lines.items() if len(points) > 1}
@@ -53,7 +53,7 @@ def draw(results, folder):
 
         with matplotlib.rc_context(SETTINGS):
             figure, axes = pyplot.subplots(figsize=(8, 4.8), layout="constrained")
-            # The legend lists the lines as they end, from the top.
+            # The legend has the order of the lines at their right ends, from the top.
             for contestant in sorted(lines, key=lambda each: -lines[each][-1][1]):
                 colour, dashes = STYLES[contestant]
                 axes.loglog(*zip(*lines[contestant], strict=True), dashes, color=colour, marker=".", label=contestant)
@@ -65,7 +65,7 @@ def draw(results, folder):
 
 
 def line(results, contestant, places):
-    """Return the points of a contestant: a count, and nanoseconds."""
+    """Return the points of a contestant: counts and nanoseconds."""
     points = []
     for count, (table, case) in places.items():
         place = Place(table, case, contestant)

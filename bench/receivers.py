@@ -1,6 +1,6 @@
-"""Makes receivers: of each kind, with the parameters that a dispatcher asks for.
+"""Make receivers of each kind, with the parameters that a dispatcher needs.
 
-They do nothing, unless they are there to take notes of their calls, to fail, or to be busy for a few microseconds.
+They do nothing, unless they are to note their calls, to raise an exception, or to be busy for a few microseconds.
 """
 
 from functools import cache, partial
@@ -28,9 +28,9 @@ def function_of(self):
 def make_receivers(
     count, parameters="signal, sender, **named", kind=FUNCTION, note=None, last_fails=False, are_busy=False
 ):
-    """Return so many new receivers.
+    """Return a number of new receivers.
 
-    If there is a `note`, each calls it with its number and what it was passed: a tuple and a dictionary.
+    If `note` is given, each receiver calls it with its number and its arguments, as a tuple and a dictionary.
     """
     body = ["self.note(self.number, *passed({given}))"] * (note is not None) + ["sum(range(400))"] * are_busy
     receivers = [factory(parameters, kind, *body)(number, note) for number in range(count)]
@@ -41,7 +41,7 @@ def make_receivers(
 
 @cache
 def factory(parameters, kind, *body):
-    """Return what makes a receiver of its number and what takes its notes, with these statements as its body."""
+    """Return a function that makes a receiver from its number and `note`, with these statements as its body."""
     given = ", ".join(each if each.startswith("*") else f"{each}={each}" for each in parameters.split(", "))
     names = {"passed": passed}
     exec(SOURCE.format(parameters=parameters, body="; ".join(body).format(given=given) or "pass"), names)

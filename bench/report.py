@@ -1,4 +1,4 @@
-"""Shows results: in tables on the terminal, and in ``RESULTS.md``. The plots are made by ``plots.py``."""
+"""Show results in tables on the terminal and in ``RESULTS.md``. ``plots.py`` draws the plots."""
 
 from rich.console import Console
 from rich.table import Table
@@ -7,20 +7,20 @@ from bench.bars import BARS, MISSED, NOT_MEASURED
 from bench.contestants import CONTESTANTS
 from bench.results import Place
 
-#: Of the ratios in a table: the first one that is there.
+#: Ratios in a table refer to the first of these contestants that is in it.
 REFERENCES = "csignals", "csignals in Django", "csignals with Sentry", "csignals with a wrapper"
 INTRODUCTION = (
-    "Each contestant of a case had its turn in every lap, in one process, and was seen to call its receivers before. "
-    "A cell holds the median of the laps; below it, where csignals is in the table, stands how many times as much that "
-    "is as csignals': the median of the laps' ratios, and their quartiles. In threads, it is the time of all sends "
-    "together by their number: two threads that do not hinder each other make half of what one makes."
+    "Each contestant of a case was timed once in each lap, in one process, after a check that it calls its receivers. "
+    "A cell has the median of the laps. If csignals is in the table, the line below it has the ratio to csignals: the "
+    "median of the ratios in each lap, and their quartiles. With threads, a cell has the time of all sends together, "
+    "divided by their number: two threads that run in parallel take half the time of one."
 )
 ORDER = [each.name for each in CONTESTANTS]
 CONTRACTS = {each.name: each.contract for each in CONTESTANTS if each.contract}
 
 
 def tables(results):
-    """Return all tables: title, heading and rows, each a list of cells. Those but for the first are lists of lines."""
+    """Yield each table: the title, the heading, and rows of cells. Each cell but the first is a list of lines."""
     for title, unit in results.units.items():
         cases = results.cases(title)
         yield (
@@ -34,7 +34,7 @@ def tables(results):
 
 
 def rank(name):
-    """Return where a contestant stands in tables; a variant of one comes after it."""
+    """Return the sort key of a contestant in tables. Its variants follow it."""
     base = name.partition(", ")[0].partition(" with ")[0]
     return ORDER.index(base), name
 
@@ -53,7 +53,7 @@ def cell(results, place):
 
 
 def number(value):
-    """Return it with three digits, or as many as stand before the point."""
+    """Return a number with three digits, or with all digits before the point."""
     if value >= 99.5 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 9.95 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
@@ -64,7 +64,7 @@ def spread_of(spread):
 
 
 def bar_rows(results, django):
-    """Return a row for each bar: the figure, what it is, what it should be, and the verdict."""
+    """Yield a row for each bar: the figure, the measured value, the limit, and the verdict."""
     for bar in BARS:
         spread = bar.spread(results)
         measured = "" if spread is None else spread_of(spread)
@@ -92,7 +92,7 @@ def print_all(results, environment, django):
         console.print(table)
     for name, contract in CONTRACTS.items():
         console.print(f"* {name}: {contract}")
-    table = Table("figure", "measured", "bar", "verdict", title="What it must show", title_justify="left")
+    table = Table("figure", "measured", "bar", "verdict", title="The bars", title_justify="left")
     for *cells, verdict in bar_rows(results, django):
         if verdict != NOT_MEASURED:
             table.add_row(*cells, f"[bold red]{verdict}" if verdict == MISSED else verdict)
@@ -108,7 +108,7 @@ def markdown(results, environment, django):
         INTRODUCTION,
         "![Time of a send against the number of its receivers](receivers.svg)",
         "![Time of a send against the number of receivers of other senders](senders.svg)",
-        "## What it must show",
+        "## The bars",
         markdown_table(
             ["figure", "measured", "bar", "verdict"],
             [(*row, f"**{verdict}**" if verdict == MISSED else verdict) for *row, verdict in bar_rows(results, django)],
@@ -122,7 +122,7 @@ def markdown(results, environment, django):
 
 
 def footnote(name):
-    """Return the mark of what a contestant's contract is, if it is another."""
+    """Return the footnote mark of a contestant whose contract differs."""
     return f"[^{name.replace(' ', '-')}]" if name in CONTRACTS else ""
 
 

@@ -1,4 +1,4 @@
-"""What was measured, and the ratios of it. Knows nothing of how that was done, or how it is shown."""
+"""The figures of a run, and their ratios. ``conftest.py`` measures them, and ``report.py`` shows them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """Where a figure stands."""
+    """The place of a figure in the report."""
 
     table: str
     case: str
@@ -24,7 +24,7 @@ class Spread(NamedTuple):
 
 @dataclass
 class Results:
-    """The figures of a run, in the units of their tables: of each place one from every lap."""
+    """The figures of a run, in the units of their tables. Each place has one figure from each lap."""
 
     figures: dict[Place, list[float]] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
@@ -37,14 +37,14 @@ class Results:
         return median(self.figures[place])
 
     def spread(self, above: Place, below: Place | None = None) -> Spread:
-        """Return the spread of a figure, or of its ratio to another one: lap by lap, as both had their turn in each."""
+        """Return the spread of a figure, or of its ratio to another figure, lap by lap."""
         figures = self.figures[above]
         if below is not None:
             figures = [a / b for a, b in zip(figures, self.figures[below], strict=True)]
         return spread_of(figures)
 
     def spread_of_difference(self, above: Place, below: Place, per: int) -> Spread:
-        """Return the spread of how much more a figure is than another one, shared by so many; lap by lap, likewise."""
+        """Return the spread of the difference of two figures, lap by lap, divided by `per`."""
         return spread_of([(a - b) / per for a, b in zip(self.figures[above], self.figures[below], strict=True)])
 
     def cases(self, table: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an async send costs: to receivers that never wait, to those that do, with sync ones, and from sync code."""
+"""The time of async sends: to receivers that never wait, to receivers that wait, with sync ones, and from sync code."""
 
 import asyncio
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from bench.contestants import Django, InDjango, Sender, Standalone, load, presen
 
 COUNTS = 1, 3, 10
 CONTESTANTS = [each for each in present() if isinstance(each, (Standalone, InDjango)) or type(each) is Django]
-NONBLOCKING = load("python").nonblocking  # marks for both engines
+NONBLOCKING = load("python").nonblocking  # its mark is valid for both implementations
 
 
 def receiver_that_returns():
@@ -34,7 +34,7 @@ def receiver_that_is_sync():
 
 
 def prepare(contestant, *kinds):
-    """Return the work of asends to a receiver of each of these kinds, in an event loop that stays for a lap."""
+    """Return the work of asends to receivers of these kinds, in an event loop that lasts for a lap."""
     signal, receivers = connect(contestant, kinds)
     check(contestant, receivers, asyncio.run(signal.asend(sender=Sender, instance=1)))
     loops = []
@@ -55,7 +55,7 @@ def prepare(contestant, *kinds):
 
 
 def prepare_from_sync(contestant, *kinds):
-    """Return the work of sends from sync code, each of which brings a loop of its own."""
+    """Return the work of sends from sync code, each in a new event loop."""
     signal, receivers = connect(contestant, kinds)
 
     def send(times):
@@ -72,7 +72,7 @@ def connect(contestant, kinds):
 
 
 def check(contestant, receivers, responses):
-    """Raise NotReachedError unless all receivers responded, the sync ones first."""
+    """Raise NotReachedError unless all receivers respond, the sync ones first."""
     expected = sorted(receivers, key=asyncio.iscoroutinefunction)
     if [receiver for receiver, _ in responses] != expected:
         raise NotReachedError(f"{contestant.name}: {len(responses)} responses instead of {len(receivers)}")

@@ -1,6 +1,6 @@
-"""What csignals saves inside Django, installed there as in a project: rows, requests, and sends as Django's users do.
+"""The time that csignals saves inside Django, installed as in a project: for rows, requests and sends.
 
-The floor is what rows cost with signals that cost what a call of a C method costs, as no dispatcher can.
+The floor is the time of rows with signals that only cost the call of a C method. No dispatcher can reach it.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from bench.receivers import make_receivers
 from bench.sends import Send, case_of
 from csignals.compare import project
 
-if not settings.configured:  # as `python -m bench` has done
+if not settings.configured:  # `python -m bench` has configured it already
     project.configure()
 
-from django.core.handlers.wsgi import WSGIHandler  # once Django is set up
+from django.core.handlers.wsgi import WSGIHandler  # after Django is set up
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.db.models import base
@@ -45,7 +45,7 @@ SENDS = [
     ("none, 10 for others", 300, {"receivers": 0, "others": 10}),
     ("1, and 1,000 for others", 30, {"receivers": 1, "others": 1000}),
 ]
-CONNECTED = [  # receivers of each signal, and whether the last signal has one for another model
+CONNECTED = [  # receivers of each signal, and whether the last signal also has a receiver for another model
     ("no receiver", 0, False),
     ("1, for another model", 0, True),
     ("1 receiver each", 1, False),
@@ -54,8 +54,8 @@ CONNECTED = [  # receivers of each signal, and whether the last signal has one f
 
 
 @contextmanager
-def dispatched_by(engine):
-    package = load(engine, "csignals.django")
+def dispatched_by(implementation):
+    package = load(implementation, "csignals.django")
     package.install()
     try:
         yield
@@ -76,7 +76,7 @@ def hardly_dispatched():
 def load_all(model, times):
     for _ in range(times):
         rows = list(model.objects.all())
-    return rows  # to be let go of when nobody looks at the clock
+    return rows  # so that they are freed outside of the timed code
 
 
 def save(times):
@@ -98,7 +98,7 @@ def request(times):
 
 @dataclass(frozen=True)
 class Action:
-    """Something that Django does, and the signals that it sends for each row."""
+    """An operation of Django, and the signals that it sends for each row."""
 
     title: str
     unit: str
@@ -109,9 +109,9 @@ class Action:
     rows: int = 1
 
     def prepare(self, dispatch, count, has_other):
-        """Return the work of this, with so many receivers of each signal.
+        """Return the work of this operation, with `count` receivers of each signal.
 
-        Raises NotReachedError unless they are all called, and that for another model is not.
+        Raises NotReachedError unless all of them are called, and the receiver for another model is not.
         """
         notes = []
         with dispatch(), connected(self.connections(count, has_other, lambda *note: notes.append(note))):
@@ -129,7 +129,7 @@ class Action:
         return Work(self.run, around=around)
 
     def connections(self, count, has_other, note=None):
-        """Return what there is to connect: signal, sender, receiver."""
+        """Return the connections to make: signal, sender, receiver."""
         own = [
             (signal, self.sender, receiver)
             for signal in self.signals
@@ -153,7 +153,9 @@ CREATE = Action(
 )
 REQUEST = Action("a request", "µs", 3, request, WSGIHandler, (request_started, request_finished))
 
-DISPATCHES = {each.name: partial(dispatched_by, each.engine) for each in present() if isinstance(each, InDjango)}
+DISPATCHES = {
+    each.name: partial(dispatched_by, each.implementation) for each in present() if isinstance(each, InDjango)
+}
 DISPATCHES["Django"] = nullcontext
 CASES = [
     Case(

@@ -1,4 +1,4 @@
-"""What it costs to connect and to disconnect, by how many receivers are connected already."""
+"""The time to connect and to disconnect, by the number of receivers that are connected already."""
 
 from functools import lru_cache, partial
 
@@ -15,7 +15,7 @@ WITH_SENDERS = [each for each in CONTESTANTS if each.has_senders]
 
 
 def check(contestant):
-    """Raise NotReachedError unless a receiver is called once it is connected, and no more once it is disconnected."""
+    """Raise NotReachedError unless a connected receiver is called, and a disconnected one is not."""
     notes = []
     (receiver,) = make_receivers(1, contestant.parameters(()), note=lambda *note: notes.append(note))
     names = {"signal": contestant.new(()), "sender": Sender, "receiver": receiver, **contestant.names()}
@@ -27,9 +27,9 @@ def check(contestant):
         notes.clear()
 
 
-@lru_cache(len(CONTESTANTS))  # for the cases of as many receivers, which follow each other
+@lru_cache(len(CONTESTANTS))  # the cases with the same number of receivers follow each other
 def crowd(contestant, count):
-    """Return a signal with so many receivers, and these."""
+    """Return a signal with `count` receivers, and the receivers."""
     check(contestant)
     receivers = make_receivers(count, contestant.parameters(()))
     return contestant.signal([(receiver, None) for receiver in receivers]), receivers
@@ -44,10 +44,10 @@ def pair(contestant, count):
 
 
 def each_way(contestant, count):
-    """Return what connects some receivers, and what disconnects them, in the same order."""
+    """Yield a function that connects some receivers, and one that disconnects them in the same order."""
     signal, _ = crowd(contestant, count)
     pairs = [
-        (signal if count else contestant.new(()), receiver)  # where nobody is there yet, to a signal each
+        (signal if count else contestant.new(()), receiver)  # for an empty signal, each receiver gets a new one
         for receiver in make_receivers(BATCH, contestant.parameters(()))
     ]
     for statement in contestant.connect, contestant.disconnect:

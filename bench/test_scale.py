@@ -1,4 +1,4 @@
-"""What a send costs with many receivers: for other senders, and for any sender."""
+"""The time of a send with many receivers: for other senders, and for any sender."""
 
 from bench.cases import Table, over
 from bench.sends import Send, case_of

@@ -1,4 +1,4 @@
-"""What a send costs: by receivers and keywords, by kind of receiver, robust, and where it reaches nobody."""
+"""The time of a send: by receivers and keywords, by kind of receiver, robust, and without receivers to call."""
 
 import logging
 from dataclasses import replace
@@ -12,11 +12,11 @@ from bench.sends import Send, case_of
 COUNTS = {0: "no receiver", 1: "1 receiver", 3: "3 receivers", 10: "10 receivers", 100: "100 receivers"}
 BATCHES = {0: 1000, 1: 300, 3: 100, 10: 30, 100: 4}
 KEYWORDS = {0: "no keywords", 1: "1 keyword", 4: "4 keywords", 12: "12 keywords"}
-FEW = 0, 4  # keywords, where fewer cases will do
+FEW = 0, 4  # keywords, for tables with fewer cases
 
 
 def robust_case(keywords, count, fails):
-    """Return the case of robust sends, and where nothing fails of plain ones next to them."""
+    """Return a case of robust sends; with plain sends for comparison, if no receiver fails."""
     send = Send(count, keywords, robust=True, last_fails=fails)
     name = COUNTS[count] + (", 1 of them fails" if fails else "")
     table = Table(f"send_robust, {KEYWORDS[keywords]}", "ns")
@@ -65,7 +65,7 @@ TO_NOBODY = [
     for others in (1, 10, 1000)
 ]
 
-# What robust sends log is made, and then goes nowhere, with pytest's own handlers not being asked.
+# Records that robust sends log are made and then dropped, without calling pytest's handlers.
 for name in "django.dispatch", "celery.utils.dispatch.signal":
     logger = logging.getLogger(name)
     logger.addHandler(logging.NullHandler())

@@ -1,6 +1,6 @@
-"""What sends cost in one thread and in two at a time: of one signal, or of a signal each.
+"""The time of sends in one thread, and in two threads at once that share a signal or have one each.
 
-The time is that of all sends together, so with two threads that do not hinder each other it is half of that with one.
+It is the time of all sends together, divided by their number: two threads that run in parallel take half the time.
 """
 
 from functools import partial
@@ -15,7 +15,7 @@ BUSY = Table("send in threads, 1 receiver that takes some microseconds, 4 keywor
 
 
 def prepare(send, contestant, threads, signals):
-    """Return the work of so many threads that share so many signals."""
+    """Return the work of a number of threads that share a number of signals."""
     works = [send.prepare(contestant) for _ in range(signals)] * (threads // signals)
 
     def run(times):

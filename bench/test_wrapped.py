@@ -1,6 +1,6 @@
-"""What csignals saves behind Sentry, and behind a wrapper that it does not know: sends, rows and requests.
+"""The time that csignals saves under Sentry's wrapper, and under an unknown one: for sends, rows and requests.
 
-Each contestant is a process of its own (``wrapped.py``), as the SDK changes much for good.
+Each contestant is a process of its own (``wrapped.py``), as the changes that the SDK makes cannot be undone.
 """
 
 from contextlib import contextmanager
@@ -12,17 +12,20 @@ from bench.cases import Case, Table, Work, over
 from bench.contestants import Standalone, present
 from bench.wrapped import A_TENTH, LOADS, NO_TRANSACTION, REQUESTS, SENDS, SENTRY, UNKNOWN, child
 
-pytest.importorskip("sentry_sdk", reason="what is behind Sentry is measured where that is installed")
+pytest.importorskip("sentry_sdk", reason="sentry-sdk is not installed")
 
-# Large enough that it does not matter what it takes to ask a process.
+# Large enough that the time to send a command to the process does not matter.
 BATCHES = dict(zip((*SENDS, *LOADS, *REQUESTS), (1000, 200, 5000, 1, 1, 50, 50), strict=True))
-ENGINES = {"Django": "none", **{each.name: each.engine for each in present() if type(each) is Standalone}}
+IMPLEMENTATIONS = {
+    "Django": "none",
+    **{each.name: each.implementation for each in present() if type(each) is Standalone},
+}
 KINDS = {SENDS: ("send", "ns"), LOADS: ("load 10,000 rows", "ms"), REQUESTS: ("a WSGI request", "µs")}
 
 
-def prepare(wrapper, engine, action):
-    """Return the work of doing something in that process."""
-    process = child(wrapper, engine)
+def prepare(wrapper, implementation, action):
+    """Return the work of an action in the process."""
+    process = child(wrapper, implementation)
 
     @contextmanager
     def around():
@@ -41,7 +44,8 @@ def case_of(wrapper, actions, action):
     title, unit = KINDS[actions]
     behind, whose = (UNKNOWN, "a wrapper") if wrapper == UNKNOWN else (f"Sentry, {wrapper}", "Sentry")
     contestants = {
-        f"{name} with {whose}": partial(prepare, wrapper, engine, action) for name, engine in ENGINES.items()
+        f"{name} with {whose}": partial(prepare, wrapper, implementation, action)
+        for name, implementation in IMPLEMENTATIONS.items()
     }
     is_quick = actions is SENDS and wrapper in (NO_TRANSACTION, UNKNOWN)
     return Case(Table(f"{title} behind {behind}", unit), action, BATCHES[action], contestants, is_quick)

@@ -1,9 +1,9 @@
-"""A Django project behind a wrapper of ``Signal._live_receivers``, in a process of its own, for ``test_wrapped.py``.
+"""A Django project with a wrapper of ``Signal._live_receivers``, in its own process, for ``test_wrapped.py``.
 
-    python -m bench.wrapped WRAPPER ENGINE      ENGINE is "cython", "python", or "none": Django alone
+    python -m bench.wrapped WRAPPER IMPLEMENTATION      IMPLEMENTATION is "cython", "python", or "none": Django alone
 
-The wrapper comes first, as where a settings module calls ``sentry_sdk.init()``. Then this takes commands, and answers
-each when it is done: `prepare ACTION`, `before`, `run TIMES`, `after`.
+The wrapper is installed first, as by a settings module that calls ``sentry_sdk.init()``. Then the process reads
+commands, and answers each after it has run: `prepare ACTION`, `before`, `run TIMES`, `after`.
 """
 
 import atexit
@@ -25,12 +25,12 @@ REQUESTS = "empty view", "view that reads 20 rows"
 
 
 class Child:
-    """That process, as its parent sees it."""
+    """The process, for its parent."""
 
-    def __init__(self, wrapper, engine):
-        choice = {"cython": "0", "python": "1", "none": ""}[engine]
+    def __init__(self, wrapper, implementation):
+        choice = {"cython": "0", "python": "1", "none": ""}[implementation]
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "bench.wrapped", wrapper, engine],
+            [sys.executable, "-W", "ignore", "-m", "bench.wrapped", wrapper, implementation],
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "CSIGNALS_PURE_PYTHON": choice},
             stdin=subprocess.PIPE,
@@ -41,11 +41,11 @@ class Child:
         self.ask("start")
 
     def ask(self, command):
-        """Have a command carried out."""
+        """Send a command, and wait until it has run."""
         self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
         if not self._process.stdout.readline():
-            raise RuntimeError(f"the process that was to do {command!r} has ended")
+            raise RuntimeError(f"the process has ended instead of running {command!r}")
 
     def end(self):
         self._process.stdin.close()
@@ -54,9 +54,9 @@ class Child:
 
 
 @cache
-def child(wrapper, engine):
-    """Return the process with this wrapper and engine, which ends with this one."""
-    return Child(wrapper, engine)
+def child(wrapper, implementation):
+    """Return the process with this wrapper and implementation. It ends with its parent."""
+    return Child(wrapper, implementation)
 
 
 def wrap_unknown():
@@ -80,16 +80,16 @@ def init_sentry(wrapper):
             pass
 
     options = {"integrations": [DjangoIntegration(signals_spans=False)]} if wrapper == OFF else {}
-    if wrapper == A_TENTH:  # just a tenth, so that all batches have as many
+    if wrapper == A_TENTH:  # exactly a tenth, so that all batches have the same number
         counter = itertools.count()
         options["traces_sampler"] = lambda context: float(next(counter) % 10 == 0)
     else:
         options["traces_sample_rate"] = float(wrapper == SAMPLED)
-        options["_experiments"] = {"max_spans": 10_000}  # of a transaction, which is a batch
+        options["_experiments"] = {"max_spans": 10_000}  # of a transaction, which is around a batch
     sentry_sdk.init(dsn="http://key@sentry.invalid/1", transport=Dropping, **options)
 
 
-def configure(engine):
+def configure(implementation):
     import django
     from django.conf import settings
 
@@ -97,7 +97,7 @@ def configure(engine):
         ALLOWED_HOSTS=["testserver"],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         INSTALLED_APPS=[
-            *([] if engine == "none" else ["csignals.django"]),
+            *([] if implementation == "none" else ["csignals.django"]),
             "django.contrib.contenttypes",
             "django.contrib.auth",
         ],
@@ -105,16 +105,16 @@ def configure(engine):
         SECRET_KEY="protects nothing",
     )
     django.setup()
-    if engine != "none":
+    if implementation != "none":
         import csignals.django
 
         status = csignals.django.status()
-        if (status.implementation, status.is_installed) != (engine, True):
-            raise RuntimeError(f"csignals is not what was asked for: {status}")
+        if (status.implementation, status.is_installed) != (implementation, True):
+            raise RuntimeError(f"csignals does not use {implementation!r}: {status}")
 
 
 def make_actions():
-    """Return what there is to do: for each action what connects its receivers, and what does it so many times."""
+    """Return the actions by name: functions that connect receivers, and return a function that runs the action."""
     from django.contrib.auth.models import Group, Permission
     from django.core.handlers.wsgi import WSGIHandler
     from django.core.management import call_command
@@ -135,7 +135,7 @@ def make_actions():
         for _ in range(count):
             signal.connect(receiver(), weak=False)
         if [response for _, response in signal.send(Group)] != [None] * count:
-            raise RuntimeError("the receivers are not reached")
+            raise RuntimeError("the receivers are not called")
 
         def run(times):
             for _ in range(times):
@@ -161,7 +161,7 @@ def make_actions():
         return run
 
     def connected(model, run):
-        """Return an action with a receiver of `post_init` for a model, which is only there meanwhile."""
+        """Return an action during which `post_init` has a receiver for a model."""
 
         def prepare():
             post_init.disconnect(dispatch_uid="bench", sender=Group)
@@ -171,7 +171,7 @@ def make_actions():
             reached.clear()
             run(2)
             if reached != ({Group} if model is Group else set()):
-                raise RuntimeError(f"the receiver was reached by {reached}")
+                raise RuntimeError(f"the receiver was called for {reached}")
             return run
 
         return prepare
@@ -207,8 +207,8 @@ def transaction_of(wrapper):
     return sentry_sdk.start_transaction(name="bench")
 
 
-def serve(wrapper, engine):
-    """Take commands, and carry them out."""
+def serve(wrapper, implementation):
+    """Read commands from stdin, and run them."""
     import gc
 
     answers, sys.stdout = sys.stdout, sys.stderr
@@ -216,9 +216,9 @@ def serve(wrapper, engine):
         wrap_unknown()
     else:
         init_sentry(wrapper)
-    configure(engine)
+    configure(implementation)
     actions = make_actions()
-    gc.disable()  # a collection hits whom it will
+    gc.disable()  # a collection would add its time to any batch
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         if command == "prepare":
@@ -237,4 +237,4 @@ def serve(wrapper, engine):
 if __name__ == "__main__":
     import bench.wrapped
 
-    bench.wrapped.serve(*sys.argv[1:])  # not as __main__: it is the URLconf
+    bench.wrapped.serve(*sys.argv[1:])  # not in __main__, as this module is the URLconf

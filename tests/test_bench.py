@@ -34,7 +34,7 @@ SENDS = [
 LIST_PLACES = """
 import importlib, json
 from bench.cases import Case
-modules = ["sends", "scale", "inside_django", "wrapped", "async", "steering", "registration", "threads"]
+modules = ["sends", "scale", "inside_django", "wrapped", "async", "interception", "registration", "threads"]
 tests = [importlib.import_module(f"bench.test_{name}") for name in modules]
 lists = [value for test in tests for value in vars(test).values() if isinstance(value, list)]
 cases = [case for each in lists for case in each if isinstance(case, Case)]

@@ -103,7 +103,7 @@ def test_without_extensions_or_without_a_compiler_the_wheel_is_truly_pure(build,
     assert is_said_to_be_pure(wheel)
 
 
-NOT_BUILT = "csignals: the compiled engine cannot be built: "
+NOT_BUILT = "csignals: the extension cannot be built: "
 
 
 def test_without_cython_the_wheel_is_truly_pure(build, python_without_cython):
@@ -125,9 +125,9 @@ def test_with_a_cython_that_is_too_old_the_wheel_is_truly_pure(build, old_cython
 def test_without_cython_the_build_says_what_it_lacks(build, python_without_cython, old_cython):
     done, _ = build(python_without_cython, PIP_VERBOSE="1")
     assert f"{NOT_BUILT}ModuleNotFoundError(\"No module named 'Cython'\")" in done.stdout + done.stderr
-    assert "csignals: going on with the Python engine alone" in done.stdout + done.stderr
+    assert "csignals: building with the Python implementation only" in done.stdout + done.stderr
     done, _ = build(python_without_cython, PIP_VERBOSE="1", **old_cython)
-    assert f"{NOT_BUILT}ImportError('Cython 3.3.0 is too old, 3.3.1 is needed')" in done.stdout + done.stderr
+    assert f"{NOT_BUILT}ImportError('Cython 3.3.0 is too old: install 3.3.1 or newer')" in done.stdout + done.stderr
 
 
 def test_required_extensions_without_cython_fail_the_build(build, python_without_cython, old_cython):

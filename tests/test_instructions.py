@@ -54,7 +54,7 @@ def test_a_case_that_is_5_percent_worse_fails_and_is_named(outcome):
 
 def test_a_case_that_is_5_percent_better_is_named_and_does_not_fail(outcome):
     code, output, _ = outcome(kept(), entry({**COUNTS, "10 receivers": 2850.0}))
-    assert (code, verdicts(output)) == (0, ["10 receivers: -5.0 %: renew the file, so that it stays like this"])
+    assert (code, verdicts(output)) == (0, ["10 receivers: -5.0 %: use --renew, so that it stays at this count"])
 
 
 def test_a_better_case_does_not_make_up_for_a_worse_one(outcome):
@@ -74,12 +74,12 @@ def test_the_table_has_what_is_kept_what_is_and_the_change(outcome):
 
 def test_a_new_case_is_an_error(outcome):
     code, output, _ = outcome(kept(), entry({**COUNTS, "async": 1.0}))
-    assert (code, verdicts(output)) == (1, ["async: not kept yet: --renew"])
+    assert (code, verdicts(output)) == (1, ["async: not in the file yet: use --renew"])
 
 
 def test_a_case_that_vanished_is_an_error(outcome):
     code, output, _ = outcome(kept(), entry({"1 receiver": 800.0}))
-    assert (code, verdicts(output)) == (1, ["10 receivers: kept, but not counted any more: --renew"])
+    assert (code, verdicts(output)) == (1, ["10 receivers: in the file, but not a case: use --renew"])
 
 
 def test_what_the_kept_counts_were_made_with_is_said_where_it_was_something_else(outcome):
@@ -89,7 +89,7 @@ def test_what_the_kept_counts_were_made_with_is_said_where_it_was_something_else
 
 def test_an_interpreter_without_an_entry_is_told_how_to_get_one(outcome):
     code, output, _ = outcome({"another": entry()}, entry())
-    nothing = f"instructions.json has nothing for {instructions.INTERPRETER} to compare with: --renew adds these counts"
+    nothing = f"instructions.json has no counts for {instructions.INTERPRETER}: use --renew to add these"
     assert (code, verdicts(output)) == (0, [nothing])
 
 
@@ -104,9 +104,7 @@ def test_where_nothing_can_count_one_line_says_so(monkeypatch, capsys):
     monkeypatch.setattr(instructions.shutil, "which", lambda name: None)
     monkeypatch.setattr("sys.argv", ["instructions"])
     assert instructions.main() == 2
-    assert capsys.readouterr().err == (
-        "bench.instructions: there is no valgrind here, and no perf that can count instructions\n"
-    )
+    assert capsys.readouterr().err == ("bench.instructions: install valgrind, or a perf that can count instructions\n")
 
 
 def test_the_file_holds_the_cases_that_are_counted():

@@ -1,4 +1,4 @@
-"""What a send costs while somebody traces it, or mutes another signal."""
+"""The time of a send while it is traced, or while another signal is muted."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,24 +7,26 @@ from bench.cases import Case, NotReachedError, Table, over
 from bench.contestants import Standalone, load, present
 from bench.sends import Send
 
-TABLE = Table("send that is steered, no keywords", "ns")
+TABLE = Table("send while intercepted, no keywords", "ns")
 BATCHES = {1: 300, 3: 100, 10: 30}
 
 
 def prepare_traced(send, contestant):
-    """Return the work of sends that are traced, by a new trace in each lap. Raises NotReachedError if they are not."""
-    trace = load(contestant.engine).trace
+    """Return the work of traced sends, with a new trace in each lap. Raises NotReachedError if calls are missing."""
+    trace = load(contestant.implementation).trace
     work = send.prepare(contestant)
     with trace() as checked:
         work.run(2)
     if len(checked.records) != 2 * send.receivers:
-        raise NotReachedError(f"{contestant.name}: {len(checked.records)} calls are traced")
+        raise NotReachedError(
+            f"{contestant.name}: {len(checked.records)} calls are traced instead of {2 * send.receivers}"
+        )
     return replace(work, around=trace)
 
 
 def prepare_beside_mute(send, contestant):
     """Return the work of sends while another signal is muted."""
-    package = load(contestant.engine)
+    package = load(contestant.implementation)
     other = package.Signal()
     return replace(send.prepare(contestant), around=lambda: package.mute(other))
 
@@ -51,5 +53,5 @@ CASES = [
 
 
 @over(CASES)
-def test_steered_send(measure):
+def test_intercepted_send(measure):
     measure()
