@@ -53,9 +53,9 @@ OF_KINDS = [
     for kind in KINDS
 ]
 ROBUST = [robust_case(keywords, count, fails) for keywords in FEW for count in (1, 10) for fails in (False, True)]
-TO_NOBODY = [
+WITHOUT_CALLS = [
     case_of(
-        Table(f"send that reaches nobody, {KEYWORDS[keywords]}", "ns"),
+        Table(f"send that calls no receiver, {KEYWORDS[keywords]}", "ns"),
         f"{others:,} for other senders",
         Send(0, keywords, others=others),
         100 if others == 1000 else 300,
@@ -87,6 +87,6 @@ def test_send_robust(measure):
     measure()
 
 
-@over(TO_NOBODY)
-def test_send_to_nobody(measure):
+@over(WITHOUT_CALLS)
+def test_send_that_calls_no_receiver(measure):
     measure()

@@ -130,9 +130,9 @@ class capture:  # noqa: N801  # used like a function
         return self._capture.sends
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        block, self._capture = self._capture, None
+        scope, self._capture = self._capture, None
         mutes.close(self._mute)
-        captures.close(block)
+        captures.close(scope)
 
     async def __aenter__(self) -> CaptureLog:
         return self.__enter__()
