@@ -71,7 +71,7 @@ def of_sends() -> Iterator[Bar]:
         for case, most in ("1 receiver", 1.15), ("3 receivers", 1.12), ("10 receivers", 1.08), ("100 receivers", 1.08):
             yield ratio(table, case, "csignals", "floor", "≤", most)
         yield ratio(table, "no receiver", "csignals", "floor", "≤", 1.3)
-        yield ratio(f"send that calls no receiver, {keywords}", "10 for other senders", "csignals", "floor", "≤", 1.5)
+        yield ratio(f"send to no receiver, {keywords}", "10 for other senders", "csignals", "floor", "≤", 1.5)
         yield ratio(f"send to 10 receivers, held weakly, {keywords}", "bound method", "csignals", "floor", "≤", 1.15)
     for case, most in ("1 receiver", 1.3), ("10 receivers", 1.08):
         yield ratio("send, 4 keywords", case, "csignals in Django", "floor", "≤", most)
@@ -90,7 +90,7 @@ def of_the_fallback() -> Iterator[Bar]:
             (f"send, {keywords}", "1 receiver"),
             (f"send, {keywords}", "10 receivers"),
             (f"send, {keywords}", "no receiver"),
-            (f"send that calls no receiver, {keywords}", "10 for other senders"),
+            (f"send to no receiver, {keywords}", "10 for other senders"),
         ]:
             yield ratio(table, case, "Django", "csignals fallback", "≥", 1.4)
             yield ratio(table, case, "Django cached", "csignals fallback", "≥", 1)

@@ -53,9 +53,9 @@ OF_KINDS = [
     for kind in KINDS
 ]
 ROBUST = [robust_case(keywords, count, fails) for keywords in FEW for count in (1, 10) for fails in (False, True)]
-WITHOUT_CALLS = [
+TO_NO_RECEIVER = [
     case_of(
-        Table(f"send that calls no receiver, {KEYWORDS[keywords]}", "ns"),
+        Table(f"send to no receiver, {KEYWORDS[keywords]}", "ns"),
         f"{others:,} for other senders",
         Send(0, keywords, others=others),
         100 if others == 1000 else 300,
@@ -87,6 +87,6 @@ def test_send_robust(measure):
     measure()
 
 
-@over(WITHOUT_CALLS)
-def test_send_that_calls_no_receiver(measure):
+@over(TO_NO_RECEIVER)
+def test_send_to_no_receiver(measure):
     measure()

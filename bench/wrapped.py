@@ -143,7 +143,7 @@ def make_actions():
 
         return run
 
-    def send_without_receivers(times):
+    def send_to_no_receiver(times):
         for _ in range(times):
             post_init.send(sender=Group, instance=None)
 
@@ -185,7 +185,7 @@ def make_actions():
     return {
         SENDS[0]: connected(None, send(1)),
         SENDS[1]: connected(None, send(10)),
-        SENDS[2]: connected(Permission, send_without_receivers),
+        SENDS[2]: connected(Permission, send_to_no_receiver),
         LOADS[0]: connected(Group, load),
         LOADS[1]: connected(Permission, load),
         REQUESTS[0]: connected(None, request("/empty/")),
