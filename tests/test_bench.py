@@ -73,7 +73,8 @@ def run(*arguments, **variables):
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=CHECKOUT,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **variables},
+        # pytest-benchmark measures nothing in a worker of xdist.
+        env={**os.environ, "PYTEST_XDIST_WORKER": "", "PYTHONIOENCODING": "utf-8", **variables},
         capture_output=True,
         encoding="utf-8",
         timeout=120,
