@@ -182,15 +182,9 @@ def wheels(session):
 
 @nox.session(python="3.13")
 def lint(session):
-    """What is said of the sources, the types and the workflows."""
+    """Run the linters: all hooks of .pre-commit-config.yaml, or those named after `--`."""
     install(session, ".[lint]")
-    session.run("ruff", "check", ".")
-    session.run("cython-lint", "src_pyx")
-    session.run("mypy", "csignals")
-    session.run("zizmor", "--quiet", "--offline", "--pedantic", ".github")
-    workflows = sorted(Path(".github/workflows").glob("*.yml"))
-    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
-    session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", ".github/dependabot.yml")
+    session.run("pre-commit", "run", "--all-files", "--show-diff-on-failure", *session.posargs)
 
 
 def install(session, *packages, env=None):
