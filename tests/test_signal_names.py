@@ -371,7 +371,7 @@ django.setup()
 import django.test, django.utils.autoreload, django_extensions.management.signals
 import debug_toolbar.panels.staticfiles, debug_toolbar.toolbar, reversion.signals, simple_history.signals
 
-from csignals._signal_names import place_of
+from csignals._introspection.signal_names import place_of
 for each in gc.get_objects():
     if issubclass(type(each), django.dispatch.Signal):
         module, path = place_of(each)
