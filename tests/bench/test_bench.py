@@ -1,9 +1,6 @@
 """The harness of the benchmarks: turns, ratios, bars, tables, and that nobody is timed who does not reach receivers."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +15,7 @@ from bench.receivers import KINDS
 from bench.results import Place, Results
 from bench.sends import Send
 from tests.helpers.implementations import compiled
+from tests.helpers.interpreter import run_python
 
 CHECKOUT = Path(__file__).parents[2]
 OURS, THEIRS = (Place("send", "1 receiver", name) for name in ("csignals", "Django"))
@@ -68,13 +66,8 @@ def case(name, **contestants):
 
 
 def run(*arguments, **variables):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=CHECKOUT,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8", **variables},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
+    return run_python(
+        *arguments, variables={"PYTHONIOENCODING": "utf-8", **variables}, timeout=120, cwd=CHECKOUT, encoding="utf-8"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -41,19 +41,21 @@ runpy.run_module("csignals", run_name="__main__")
 """
 
 
-def variables(implementation):
-    colours = {"FORCE_COLOR": "", "NO_COLOR": "1"}
-    return {**environment(implementation), **colours, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+VARIABLES = {"FORCE_COLOR": "", "NO_COLOR": "1", "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
 
 
 def run(implementation, *arguments):
-    return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", *arguments],
-        cwd=CHECKOUT,
-        env=variables(implementation),
-        capture_output=True,
-        encoding="utf-8",
+    return run_python(
+        "-X",
+        "dev",
+        "-W",
+        "error",
+        *arguments,
+        implementation=implementation,
+        variables=VARIABLES,
         timeout=120,
+        cwd=CHECKOUT,
+        encoding="utf-8",
     )
 
 

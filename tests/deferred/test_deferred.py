@@ -6,7 +6,6 @@ import datetime
 import functools
 import json
 import logging
-import subprocess
 import sys
 
 import pytest
@@ -14,7 +13,8 @@ from asgiref.sync import markcoroutinefunction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.implementations import environment, in_place, load
+from tests.helpers.implementations import in_place, load
+from tests.helpers.interpreter import run_python
 
 
 class Box:
@@ -390,7 +390,7 @@ try:
 except MessageRejected as error:
     print(error, "django" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    done = run_python("-c", code, implementation=implementation)
     assert done.stdout == "rejected a message: Django's models are not loaded here False\n", done.stderr
 
 
@@ -516,7 +516,7 @@ def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, mon
 
 def test_importing_it_imports_no_engine_and_no_django(implementation):
     code = "import sys, csignals.deferred; print({'celery', 'django', 'django_tasks', 'kombu'} & sys.modules.keys())"
-    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    done = run_python("-c", code, implementation=implementation)
     assert done.stdout == "set()\n", done.stderr
 
 

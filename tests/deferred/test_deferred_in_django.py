@@ -3,13 +3,11 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 HERE = Path(__file__).parent
 
@@ -37,7 +35,7 @@ settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS={setting!r})
 import django
 django.setup()
 """
-    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    done = run_python("-c", code, implementation=implementation)
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]
     assert error.startswith("django.core.exceptions.ImproperlyConfigured: ") and message in error
@@ -71,7 +69,7 @@ with transaction.atomic():
     print("in it")
 print("after it")
 """
-    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    done = run_python("-c", code, implementation=implementation)
     found = done.stdout.split("\n")[:3]
     assert found == (["in it", "enqueued", "after it"] if on_commit else ["enqueued", "in it", "after it"]), done.stderr
 
@@ -129,7 +127,7 @@ CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
 )
 def test_when_an_engine_is_made_and_of_which(implementation, apps, csignals, code, printed):
     code = PREPARED.format(apps=apps, csignals=csignals) + code
-    done = subprocess.run([sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True)
+    done = run_python("-c", code, implementation=implementation)
     assert done.stdout.split("\n")[:-1] == printed, done.stderr
 
 
@@ -147,19 +145,21 @@ def test_the_command_says_when_they_run(implementation, tmp_path):
 
 def manage(implementation, folder, *arguments, **database):
     """Run a command of the project's."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "django", *arguments],
-        env={
-            **environment(implementation),
+    done = run_python(
+        "-W",
+        "error",
+        "-m",
+        "django",
+        *arguments,
+        implementation=implementation,
+        variables={
             "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
             "DJANGO_SETTINGS_MODULE": "store.settings",
             "FOLDER": str(folder),
             **database,
         },
-        cwd=folder,
-        capture_output=True,
-        text=True,
         timeout=100,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done

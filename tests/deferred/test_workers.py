@@ -19,6 +19,7 @@ import pytest
 
 from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
 from tests.deferred.test_deferred_in_django import run_tests_of_the_project
+from tests.helpers.interpreter import run_python
 
 pytestmark = pytest.mark.workers
 HERE = Path(__file__).parent
@@ -608,7 +609,7 @@ for task in [result.task for result in backend.results]:
 
 
 def test_there_need_be_no_backend_and_no_queue_that_are_the_default_ones():
-    done = subprocess.run([sys.executable, "-c", QUEUES], capture_output=True, text=True)
+    done = run_python("-c", QUEUES)
     assert done.stdout == "mail 0 None\nreports 7 60.0\n", done.stderr
 
 

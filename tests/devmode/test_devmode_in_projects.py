@@ -1,9 +1,8 @@
 """Warnings of lost receivers in processes of their own: Python's development mode, and Django's DEBUG."""
 
-import subprocess
 import sys
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 #: Up to Python 3.10, decorators are called where the function begins.
 CALLS_DECORATORS_ABOVE = sys.version_info >= (3, 11)
@@ -303,13 +302,7 @@ def test_django_s_check_of_models_that_never_come_knows_connect(implementation, 
 
 
 def run(implementation, *arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python(*arguments, implementation=implementation)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 

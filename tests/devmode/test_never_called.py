@@ -4,7 +4,6 @@ import asyncio
 import functools
 import gc
 import json
-import subprocess
 import sys
 import threading
 import warnings
@@ -14,8 +13,11 @@ import django.dispatch
 import pytest
 from asgiref.sync import SyncToAsync
 
-from tests.helpers.implementations import collect, collect_where_references_are_not_counted, environment, load
+from tests.helpers.implementations import collect, collect_where_references_are_not_counted, load
+from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Listener, Other, Sender
+
+RECEIVERS = Sender.__module__
 
 
 @pytest.fixture
@@ -60,9 +62,14 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
         del local
         gc.collect()
     live, gone = list_receivers(signal)
-    assert (live.receiver, live.is_collected) == ("receivers.Listener.hear", False)
+    assert (live.receiver, live.is_collected) == (f"{RECEIVERS}.Listener.hear", False)
     assert (gone.receiver, gone.file, gone.line) == (f"{__name__}.receiver.<locals>.local", __file__, line)
-    assert (gone.sender, gone.is_weak, gone.is_async, gone.dispatch_uid) == ("receivers.Sender", True, False, "uid")
+    assert (gone.sender, gone.is_weak, gone.is_async, gone.dispatch_uid) == (
+        f"{RECEIVERS}.Sender",
+        True,
+        False,
+        "uid",
+    )
     assert gone.is_collected
     assert str(gone).endswith("collected and never called")
     assert named(trace.never_called) == named(other.never_called) == ["local"]
@@ -72,9 +79,9 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
 @pytest.mark.parametrize(
     ("sender", "words"),
     [
-        (Sender, "receivers.Sender"),
-        (Sender(), "receivers.Sender object"),
-        (Listener().hear, "receivers.Listener.hear"),
+        (Sender, f"{RECEIVERS}.Sender"),
+        (Sender(), f"{RECEIVERS}.Sender object"),
+        (Listener().hear, f"{RECEIVERS}.Listener.hear"),
         ("a string", "a string"),
         ([], "list object"),
         (None, None),
@@ -291,12 +298,8 @@ print([(each.receiver, each.sender) for each in csignals.list_receivers(post_sav
 
 @pytest.mark.parametrize("debug", [True, False])
 def test_in_a_project_under_debug(implementation, debug):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", IN_DEBUG.replace("DEBUG=True", f"DEBUG={debug}")],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
+    done = run_python(
+        "-W", "error", "-c", IN_DEBUG.replace("DEBUG=True", f"DEBUG={debug}"), implementation=implementation
     )
     expected = [("__main__.Listener.hear", "django.contrib.auth.models.User")] if debug else []
     assert (done.stdout, done.stderr) == (f"{expected}\n", "")

@@ -9,6 +9,7 @@ import pytest
 from django.dispatch import Signal as DjangoSignal
 
 from tests.helpers.implementations import counted, different_on_pypy, plain_id
+from tests.helpers.interpreter import run_python
 
 SENDS = ["send", "send_robust"]
 
@@ -296,16 +297,11 @@ def settings_debug():
 
 
 def test_receivers_without_kwargs_are_refused_in_development_mode(implementation):
-    import subprocess
-
-    from tests.helpers.implementations import environment
 
     code = "import csignals; csignals.Signal().connect(lambda signal, sender: None)"
     outcome = {}
     for flags in ([], ["-X", "dev"]):
-        done = subprocess.run(
-            [sys.executable, *flags, "-c", code], env=environment(implementation), capture_output=True, text=True
-        )
+        done = run_python(*flags, "-c", code, implementation=implementation)
         outcome[tuple(flags)] = done.stderr.splitlines()[-1:]
     assert outcome == {
         (): [],

@@ -1,13 +1,12 @@
 """Receivers that send to themselves until the stack ends, and chains of signals that are let go of at once."""
 
 import contextlib
-import subprocess
 import sys
 import threading
 
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 SENDS = ["send", "send_robust"]
 
@@ -117,7 +116,5 @@ print("let go of")
 
 
 def test_a_chain_of_signals_of_any_length_is_let_go_of(implementation):
-    done = subprocess.run(
-        [sys.executable, "-c", CHAIN], env=environment(implementation), capture_output=True, text=True, timeout=60
-    )
+    done = run_python("-c", CHAIN, implementation=implementation)
     assert (done.returncode, done.stdout, done.stderr) == (0, "let go of\n", "")

@@ -1,7 +1,6 @@
 """Threads and finalizers that connect, disconnect and send at once."""
 
 import gc
-import subprocess
 import sys
 import threading
 
@@ -12,10 +11,10 @@ from tests.faults.stress import Storm
 from tests.helpers.implementations import (
     collect_where_references_are_not_counted,
     collecting_after,
-    environment,
     has_thresholds,
     load,
 )
+from tests.helpers.interpreter import run_python
 
 
 def hear(**named):
@@ -201,4 +200,5 @@ def test_to_import_csignals_does_not_bring_back_the_gil(implementation):
         "import sys; has_gil = getattr(sys, '_is_gil_enabled', lambda: True); before = has_gil();"
         "import csignals, csignals.django; assert has_gil() == before"
     )
-    subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment(implementation), check=True)
+    done = run_python("-W", "error", "-c", code, implementation=implementation)
+    assert done.returncode == 0, done.stderr

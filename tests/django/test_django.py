@@ -3,8 +3,6 @@
 import functools
 import gc
 import inspect
-import subprocess
-import sys
 import weakref
 from types import FunctionType
 from unittest import mock
@@ -15,7 +13,8 @@ from django.core.signals import setting_changed
 from django.dispatch import Signal, dispatcher
 from django.dispatch import receiver as django_receiver
 
-from tests.helpers.implementations import collect_where_references_are_not_counted, environment, load
+from tests.helpers.implementations import collect_where_references_are_not_counted, load
+from tests.helpers.interpreter import run_python
 from tests.helpers.stock_django import StockSignal
 
 PATCHED = ["_live_receivers", "connect", "disconnect", "has_listeners", "send", "send_robust"]
@@ -208,13 +207,7 @@ print(type(type(user_logged_in).send).__name__, [message.id for message in check
 
 
 def test_one_line_in_installed_apps_installs(implementation):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", IN_INSTALLED_APPS],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "error", "-c", IN_INSTALLED_APPS, implementation=implementation)
     expected = {"cython": "method_descriptor", "python": "function"}[implementation]
     messages = {"cython": [], "python": ["csignals.I002"]}[implementation]
     assert (done.stdout, done.stderr) == (f"{implementation} True csignals.django\n{expected} {messages}\n", "")

@@ -8,7 +8,6 @@ import functools
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import django
 import pytest
 
 from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 SCRIPTS = Path(__file__).parent / "packages"
 HAS_ASYNC_RECEIVERS = django.VERSION >= (5, 0)
@@ -24,13 +24,13 @@ either_place = pytest.mark.parametrize("place", ["first", "last"])
 
 
 def run(script, place, variables):
-    done = subprocess.run(
-        # Third parties may warn as they like. They do it without csignals too, so that what is new comes from us.
-        [sys.executable, "-W", "default", SCRIPTS / f"{script}.py"],
-        env={**variables, "PROJECT_CSIGNALS": place, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        encoding="utf-8",
+    done = run_python(
+        "-W",
+        "default",
+        SCRIPTS / f"{script}.py",
+        variables={**variables, "PROJECT_CSIGNALS": place, "PYTHONPATH": os.pathsep.join(sys.path)},
         timeout=120,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     return {**json.loads(done.stdout), "stderr": done.stderr}

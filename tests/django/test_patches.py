@@ -1,8 +1,6 @@
 """Others patch Django's signals, too: before csignals, after it, and while it comes and goes."""
 
 import functools
-import subprocess
-import sys
 import textwrap
 import types
 from unittest import mock
@@ -11,7 +9,7 @@ import django
 import pytest
 from django.dispatch import Signal
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 NAMES = ["_live_receivers", "send", "send_robust", "has_listeners", "connect"]
 
@@ -224,13 +222,7 @@ def test_a_patch_that_was_there_at_the_first_install_alone_is_not_kept(implement
     signal.send_robust(None)
     print(len(records), signal.disconnect(fail), signal.receivers)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", textwrap.dedent(script), implementation=implementation)
     assert (done.stdout, done.stderr) == ("1 True []\n", "")
 
 

@@ -7,7 +7,6 @@ installed: ``.ci/run`` runs these with the oldest ones of each kind as well.
 import functools
 import gc
 import logging
-import subprocess
 import sys
 from unittest import mock
 
@@ -20,6 +19,7 @@ from sentry_sdk.integrations.django import DjangoIntegration, signals_handlers
 
 from tests.django.test_packages import run
 from tests.helpers.implementations import counted, environment, load
+from tests.helpers.interpreter import run_python
 
 
 def names_of(code):
@@ -368,13 +368,6 @@ from django.core.management import call_command
 call_command("check")
 print(csignals.django.status().asked)
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_python("-W", "ignore", "-c", code, implementation=implementation, check=True)
     assert signals_handlers.__name__ in done.stdout.splitlines()
     assert 'CSIGNALS["SENTRY_WRAPPER"] is set.' in done.stderr

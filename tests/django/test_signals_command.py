@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import django
 import pytest
 
 from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 SITE = Path(__file__).parent / "site"
 ENGINE = "cython" if sys.implementation.name == "cpython" else "python"
@@ -20,13 +20,14 @@ AWAITS = django.VERSION >= (5, 0)
 
 def run(arguments, variables, cwd=SITE):
     path = os.pathsep.join([str(SITE), str(cwd), *sys.path])
-    return subprocess.run(
-        [sys.executable, "-W", "error", *arguments],
-        env={"DJANGO_SETTINGS_MODULE": "shop.settings", **variables, "PYTHONPATH": path},
-        cwd=cwd,
-        capture_output=True,
-        encoding="utf-8",
+    return run_python(
+        "-W",
+        "error",
+        *arguments,
+        variables={"DJANGO_SETTINGS_MODULE": "shop.settings", **variables, "PYTHONPATH": path},
         timeout=120,
+        cwd=cwd,
+        encoding="utf-8",
     )
 
 

@@ -1,7 +1,5 @@
 """What ``csignals.django`` says of itself: ``status()``, and the system check in the words of ``manage.py check``."""
 
-import subprocess
-import sys
 from unittest import mock
 
 import django
@@ -11,6 +9,7 @@ from django.core import checks
 from django.dispatch import Signal
 
 from tests.helpers.implementations import environment, load
+from tests.helpers.interpreter import run_python
 
 OWNED = {"send", "send_robust", "has_listeners", "_live_receivers"}
 
@@ -128,13 +127,7 @@ def test_manage_py_check_says_in_one_line_what_is_not_in_force(implementation, t
 
 
 def run(arguments, variables):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**environment("cython"), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_python(*arguments, implementation="cython", variables=variables)
 
 
 def passing(wrapped, instance, args, kwargs):

@@ -8,7 +8,6 @@ import copy
 import functools
 import json
 import os
-import subprocess
 import sys
 import weakref
 from pathlib import Path
@@ -18,7 +17,8 @@ import pytest
 
 from tests.faults.count_leaks import limit
 from tests.faults.leak_cases import PATHS
-from tests.helpers.implementations import collect, counted, environment
+from tests.helpers.implementations import collect, counted
+from tests.helpers.interpreter import run_python
 
 SCRIPT = Path(__file__).with_name("count_leaks.py")
 KINDS = {"any": ["standalone", "Django"], "csignals": ["standalone", "Django"]}
@@ -26,11 +26,14 @@ KINDS = {"any": ["standalone", "Django"], "csignals": ["standalone", "Django"]}
 
 @functools.cache
 def growths(kind, implementation, repetitions):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", SCRIPT, kind, str(repetitions)],
-        env={**environment(implementation), "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
+    done = run_python(
+        "-W",
+        "error",
+        SCRIPT,
+        kind,
+        str(repetitions),
+        implementation=implementation,
+        variables={"PYTHONPATH": os.pathsep.join(sys.path)},
         timeout=3600,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -69,9 +72,7 @@ def test_a_leak_would_be_found(leak):
         f"def leaky(signal): {leak}\n"
         f"leak_cases.PATHS.clear()\nleak_cases.path(leaky)\ncount_leaks.main('stock', '100')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=SCRIPT.parents[2], capture_output=True, text=True, timeout=60
-    )
+    done = run_python("-c", code, cwd=SCRIPT.parents[2])
     found = json.loads(done.stdout)["leaky"]
     assert max(found[measure] for measure in found.keys() - {"times"}) > limit(found["times"])
 

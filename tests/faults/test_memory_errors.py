@@ -5,13 +5,12 @@ that everywhere: then it does as little as possible of what is Python's.
 """
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 SCRIPT = Path(__file__).with_name("memory_errors.py")
 
@@ -80,13 +79,7 @@ if has_set_nomemory():
         ("engine", "place", "operations"), [*cases()], ids=lambda value: value if isinstance(value, str) else value[0]
     )
     def test_a_lack_of_memory_leaves_nothing_lost_doubled_or_locked(engine, place, operations, budget):
-        done = subprocess.run(
-            [sys.executable, SCRIPT, place, str(budget), *operations],
-            env=environment(engine),
-            capture_output=True,
-            text=True,
-            timeout=100 * budget,
-        )
+        done = run_python(SCRIPT, place, str(budget), *operations, implementation=engine, timeout=100 * budget)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         assert {operation: problems for operation, (_, problems) in found.items() if problems} == {}

@@ -3,12 +3,12 @@ subinterpreters."""
 
 import importlib.util
 import os
-import subprocess
 import sys
 
 import pytest
 
 from tests.helpers.implementations import different_on_pypy, environment, without_gil
+from tests.helpers.interpreter import run_python
 
 PLACES = {
     "standalone": "from csignals import Signal",
@@ -21,12 +21,13 @@ def run(request, implementation):
     """What runs code that has Signal, in a process of its own, and returns what it printed."""
 
     def run(code):
-        done = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-c", f"{PLACES[request.param]}\n{code}"],
-            env={**environment(implementation), "PYTHONWARNINGS": "ignore"},
-            capture_output=True,
-            text=True,
-            timeout=60,
+        done = run_python(
+            "-X",
+            "faulthandler",
+            "-c",
+            f"{PLACES[request.param]}\n{code}",
+            implementation=implementation,
+            variables={"PYTHONWARNINGS": "ignore"},
         )
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
@@ -230,8 +231,7 @@ def test_subinterpreters_have_the_python_engine_or_a_clear_importerror(implement
     env = environment(implementation)
     if not is_asked_for:
         env["CSIGNALS_PURE_PYTHON"] = "" if implementation == "cython" else "1"
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    done = run_python("-W", "ignore", "-c", code, variables=env)
     assert (done.returncode, done.stderr) == (0, "")
     *inside, outside = done.stdout.splitlines()
     assert outside == f"{implementation} True"

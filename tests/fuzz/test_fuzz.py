@@ -1,6 +1,5 @@
 """The command that fuzzes: ``python -m tests.fuzz``. What it finds out is its own affair."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from tests.fuzz import __main__ as command
 from tests.fuzz import arguments, atheris_run, calls, machine_run
 from tests.helpers.implementations import compiled
+from tests.helpers.interpreter import run_python
 
 pytestmark = compiled  # it looks for differences from the other
 
@@ -16,9 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*options):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz", *options], cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    done = run_python("-m", "tests.fuzz", *options, timeout=300, cwd=ROOT)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -9,8 +9,6 @@ function's spec, which ``connect`` cannot ask whether they are async: neither ca
 
 import functools
 import importlib.util
-import os
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -22,6 +20,7 @@ import wrapt
 from asgiref.sync import async_to_sync
 
 from tests.helpers.implementations import without_gil
+from tests.helpers.interpreter import run_python
 
 COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}  # and the packages that they are in
 TO_BE_COMPILED = Path(__file__).with_name("compiled_receivers.py")
@@ -243,8 +242,8 @@ def compiled(tool):
             command = ["-m", "Cython.Build.Cythonize", "--inplace", "-3", source.name]
         else:
             command = ["-m", "nuitka", "--mode=module", "--lto=no", "--no-pyi-file", "--quiet", source.name]
-        quick = {**os.environ, "CFLAGS": "-O0", "CCFLAGS": "-O0"}
-        subprocess.run([sys.executable, *command], cwd=folder, env=quick, check=True, capture_output=True, timeout=500)
+        quick = {"CFLAGS": "-O0", "CCFLAGS": "-O0"}
+        run_python(*command, variables=quick, timeout=500, cwd=folder, check=True)
         path = Path(folder, name + sysconfig.get_config_var("EXT_SUFFIX"))
         spec = importlib.util.spec_from_file_location(name, path)
         module = sys.modules[name] = importlib.util.module_from_spec(spec)

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 import typing
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.implementations import compiled, environment, in_place, load
+from tests.helpers.implementations import compiled, in_place, load
+from tests.helpers.interpreter import run_python
 
 #: Methods and functions that are C, where there is C. Those have no annotations.
 OF_C = {
@@ -25,13 +24,7 @@ OF_C = {
 
 def run(implementation, *arguments):
     folder = Path(load(implementation).__file__).parent.parent
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**environment(implementation), "PYTHONPATH": str(folder)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return run_python(*arguments, implementation=implementation, variables={"PYTHONPATH": str(folder)}, timeout=120)
 
 
 def all_hints(implementation):

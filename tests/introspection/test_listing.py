@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import gc
-import subprocess
 import sys
 import threading
 import weakref
@@ -14,7 +13,8 @@ import django.dispatch
 import pytest
 from django.db.models.signals import post_save
 
-from tests.helpers.implementations import collect_where_references_are_not_counted, environment, load
+from tests.helpers.implementations import collect_where_references_are_not_counted, load
+from tests.helpers.interpreter import run_python
 
 AWAITS = django.VERSION >= (5, 0)  # Django, its async receivers
 HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django, by weak references
@@ -303,13 +303,7 @@ try:
 except AttributeError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "error", "-c", code, implementation=implementation)
     expected = "[] csignals.listing True\nFalse False\nmodule 'csignals' has no attribute 'no_such_name'\n"
     assert (done.stdout, done.stderr) == (expected, "")
 

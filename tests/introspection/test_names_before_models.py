@@ -1,12 +1,10 @@
 """Models that are named as senders before they are loaded, or any settings: they are looked for on entering."""
 
-import subprocess
-import sys
 import textwrap
 
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 # What follows is run before anything of Django is loaded; then models come, and `check` finds what came of it.
 START = """
@@ -42,13 +40,7 @@ def load():
 
 
 def run(implementation, code):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", START + textwrap.dedent(code)],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "error", "-c", START + textwrap.dedent(code), implementation=implementation)
     assert done.stderr == ""
     return done.stdout.splitlines()
 

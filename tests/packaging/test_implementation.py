@@ -1,17 +1,11 @@
 """Which engine is live, and what CSIGNALS_PURE_PYTHON says about it."""
 
-import os
-import subprocess
-import sys
 import sysconfig
 
 import pytest
 
-from tests.helpers.implementations import VARIABLE, compiled, environment
-
-
-def run(code, env):
-    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+from tests.helpers.implementations import VARIABLE, compiled
+from tests.helpers.interpreter import run_python
 
 
 def test_the_engine_under_test_is_the_one_that_is_live(csignals, implementation):
@@ -26,7 +20,7 @@ def test_the_engine_under_test_is_the_one_that_is_live(csignals, implementation)
 
 
 def test_the_variable_chooses_in_a_process_of_its_own(implementation):
-    done = run("import csignals; print(csignals.IMPLEMENTATION)", environment(implementation))
+    done = run_python("-c", "import csignals; print(csignals.IMPLEMENTATION)", implementation=implementation)
     assert (done.stdout.strip(), done.stderr) == (implementation, "")
 
 
@@ -39,20 +33,18 @@ print(csignals.IMPLEMENTATION)
 
 
 def test_unset_takes_the_python_engine_where_there_is_no_other():
-    env = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    done = run(WITHOUT_COMPILED_ENGINE, env)
+    done = run_python("-c", WITHOUT_COMPILED_ENGINE, variables={VARIABLE: None})
     assert (done.stdout.strip(), done.stderr) == ("python", "")
 
 
 @compiled
 def test_unset_takes_the_compiled_engine_where_it_is_there():
-    env = {name: value for name, value in os.environ.items() if name != VARIABLE}
-    done = run("import csignals; print(csignals.IMPLEMENTATION)", env)
+    done = run_python("-c", "import csignals; print(csignals.IMPLEMENTATION)", variables={VARIABLE: None})
     assert (done.stdout.strip(), done.stderr) == ("cython", "")
 
 
 def test_zero_requires_the_compiled_engine():
-    done = run(WITHOUT_COMPILED_ENGINE, {**os.environ, VARIABLE: "0"})
+    done = run_python("-c", WITHOUT_COMPILED_ENGINE, variables={VARIABLE: "0"})
     assert done.returncode == 1
     assert "csignals._dispatch.compiled" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith(("ImportError", "ModuleNotFoundError"))
@@ -60,7 +52,7 @@ def test_zero_requires_the_compiled_engine():
 
 @pytest.mark.parametrize("value", ["yes", "2", "true"])
 def test_any_other_value_is_refused(value):
-    done = run("import csignals", {**os.environ, VARIABLE: value})
+    done = run_python("-c", "import csignals", variables={VARIABLE: value})
     assert done.returncode == 1
     assert f"CSIGNALS_PURE_PYTHON must be 0, 1 or unset, not {value!r}" in done.stderr
 
@@ -68,8 +60,8 @@ def test_any_other_value_is_refused(value):
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python cannot do without the GIL")
 def test_where_python_runs_without_the_gil_it_goes_on_so(implementation):
     """One module that does not say that it can, and the interpreter takes the GIL up again, with a warning."""
-    env = {name: value for name, value in environment(implementation).items() if name != "PYTHON_GIL"}
-    done = run("import sys, csignals.django, csignals.testing; print(sys._is_gil_enabled())", env)
+    code = "import sys, csignals.django, csignals.testing; print(sys._is_gil_enabled())"
+    done = run_python("-c", code, implementation=implementation, variables={"PYTHON_GIL": None})
     assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
@@ -81,4 +73,4 @@ def test_version_is_that_of_the_metadata(csignals):
 
 def test_import_brings_in_neither_django_nor_asgiref_nor_asyncio(implementation):
     code = "import sys, csignals; print([m for m in ('django', 'asgiref', 'asyncio', 'inspect') if m in sys.modules])"
-    assert run(code, environment(implementation)).stdout.strip() == "[]"
+    assert run_python("-c", code, implementation=implementation).stdout.strip() == "[]"

@@ -1,9 +1,6 @@
 """csignals imported again, after it was removed from ``sys.modules``. Each takes a process of its own."""
 
-import subprocess
-import sys
-
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 SETTINGS = """
 import asyncio, importlib, sys
@@ -68,13 +65,7 @@ old = DjangoSignal()
 
 
 def run(implementation, *code):
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join([SETTINGS, *code])],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run_python("-c", "\n".join([SETTINGS, *code]), implementation=implementation, timeout=120)
     return done.stdout.split() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 

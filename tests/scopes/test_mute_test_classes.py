@@ -2,14 +2,12 @@
 
 import asyncio
 import functools
-import subprocess
-import sys
 import unittest
 from unittest import mock
 
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Sender, connected, one
 from tests.introspection.receiver_zoo import passing
 
@@ -122,9 +120,7 @@ print(result.testsRun, result.errors, result.failures, heard)
 
 
 def test_django_s_test_cases_are_test_classes(implementation):
-    done = subprocess.run(
-        [sys.executable, "-c", DJANGO_S], env=environment(implementation), capture_output=True, text=True, timeout=60
-    )
+    done = run_python("-c", DJANGO_S, implementation=implementation)
     assert (done.stdout, done.stderr) == ("3 [] [] ['setUpTestData', 'setUp', 'setUp']\n", "")
 
 

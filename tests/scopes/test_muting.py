@@ -3,8 +3,6 @@
 import asyncio
 import contextvars
 import functools
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +10,7 @@ import django
 import django.dispatch
 import pytest
 
-from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Listener, Other, Sender, awaited, connected, one, two
 
 
@@ -113,13 +111,7 @@ with csignals.mute(senders="auth.Nobody"):
 
 
 def test_models_may_be_named(implementation):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", NAMED_MODELS],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "error", "-c", NAMED_MODELS, implementation=implementation)
     assert (done.stdout, done.stderr) == ("0 1\n0 1 0 1\n1 0\nLookupError\nValueError\nLookupError\n0\n", "")
 
 

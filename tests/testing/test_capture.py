@@ -3,8 +3,6 @@
 import asyncio
 import contextvars
 import gc
-import subprocess
-import sys
 import threading
 import weakref
 
@@ -12,7 +10,8 @@ import django
 import django.dispatch
 import pytest
 
-from tests.helpers.implementations import environment, load
+from tests.helpers.implementations import load
+from tests.helpers.interpreter import run_python
 
 
 class Sender:
@@ -502,13 +501,7 @@ except AssertionError as error:
 
 
 def test_the_signals_of_models_are_captured_in_a_project(implementation):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROJECT],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
     assert done.stderr == ""
     first, head, *lines = done.stdout.splitlines()
     assert first == f"{implementation} ['Group', 'Group']"

@@ -5,8 +5,6 @@ For csignals' signals, for Django's that csignals dispatches, and for Django's a
 
 import asyncio
 import gc
-import subprocess
-import sys
 import threading
 import weakref
 
@@ -14,7 +12,8 @@ import django.dispatch
 import pytest
 from django.db.models.signals import ModelSignal
 
-from tests.helpers.implementations import environment, load
+from tests.helpers.implementations import load
+from tests.helpers.interpreter import run_python
 from tests.helpers.stock_django import StockSignal
 
 
@@ -204,7 +203,7 @@ def test_blocks_of_one_receiver_overlap(connected, signal, is_disconnected):
 
 def test_another_receiver_under_the_same_dispatch_uid_is_refused(connected, signal):
     connect(signal, one, dispatch_uid="uid")
-    with pytest.raises(ValueError, match=r"another receiver has the dispatch_uid 'uid': test_connected\.one"):
+    with pytest.raises(ValueError, match=rf"another receiver has the dispatch_uid 'uid': {__name__}\.one"):
         connected(signal, two, dispatch_uid="uid").__enter__()
     assert results(signal) == ["one"]
 
@@ -347,13 +346,7 @@ print(csignals.IMPLEMENTATION, heard)
 
 
 def test_a_model_signal_s_sender_may_be_a_name_also_of_a_model_that_is_yet_to_come(implementation):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROJECT],
-        env=environment(implementation),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
     assert done.stderr == ""
     refused, heard = done.stdout.splitlines()
     assert "must be of the form 'app_label.ModelName'" in refused

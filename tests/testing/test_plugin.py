@@ -1,7 +1,6 @@
 """The pytest plugin: what its fixture ``signals`` does, in runs of pytest of their own, over both engines."""
 
 import os
-import subprocess
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.implementations import environment
+from tests.helpers.interpreter import run_python
 
 pytest_plugins = ["pytester"]
 
@@ -225,13 +225,7 @@ print([name for name in ("django", "asgiref", "asyncio", "csignals.deferred") if
 
 
 def test_where_nobody_asks_for_the_fixture_little_is_imported(implementation):
-    done = subprocess.run(
-        [sys.executable, "-c", IMPORTS],
-        env={**environment(implementation), "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-c", IMPORTS, implementation=implementation, variables={"PYTHONPATH": os.pathsep.join(sys.path)})
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 

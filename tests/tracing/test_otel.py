@@ -1,8 +1,6 @@
 """Traces as spans, as OpenTelemetry's own SDK sees them."""
 
 import asyncio
-import subprocess
-import sys
 import time
 
 import pytest
@@ -12,7 +10,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from tests.helpers.implementations import environment, in_place, load
+from tests.helpers.implementations import in_place, load
+from tests.helpers.interpreter import run_python
 from tests.tracing.fake_traces import make_call, make_send, make_trace
 
 
@@ -186,8 +185,6 @@ def test_without_a_provider_nothing_happens(csignals, signal, export):
 
 def test_without_opentelemetry_the_error_says_what_to_install(implementation):
     code = "import sys; sys.modules['opentelemetry'] = None; import csignals; import csignals.tracing.otel"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(implementation), capture_output=True, text=True, timeout=60
-    )
+    done = run_python("-c", code, implementation=implementation)
     assert done.returncode == 1
     assert 'ImportError: csignals.tracing.otel needs OpenTelemetry\'s API: pip install "csignals[otel]"' in done.stderr

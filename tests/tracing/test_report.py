@@ -3,7 +3,6 @@
 import gc
 import os
 import re
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,8 @@ from unittest import mock
 
 import pytest
 
-from tests.helpers.implementations import environment, in_place, without_gil
+from tests.helpers.implementations import in_place, without_gil
+from tests.helpers.interpreter import run_python
 from tests.tracing.fake_traces import FILE, make_call, make_send, make_trace
 
 
@@ -560,12 +560,6 @@ late = ["csignals.tracing.snapshot", "csignals.tracing.report", "csignals.tracin
         "json", "dataclasses", "opentelemetry", "typing"]
 print([name for name in late if name in sys.modules])
 """
-    variables = environment(implementation)
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path = {sys.path!r}; {code}"],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    code = f"import sys; sys.path = {sys.path!r}; {code}"
+    done = run_python("-I", "-S", "-c", code, implementation=implementation)
     assert done.stdout == "[]\n", done.stderr

@@ -20,6 +20,8 @@ import pytest
 from tests.helpers.implementations import collect, collect_where_references_are_not_counted, plain_id, without_collector
 from tests.helpers.receivers import Listener, Sender, awaited, connected, fail, one, two
 
+RECEIVERS = one.__module__
+
 
 def slow(**named):
     time.sleep(0.002)
@@ -68,15 +70,22 @@ def test_one_record_for_each_call(csignals, make):
     assert_sound(trace)
     first, second = trace.records[:2]
     code = one.__code__
-    assert (first.receiver, first.file, first.line) == ("receivers.one", code.co_filename, code.co_firstlineno)
-    assert (second.receiver, second.line) == ("receivers.Listener.hear", Listener.hear.__code__.co_firstlineno)
+    assert (first.receiver, first.file, first.line) == (
+        f"{RECEIVERS}.one",
+        code.co_filename,
+        code.co_firstlineno,
+    )
+    assert (second.receiver, second.line) == (
+        f"{RECEIVERS}.Listener.hear",
+        Listener.hear.__code__.co_firstlineno,
+    )
     assert first.send is second.send
     assert first.send.signal is signal
     assert [call.sender for call in trace.records[::2]] == [
-        "receivers.Sender",
+        f"{RECEIVERS}.Sender",
         "shop",
         None,
-        "receivers.Listener object",
+        f"{RECEIVERS}.Listener object",
     ]
     assert begin <= first.start_ns <= first.end_ns <= second.start_ns <= second.end_ns <= end
     assert {call.exception for call in trace.records} == {None}
@@ -503,7 +512,7 @@ def test_receivers_of_all_kinds_have_names(csignals, signal):
         signal.send(Sender)
     calls = trace.records[:5]
     assert [call.receiver for call in calls] == [
-        "functools.partial(receivers.one)",
+        f"functools.partial({RECEIVERS}.one)",
         f"{local}.Callable object",
         f"{local}.decorated",
         "dict",
