@@ -39,38 +39,27 @@ FEW = [
     "wrapt",
 ]
 QUICK = [
-    "assertions",
-    "async",
-    "calls",
-    "connected",
-    "deferred",
-    "drop_in",
-    "implementation",
-    "listing",
-    "names",
-    "patches",
-    "receivers_list",
-    "references",
-    "registration",
-    "senders",
-    "signal",
-    "subclasses",
-    "threads",
-    "tracing",
-    "wrappers",
+    "tests/deferred",
+    "tests/devmode",
+    "tests/dispatch",
+    "tests/introspection",
+    "tests/testing",
+    "tests/tracing",
+    "tests/django/test_drop_in.py",
+    "tests/django/test_patches.py",
+    "tests/packaging/test_implementation.py",
 ]
 
 #: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
 UNSANITIZED = [
     "bench",
-    "build",
     "compare",
-    "compiled_receivers",
-    "django_suite",
-    "instructions",
-    "packages",
-    "receiver_identity",
-    "servers",
+    "django/test_django_suite.py",
+    "django/test_packages.py",
+    "django/test_servers.py",
+    "introspection/test_compiled_receivers.py",
+    "introspection/test_receiver_identity.py",
+    "packaging/test_build.py",
 ]
 
 
@@ -91,7 +80,7 @@ def tests(session):
 def quick(session):
     """The part of the suite that is quick, and needs little."""
     with session.chdir(built(session)):
-        pytest(session, *[f"tests/test_{name}.py" for name in QUICK])
+        pytest(session, *QUICK)
 
 
 @nox.session(python=["3.11", "3.13"])
@@ -122,7 +111,7 @@ def compile_314t(session):
 def references(session):
     """Every reference counted, on a debug build: 10,000 repetitions leave nothing behind."""
     with session.chdir(built(session)):
-        pytest(session, "tests/test_memory.py", "--repetitions=10000", "-o", "faulthandler_timeout=3600")
+        pytest(session, "tests/faults/test_memory.py", "--repetitions=10000", "-o", "faulthandler_timeout=3600")
 
 
 @nox.session(python="3.13")
@@ -140,7 +129,7 @@ def address_sanitizer(session):
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     with session.chdir(built(session, flags)):
-        left_out = [f"--ignore=tests/test_{name}.py" for name in UNSANITIZED]
+        left_out = [f"--ignore=tests/{name}" for name in UNSANITIZED]
         pytest(session, *left_out, "-o", "faulthandler_timeout=1200", env=env)
 
 
@@ -148,7 +137,7 @@ def address_sanitizer(session):
 def threads(session):
     """Threads that do all at once, 2, 4 and 8 of them for a minute each, without the GIL and with it."""
     with session.chdir(built(session)):
-        session.run("python", "-m", "tests.stress", *session.posargs)
+        session.run("python", "-m", "tests.faults.stress", *session.posargs)
 
 
 @nox.session(python="3.13t" if all(map(shutil.which, ["python3.13t", "python3.13t-tsan"])) else False)
@@ -158,12 +147,12 @@ def thread_sanitizer(session):
         session.error("two interpreters are missing: `nox -s interpreters -- 3.13t 3.13t-tsan` builds them in minutes")
     checkout = built(session, "-fsanitize=thread -g -O1 -DCSIGNALS_CHECK_LOCKS")
     packages = session.run("python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", silent=True)
-    suppressed = ROOT / "tests" / "thread_sanitizer.txt"
+    suppressed = ROOT / "tests" / "faults" / "thread_sanitizer.txt"
     # The longest history, so that a report has both its stacks: from one alone it cannot be told whose it is.
     options = f"exitcode=66 history_size=7 suppressions={suppressed}"
     env = {"PYTHONPATH": packages.strip(), "TSAN_OPTIONS": options}
     with session.chdir(checkout):
-        session.run("python3.13t-tsan", "-m", "tests.stress", *session.posargs, env=env, external=True)
+        session.run("python3.13t-tsan", "-m", "tests.faults.stress", *session.posargs, env=env, external=True)
 
 
 @nox.session(python="3.13")
@@ -199,7 +188,7 @@ def pytest(session, *args, env=None, python="python"):
     runs, codes = [args], [0]
     if session.python == "3.13t" and not args and not any(map(os.path.exists, session.posargs)):
         # It makes functions and classes immortal once a thread has started: a process for each file; 5: none is in it.
-        runs, codes = [[file] for file in sorted(Path("tests").glob("test_*.py"))], [0, 5]
+        runs, codes = [[file] for file in sorted(Path("tests").rglob("test_*.py"))], [0, 5]
     # Where the collector is slow, and with threads, a test may take more than the usual two minutes.
     patience = ["-o", "faulthandler_timeout=900"] if is_pypy(session) or session.python == "3.13t" else []
     failed = False

@@ -29,7 +29,7 @@ FILES = (
     "test_inside_django",
     "test_wrapped",
     "test_async",
-    "test_steering",
+    "test_interception",
     "test_registration",
     "test_threads",
 )

@@ -158,9 +158,9 @@ def of_async() -> Iterator[Bar]:
         yield ratio(table, "1 sync and 1 async", "Django", name, "≥", 20, django="6.1")
 
 
-def of_steering() -> Iterator[Bar]:
+def of_interception() -> Iterator[Bar]:
     for count in 1, 3, 10:
-        table, case = "send that is steered, no keywords", f"{count} receiver{'s' * (count > 1)}"
+        table, case = "send that is intercepted, no keywords", f"{count} receiver{'s' * (count > 1)}"
         yield Bar(Place(table, case, "csignals, traced"), Place(table, case, "csignals"), "≤", 400, per=count)
 
 
@@ -185,7 +185,7 @@ BARS = [
     *inside_django(),
     *behind_wrappers(),
     *of_async(),
-    *of_steering(),
+    *of_interception(),
     *of_threads(),
     *of_weight(),
 ]
