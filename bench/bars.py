@@ -160,7 +160,7 @@ def of_async() -> Iterator[Bar]:
 
 def of_interception() -> Iterator[Bar]:
     for count in 1, 3, 10:
-        table, case = "send while intercepted, no keywords", f"{count} receiver{'s' * (count > 1)}"
+        table, case = "send that is intercepted, no keywords", f"{count} receiver{'s' * (count > 1)}"
         yield Bar(Place(table, case, "csignals, traced"), Place(table, case, "csignals"), "≤", 400, per=count)
 
 

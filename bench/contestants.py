@@ -6,14 +6,11 @@ The kinds of sends are in ``sends.py``.
 import sys
 from functools import cache
 from importlib.util import find_spec, module_from_spec
-from pathlib import Path
 from unittest import mock
 
 from bench import build_floor
 from bench.receivers import FUNCTION, METHOD, OBJECT, PARTIAL, make_receivers
-
-sys.path.append(str(Path(__file__).parent.parent / "tests"))
-from implementations import environment, load  # tests/ is not a package
+from tests.helpers.implementations import environment, load
 
 
 class Sender:

@@ -58,7 +58,7 @@ def cost():
 
 def workers():
     """Print how often a second a receiver of 5 ms runs, with workers and inline."""
-    from tests.brokers import Redis
+    from tests.deferred.brokers import Redis
 
     with tempfile.TemporaryDirectory() as folder, Redis() as redis:
         os.environ.update(BROKER=redis.url, OUT=str(Path(folder, "inline")))  # before the app is created

@@ -7,7 +7,7 @@ from bench.cases import Case, NotReachedError, Table, over
 from bench.contestants import Standalone, load, present
 from bench.sends import Send
 
-TABLE = Table("send while intercepted, no keywords", "ns")
+TABLE = Table("send that is intercepted, no keywords", "ns")
 BATCHES = {1: 300, 3: 100, 10: 30}
 
 

@@ -12,7 +12,7 @@ from csignals import _dispatch, devmode
 from csignals._dispatch import add_entry, awaiting, code_flags, make_key, put_receivers, remove_entry
 from csignals._dispatch.common import Entry, Receiver, StrongRef, is_alive
 from csignals._introspection.attributes import Memo
-from csignals._introspection.signal_names import name_of
+from csignals._introspection.signal_names import making_module, name_of
 from csignals._scopes import watched
 from csignals._typing import Any, F
 from csignals.devmode import note_disconnected, watch
@@ -37,7 +37,7 @@ class Signal(_dispatch.SignalBase):
 
     # Slots of a Python class can be deleted, as mock.patch.object() wants. In Python they are attributes.
     __slots__ = (
-        ("_csignals_name", "lock", "sender_receivers_cache", "use_caching")
+        ("_csignals_module", "_csignals_name", "lock", "sender_receivers_cache", "use_caching")
         if _dispatch.IMPLEMENTATION == "cython"
         else ()
     )
@@ -50,6 +50,7 @@ class Signal(_dispatch.SignalBase):
         self.use_caching = use_caching
         self.sender_receivers_cache: dict[Any, Any] = {}
         self._dead_receivers = False
+        self._csignals_module = making_module()
         if name is not None:  # a subclass may have a name of its own
             self._csignals_name = _checked_name(name)
 
@@ -74,8 +75,9 @@ class Signal(_dispatch.SignalBase):
         return represent(self)
 
     def __getstate__(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        # Some are in the compiled base class, where copy.copy() does not look.
-        names = "receivers", "lock", "use_caching", "sender_receivers_cache", "_dead_receivers", "_csignals_name"
+        # Some are in slots, or in the compiled base class, where copy.copy() does not look.
+        public = "receivers", "lock", "use_caching", "sender_receivers_cache"
+        names = *public, "_dead_receivers", "_csignals_module", "_csignals_name"
         return self.__dict__, {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     asend = awaiting.asend

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
-from implementations import CHOICES, load
 
-# Django's own, out of a second copy of its dispatcher: it stays as it is whatever is patched.
-StockSignal = load("python", "csignals.compare.sends").stock_dispatcher().Signal
+from tests.helpers.implementations import CHOICES, load
 
 # What these test is in a checkout, and not beside an installed package.
 if not (Path(__file__).parent.parent / "setup.py").exists():
-    collect_ignore = ["test_bench.py", "test_build.py", "test_instructions.py", "test_wheels.py"]
+    collect_ignore = ["bench", "packaging/test_build.py", "packaging/test_wheels.py"]
 
 
 def pytest_addoption(parser):

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import atheris_run, lives
+from . import atheris_run, machine_run
 from .arguments import explain
 
 PARTS = ["lives", "calls"]
@@ -21,8 +21,10 @@ def main():
     parser.add_argument("part", nargs="?", choices=PARTS, help="what is fuzzed (default: both)")
     parser.add_argument("--runs", type=int, default=1_000_000, help="rules of lives, and programs of calls, at least")
     parser.add_argument("--seed", type=int, help="repeat what was run with this seed (default: by chance)")
-    parser.add_argument("--implementation", choices=lives.CHOICES, action="append", help="for lives (default: both)")
-    parser.add_argument("--place", choices=lives.PLACES, action="append", help="for lives (default: both)")
+    parser.add_argument(
+        "--implementation", choices=machine_run.CHOICES, action="append", help="for lives (default: both)"
+    )
+    parser.add_argument("--place", choices=machine_run.PLACES, action="append", help="for lives (default: both)")
     parser.add_argument("--corpus", help="a folder for the programs that reached new code (default: in build)")
     parser.add_argument("--explain", metavar="FILE", help="run the program of calls that stands in a file, in words")
     options = parser.parse_args()
@@ -30,12 +32,14 @@ def main():
         sys.exit(not explain(Path(options.explain).read_bytes()))
     parts = [options.part] if options.part else PARTS
     seed = random.SystemRandom().randrange(1, 1 << 31) if options.seed is None else options.seed
-    print(f"python {sys.version.split()[0]}, Django {lives.django.get_version()}, --seed {seed}", flush=True)
+    print(f"python {sys.version.split()[0]}, Django {machine_run.django.get_version()}, --seed {seed}", flush=True)
     reason = atheris_run.missing() if "calls" in parts else None
     if reason:
         print(reason, file=sys.stderr)
     if "lives" in parts:
-        lives.fuzz(options.runs, seed, options.implementation or lives.CHOICES, options.place or lives.PLACES)
+        machine_run.fuzz(
+            options.runs, seed, options.implementation or machine_run.CHOICES, options.place or machine_run.PLACES
+        )
     if "calls" in parts:
         if reason:
             sys.exit(2)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from . import arguments, sanitized
 
-NOT_FUZZED = "the calls CANNOT be fuzzed here: {}. The lives can, and so can calls by chance: tests/test_arguments.py."
+NOT_FUZZED = (
+    "the calls CANNOT be fuzzed here: {}. The lives can, and so can calls by chance: tests/dispatch/test_arguments.py."
+)
 NO_ATHERIS = "there is no atheris (`pip install atheris`, where there is one for this Python: CPython on Linux)"
 NO_CLANG = "there is no clang (on Debian: `apt-get install clang libclang-rt-dev`)"
 NOISE = re.compile(r"INFO: Instrumenting|\s*NEW_FUNC|#\d+\s+(NEW|REDUCE|RELOAD)")

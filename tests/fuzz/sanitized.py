@@ -7,10 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-from . import TESTS
-
-ROOT = TESTS.parent
+ROOT = Path(__file__).parents[2]
 COPIED = "csignals", "src_pyx", "tests", "setup.py", "pyproject.toml", "README.md", "LICENSE"
 FLAGS = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
 

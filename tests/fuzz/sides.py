@@ -7,7 +7,7 @@ import logging
 import types
 import weakref
 
-from implementations import in_place, load
+from tests.helpers.implementations import in_place, load
 
 from .acts import anything
 from .things import Stop

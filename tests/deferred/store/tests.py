@@ -1,0 +1,365 @@
+"""What is run after a commit, and what is sent to workers then. Run by test_deferred_in_django.py."""
+
+import asyncio
+from unittest import mock, skipUnless
+
+from asgiref.sync import sync_to_async
+from django.apps import apps
+from django.db import OperationalError, connections, transaction
+from django.db.migrations.state import ProjectState
+from django.db.models import QuerySet
+from django.db.models.signals import post_init, post_save
+from django.test import TestCase, TransactionTestCase
+from django.utils.functional import SimpleLazyObject
+from store import models
+from store.models import Order, Rush, Ticket, happened, heard, waited
+
+from csignals import deferred, list_receivers, testing
+
+
+class UndoneError(Exception):
+    pass
+
+
+class Expression:
+    """What Django would call a method of."""
+
+    def resolve_expression(self, *args, **named):
+        heard.append(("called",))
+
+
+class Box:
+    def __init__(self):
+        self.messages = []
+
+    def prepare(self, options):
+        return options
+
+    def enqueue(self, message, prepared):
+        self.messages.append(message)
+
+    def run(self):
+        messages, self.messages = self.messages, []
+        for message in messages:
+            deferred.run(message)
+
+
+class Heard:
+    databases = frozenset({"default", "other"})
+
+    def setUp(self):
+        self.box = Box()
+        deferred.configure(self.box)
+        heard.clear()
+
+    def heard(self, *kinds):
+        found = [each[1:] for each in heard if each[0] in kinds]
+        heard.clear()
+        return found
+
+
+class OnCommit(Heard, TransactionTestCase):
+    def test_outside_of_a_transaction_at_once(self):
+        Order.objects.create(number=1)
+        self.assertEqual(self.heard("saved"), [(1, True)])
+
+    def test_in_one_after_it(self):
+        with transaction.atomic():
+            order = Order.objects.create(number=1)
+            order.number = 2
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(2, True)])
+
+    def test_not_after_a_rollback(self):
+        with self.assertRaises(UndoneError), transaction.atomic():
+            Order.objects.create(number=1)
+            raise UndoneError
+        self.assertEqual(self.heard("saved"), [])
+
+    def test_savepoints(self):
+        with transaction.atomic():
+            Order.objects.create(number=1)
+            with self.assertRaises(UndoneError), transaction.atomic():
+                Order.objects.create(number=2)
+                with transaction.atomic():
+                    Order.objects.create(number=3)
+                raise UndoneError
+            with transaction.atomic():
+                Order.objects.create(number=4)
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(1, True), (4, True)])
+
+    def test_of_the_database_that_the_send_names(self):
+        with transaction.atomic(using="default"):
+            Order.objects.using("other").create(number=1)
+            self.assertEqual(self.heard("saved"), [(1, True)])
+        with transaction.atomic(using="other"):
+            Order.objects.using("other").create(number=1)
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(1, True)])
+
+    def test_of_the_database_that_the_receiver_names(self):
+        with transaction.atomic(using="other"):
+            happened.send(None, what="it")
+            self.assertEqual(self.heard("other"), [])
+        self.assertEqual(self.heard("other"), [("it",)])
+
+    def test_of_the_default_one_where_the_send_names_none(self):
+        for using in None, "nowhere", 1, "default":
+            with self.subTest(using=using), transaction.atomic():
+                models.hear_save(sender=Order, instance=Order(number=1), created=True, using=using)
+                self.assertEqual(self.heard("saved"), [])
+            self.assertEqual(self.heard("saved"), [(1, True)])
+
+    def test_a_robust_one_lets_the_next_be_called(self):
+        with self.assertLogs("django.db.backends.base", "ERROR") as logs, transaction.atomic(using="other"):
+            happened.send(None, what="failure")
+            happened.send(None, what="next")
+        self.assertIn("hear_other", logs.records[0].getMessage())
+        self.assertEqual(self.heard("other"), [("failure",), ("next",)])
+
+    def test_an_async_one_is_refused(self):
+        async def hear(**named):
+            pass
+
+        with self.assertRaisesMessage(TypeError, "is async"):
+            deferred.on_commit(hear)
+
+    def test_a_method(self):
+        class Listener:
+            @deferred.on_commit
+            def hear(self, sender, **named):
+                heard.append(("method", self, sender))
+
+        listener = Listener()
+        happened.connect(listener.hear)
+        try:
+            with transaction.atomic():
+                happened.send(1, what="it")
+                self.assertEqual(self.heard("method"), [])
+            self.assertEqual(self.heard("method"), [(listener, 1)])
+            runs = {each.receiver.rpartition(".")[2]: each.runs for each in list_receivers(happened)}
+            self.assertEqual(runs["hear"], "after the commit")
+        finally:
+            happened.disconnect(listener.hear)
+
+
+class OnCommitInATestCase(Heard, TestCase):
+    def test_the_test_executes_them(self):
+        with self.captureOnCommitCallbacks(execute=True):
+            Order.objects.create(number=1)
+            self.assertEqual(self.heard("saved"), [])
+        self.assertEqual(self.heard("saved"), [(1, True)])
+        self.assertEqual(len(self.box.messages), 1)
+
+    def test_inline_ones_are_called_at_once(self):
+        with testing.inline_deferred():
+            order = Order.objects.create(number=1)
+            self.assertEqual(self.heard("worked"), [(Order, Order, 1, "default", True, None, "default")])
+            order.save(update_fields=["number"])
+            ((*_, update_fields, _),) = self.heard("worked")
+            self.assertEqual(update_fields, frozenset({"number"}))
+            waited.send(Order)
+            self.assertEqual(self.heard("waited"), [(Order,)])
+
+
+class Deferred(Heard, TransactionTestCase):
+    def test_rows_are_fetched_anew(self):
+        Order.objects.create(number=1)
+        Order.objects.update(number=2)
+        with self.assertNumQueries(1):
+            self.box.run()
+        self.assertEqual(self.heard("worked"), [(Order, Order, 2, "default", True, None, "default")])
+
+    def test_from_their_database(self):
+        Order.objects.using("other").create(number=1)
+        self.box.run()
+        self.assertEqual(self.heard("worked"), [(Order, Order, 1, "other", True, None, "other")])
+
+    def test_senders_that_apps_made_and_sets_of_keys(self):
+        one, two = Order.objects.create(number=1), Order.objects.create(number=2)
+        self.box.messages.clear()
+        one.tags.add(two)
+        self.box.run()
+        actions = [("pre_add", {two.pk}), ("post_add", {two.pk})]
+        expected = [(Order.tags.through, 1, action, pks, Order) for action, pks in actions]
+        found = self.heard("tags")
+        self.assertEqual(found[:2], expected)
+
+    def test_proxies_are_themselves(self):
+        post_save.connect(models.work_on, sender=Rush)
+        try:
+            Rush.objects.create(number=5)
+        finally:
+            post_save.disconnect(models.work_on, sender=Rush)
+        self.box.run()
+        self.assertEqual(self.heard("worked"), [(Rush, Rush, 5, "default", True, None, "default")])
+
+    def test_enqueued_after_the_commit(self):
+        with transaction.atomic():
+            Order.objects.create(number=1)
+            self.assertEqual(self.box.messages, [])
+        self.assertEqual(len(self.box.messages), 1)
+        with self.assertRaises(UndoneError), transaction.atomic():
+            Order.objects.create(number=1)
+            raise UndoneError
+        self.assertEqual(len(self.box.messages), 1)
+        with transaction.atomic(using="other"):
+            Order.objects.create(number=1)
+            self.assertEqual(len(self.box.messages), 2)
+            Order.objects.using("other").create(number=1)
+            self.assertEqual(len(self.box.messages), 2)
+        self.assertEqual(len(self.box.messages), 3)
+
+    def test_not_where_commits_are_made_by_hand(self):
+        transaction.set_autocommit(False)
+        try:
+            with self.assertRaises(transaction.TransactionManagementError):
+                models.work_on(signal=post_save, sender=Order, instance=1, created=True, update_fields=None, using="")
+        finally:
+            transaction.set_autocommit(True)
+        self.assertEqual(self.box.messages, [])
+
+    def test_or_at_once(self):
+        with transaction.atomic(), transaction.atomic(using="other"):
+            happened.send(Order, what=[1])
+            self.assertEqual(len(self.box.messages), 1)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, Order, [1])])
+
+    def test_what_cannot_travel_is_a_type_error_before_the_commit(self):
+        with transaction.atomic(), self.assertRaisesMessage(TypeError, "the argument 'instance' cannot travel"):
+            post_save.send(Order, instance=Order(), created=True, update_fields=None, using="default", raw=False)
+
+    def test_a_row_that_is_gone(self):
+        one, two = Order.objects.create(number=1), Order.objects.create(number=2)
+        Order.objects.filter(pk=one.pk).delete()
+        with self.assertLogs("csignals.deferred", "WARNING") as logs:
+            self.box.run()
+        self.assertEqual(len(logs.records), 1)
+        self.assertRegex(logs.records[0].getMessage(), r"store\.models:work_on.* store\.Order \d+ is not there")
+        self.assertEqual([number for _, _, number, *_ in self.heard("worked")], [2])
+        two.tags.add(Order.objects.create())
+        messages = [each for each in self.box.messages if "work_on_tags" in each]
+        Order.objects.all().delete()
+        with self.assertRaisesMessage(LookupError, "is not there"):
+            deferred.run(messages[0])
+
+    def test_hostile_rows(self):
+        Order.objects.create(number=1)
+        (message,) = self.box.messages
+        pk = Order.objects.get().pk
+        for label, key, database in [
+            ("store.Nothing", pk, "default"),
+            ("nothing.Order", pk, "default"),
+            ("store", pk, "default"),
+            (1, pk, "default"),
+            ("store.Order", "x", "default"),
+            ("store.Order", [pk], "default"),
+            ("store.Order", pk, "nowhere"),
+            ("store.Order", pk, ["default"]),
+            ("store.Order", {"$": "Decimal", "v": "1E+999999999"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "1E+999999999999999999"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "1E-999999999"}, "default"),
+            ("store.Order", {"$": "tuple", "v": [{"$": "Decimal", "v": "1E+999999999"}]}, "default"),
+            ("store.Order", {"$": "class", "v": "store.tests:Expression"}, "default"),
+            ("store.Order", {"$": "row", "v": ["store.Order", pk, "default"]}, "default"),
+            ("store.Ticket", "no UUID", "default"),
+            ("store.Ticket", {"$": "UUID", "v": "x"}, "default"),
+            ("store.Order", {"$": "Decimal", "v": "Infinity"}, "default"),
+            ("store.Order", {"$": "set", "v": []}, None),
+        ]:
+            content = deferred.json.loads(message)
+            content["named"]["instance"]["v"] = [label, key, database]
+            with self.subTest(label=label, key=key, database=database), self.assertRaises(deferred.MessageRejected):
+                deferred.run(deferred.json.dumps(content))
+        self.assertEqual(self.heard("worked", "called"), [])
+
+    def test_what_fails_while_a_row_is_made_is_no_malformed_message(self):
+        Order.objects.create(number=1)
+
+        def fail(**named):
+            raise ValueError("no settings")
+
+        post_init.connect(fail, sender=Order)
+        try:
+            with self.assertRaisesMessage(ValueError, "no settings") as raised:
+                self.box.run()
+        finally:
+            post_init.disconnect(fail, sender=Order)
+        self.assertNotIsInstance(raised.exception, deferred.MessageRejected)
+
+    def test_receivers_may_wait_where_others_do_not(self):
+        deferred.configure(self.box, on_commit=False)
+        with transaction.atomic():
+            waited.send(Order)
+            self.assertEqual(self.box.messages, [])
+        self.assertEqual(len(self.box.messages), 1)
+
+    def test_what_is_not_saved_does_not_travel(self):
+        for row in Ticket(), Order(pk=1), Order():
+            with self.subTest(row=row), self.assertRaisesMessage(TypeError, "is not saved"):
+                happened.send(None, what=row)
+
+    def test_keys_of_other_types_and_what_the_default_manager_hides(self):
+        ticket = Ticket.objects.create(is_open=False)
+        happened.send(None, what=ticket)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, ticket)])
+
+    @skipUnless(hasattr(models, "Seat"), "there are no composite keys before Django 5.2")
+    def test_composite_keys(self):
+        seat = models.Seat.objects.create(row=1, number=2)
+        happened.send(None, what=seat)
+        messages = list(self.box.messages)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, seat)])
+        hostile = messages[0].replace("[1,2]", '[1,{"$":"Decimal","v":"1E+999999999"}]')
+        self.assertNotEqual(hostile, messages[0])
+        with self.assertRaises(deferred.MessageRejected):
+            deferred.run(hostile)
+        seat.delete()
+        with self.assertRaisesMessage(TypeError, "is not saved"):
+            happened.send(None, what=seat)
+
+    def test_what_django_wraps_travels_as_what_is_in_it(self):
+        order = Order.objects.create(number=1)
+        self.box.messages.clear()
+        for wrapped in SimpleLazyObject(lambda: order), SimpleLazyObject(lambda: SimpleLazyObject(lambda: order)):
+            happened.send(None, what=wrapped)
+            happened.send(wrapped, what=1)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, order), (happened, order, 1)] * 2)
+
+    def test_apps_travel(self):
+        app = apps.get_app_config("store")
+        happened.send(app, what=[app])
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, app, [app])])
+
+    def test_models_of_migrations_do_not(self):
+        state = ProjectState.from_apps(apps)
+        historical = state.apps.get_model("store", "Order")
+        with self.assertRaisesMessage(TypeError, "is not the model that Django's apps know as store.Order"):
+            happened.send(historical, what=1)
+
+    def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(self):
+        Order.objects.create(number=1)
+        with mock.patch.object(QuerySet, "get", side_effect=OperationalError), self.assertRaises(OperationalError):
+            self.box.run()
+
+    @skipUnless(hasattr(happened, "asend"), "there is no asend in Django 4.2")
+    def test_async_sends(self):
+        async def send():
+            await happened.asend(None, what="async")
+            await sync_to_async(connections.close_all)()  # those of the thread in which receivers are called
+
+        asyncio.run(send())
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, None, "async")])
+
+    def test_no_connection_is_opened_to_find_out(self):
+        for alias in "default", "other":
+            connections[alias].close()
+        happened.send(None, what="it")
+        self.assertIs(connections["default"].connection, None)

@@ -1,0 +1,284 @@
+"""What travels to another process comes back the same, and what cannot is refused by name."""
+
+import builtins
+import datetime
+import decimal
+import enum
+import io
+import json
+import math
+import pathlib
+import sys
+import types
+import uuid
+import zoneinfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.implementations import load
+
+
+@pytest.fixture
+def references(implementation):
+    return load(implementation, "csignals.deferred.codec")
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+class Size(str, enum.Enum):
+    LARGE = "large"
+
+
+class Money:
+    def __init__(self, amount):
+        self.amount = amount
+
+
+class Price(Money):
+    pass
+
+
+def travelled(references, value):
+    return references.decode(json.loads(json.dumps(references.encode(value), allow_nan=False)))
+
+
+def is_same(one, other):
+    """Return whether two values are equal, and of the same types all through."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return one == other or (one != one and other != other)
+
+
+zones = st.timezones() | st.just(datetime.timezone.utc) | st.none()
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.uuids()
+    | st.timedeltas()
+    | st.dates()
+    | st.datetimes()
+    | st.times()
+    | st.decimals(allow_nan=False)
+)
+keys = scalars.filter(lambda value: value == value)  # or it is not found again
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.sets(keys)
+        | st.frozensets(keys)
+        | st.dictionaries(st.text() | st.just("$"), inner)
+        | st.dictionaries(keys, inner)
+    ),
+    max_leaves=20,
+)
+
+
+def test_values_come_back_the_same(references):
+    @settings(deadline=None, database=None)
+    @given(values)
+    def come_back(value):
+        assert is_same(travelled(references, value), value)
+
+    come_back()
+
+
+def test_a_time_in_a_zone_is_the_same_moment(references):
+    @settings(deadline=None, database=None)
+    @given(st.datetimes(timezones=zones))
+    def come_back(value):
+        found = travelled(references, value)
+        assert (found.replace(tzinfo=None), found.utcoffset()) == (value.replace(tzinfo=None), value.utcoffset())
+
+    come_back()
+
+
+def test_classes_and_signals_are_found_by_their_names(references, csignals):
+    module = sys.modules[__name__]
+    module.signal_of_test = signal = csignals.Signal(name="called otherwise")
+    module.holder_of_test = type("Holder", (), {"__module__": __name__, "signal": csignals.Signal()})
+    try:
+        for value in [Money, Color, dict, io.StringIO, type, signal, module.holder_of_test.signal]:
+            assert travelled(references, value) is value
+    finally:
+        del module.signal_of_test, module.holder_of_test
+
+
+def test_what_cannot_travel(references, csignals):
+    class Local:
+        pass
+
+    hidden = type("Money", (), {"__module__": __name__})
+    in_itself = []
+    in_itself.append(in_itself)
+    for value, why in [
+        (object(), "object"),
+        (io.StringIO(), "StringIO"),
+        (print, "builtin_function"),
+        (b"bytes", "bytes"),
+        (Color.RED, "Color"),
+        (Size.LARGE, "Size"),
+        (Money(1), "Money"),
+        (types.SimpleNamespace(), "SimpleNamespace"),
+        ([1, {"a": (object(),)}], "object"),
+        (type("List", (list,), {})(), "List"),
+        (Local, "local to a function"),
+        (hidden, "is another object than this one"),
+        (csignals.Signal(), "not a global of a module"),
+    ]:
+        with pytest.raises(references.CannotTravelError, match=why):
+            references.encode(value)
+    with pytest.raises(references.CannotTravelError, match="or in itself"):
+        references.encode(in_itself)
+
+
+def test_a_class_can_be_taught(references):
+    known = dict(references._registered), dict(references._by_tag)
+    references.register_type(Money, lambda money: decimal.Decimal(money.amount), lambda amount: Money(int(amount)))
+    try:
+        for value in Money(3), Price(3):
+            found = travelled(references, [value])
+            assert type(found[0]) is Money
+            assert found[0].amount == 3
+    finally:
+        references._registered, references._by_tag = known
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        {"$": "no such kind", "v": 1},
+        {"$": ["class"], "v": 1},
+        {"$": "class"},
+        {"$": "class", "v": "io:StringIO", "x": 1},
+        {"$": "class", "v": 1},
+        {"$": "class", "v": "os:system"},
+        {"$": "class", "v": "os:environ"},
+        {"$": "signal", "v": "io:StringIO"},
+        {"$": "datetime", "v": "yesterday"},
+        {"$": "datetime", "v": 1},
+        {"$": "timedelta", "v": [1, 2, 3, 4, 5, 6, 7, 8]},
+        {"$": "timedelta", "v": [10**10, 0, 0]},
+        {"$": "Decimal", "v": "a lot"},
+        {"$": "UUID", "v": "x"},
+        {"$": "float", "v": "x"},
+        {"$": "float", "v": []},
+        {"$": "set", "v": [[]]},
+        {"$": "set", "v": 1},
+        {"$": "dict", "v": [[1]]},
+        {"$": "dict", "v": {"a": 1}},
+    ],
+)
+def test_what_nobody_encoded_is_refused(references, encoded):
+    with pytest.raises(references.MalformedError):
+        references.decode(["", encoded])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("class", "this:anything"),
+        ("class", "io:Nothing"),
+        ("class", "io"),
+        ("class", ""),
+        ("class", "os:path.join.x"),
+        ("signal", "antigravity:signal"),
+    ],
+)
+def test_nothing_is_imported_for_a_name(references, kind, name):
+    before = set(sys.modules)
+    with pytest.raises(references.NotThereError):
+        references.decode({"$": kind, "v": name})
+    assert set(sys.modules) == before
+
+
+def test_a_module_is_not_asked_for_what_it_makes_up(references, monkeypatch):
+    module = types.ModuleType("lazy_module")
+    module.__getattr__ = lambda name: pytest.fail("was asked")
+    monkeypatch.setitem(sys.modules, "lazy_module", module)
+    with pytest.raises(references.NotThereError):
+        references.decode({"$": "class", "v": "lazy_module:Anything"})
+
+
+def test_numbers_that_json_has_not(references):
+    assert json.dumps(references.encode([math.inf, -math.inf, 1.5]), allow_nan=False)
+    assert travelled(references, [math.inf, -math.inf]) == [math.inf, -math.inf]
+    assert math.isnan(travelled(references, math.nan))
+    assert travelled(references, uuid.UUID(int=1)) == uuid.UUID(int=1)
+
+
+def test_times_keep_their_zones(references):
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    for time in [
+        datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1),
+        datetime.datetime(2026, 10, 25, 2, 30, fold=1),
+        datetime.datetime(2026, 7, 1, tzinfo=datetime.timezone.utc),
+        datetime.time(12, tzinfo=zone),
+        datetime.time(12, tzinfo=datetime.timezone(datetime.timedelta(hours=2)), fold=1),
+    ]:
+        found = travelled(references, time)
+        assert (found, found.tzinfo, found.fold) == (time, time.tzinfo, time.fold)
+
+    for folder in map(pathlib.Path, zoneinfo.TZPATH):
+        if (folder / "Europe/Berlin").exists():
+            with open(folder / "Europe/Berlin", "rb") as file:
+                unnamed = zoneinfo.ZoneInfo.from_file(file)
+            found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=unnamed))
+            assert found.isoformat() == "2026-07-01T00:00:00+02:00"
+
+    class Zone(datetime.tzinfo):
+        def utcoffset(self, time):
+            return time and datetime.timedelta(hours=1)
+
+    found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=Zone()))
+    assert found.isoformat() == "2026-07-01T00:00:00+01:00"
+    with pytest.raises(references.CannotTravelError, match="no offset from UTC"):
+        references.encode(datetime.time(12, tzinfo=Zone()))
+
+
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
+def test_nobody_can_have_all_hashes_be_the_same(references, kind):
+    same = [number * (2**61 - 1) for number in range(1000)]
+    different = list(range(1000)) + [number + 2**61 - 1 for number in range(1000)]  # two of each
+    with pytest.raises(references.MalformedError, match="same hash"):
+        references.decode({"$": kind, "v": [[each, 0] for each in same] if kind == "dict" else same})
+    with pytest.raises(references.CannotTravelError, match="same hash"):
+        references.encode(dict.fromkeys(same) if kind == "dict" else getattr(builtins, kind)(same))
+    found = references.decode({"$": kind, "v": [[each, 0] for each in different] if kind == "dict" else different})
+    assert len(found) == 2000
+
+
+def test_what_fails_where_a_taught_class_is_made_is_no_malformed_message(references, monkeypatch):
+    monkeypatch.setattr(references, "_registered", dict(references._registered))
+    monkeypatch.setattr(references, "_by_tag", dict(references._by_tag))
+    references.register_type(Money, lambda money: money.amount, lambda amount: 1 // amount)
+    encoded = references.encode((Money(0),))
+    with pytest.raises(ZeroDivisionError):
+        references.decode(encoded)
+
+
+@pytest.mark.parametrize(
+    "nest", [lambda value: [value], lambda value: {"a": value}, lambda value: {1: value}, lambda value: (value,)]
+)
+def test_how_deep_it_may_be_nested(references, nest):
+    deepest = 1
+    for _ in range(references.MAX_DEPTH):
+        deepest = nest(deepest)
+    assert travelled(references, deepest) == deepest
+    with pytest.raises(references.CannotTravelError, match="more than 100 deep"):
+        references.encode(nest(deepest))
+    encoded = references.encode(deepest)
+    with pytest.raises(references.MalformedError):
+        references.decode([encoded])

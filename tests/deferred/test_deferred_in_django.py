@@ -1,0 +1,170 @@
+"""What Django's own test runner finds of receivers after the commit and in workers: the tests of `store`."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.interpreter import run_python
+
+HERE = Path(__file__).parent
+
+
+def test_the_project_passes_its_tests(implementation, tmp_path):
+    run_tests_of_the_project(implementation, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"DEFERED": "celery"}, "and SENTRY_WRAPPER, not {'DEFERED'"),
+        ("celery", "CSIGNALS must be a dict"),
+        ({"DEFERRED_ON_COMMIT": False}, "CSIGNALS must be a dict"),
+        ({"DEFERRED": "celeri"}, "'celeri' is not a task backend: use 'celery', 'django_tasks'"),
+        ({"DEFERRED": "no_such_module.Engine"}, "No module named 'no_such_module'"),
+        ({"DEFERRED": "csignals.Engine"}, "has no attribute 'Engine'"),
+        ({"DEFERRED": "csignals.Signal"}, "is not a task backend"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_refused_at_the_start(implementation, setting, message):
+    code = f"""
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS={setting!r})
+import django
+django.setup()
+"""
+    done = run_python("-c", code, implementation=implementation)
+    assert done.returncode == 1
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("django.core.exceptions.ImproperlyConfigured: ") and message in error
+
+
+@pytest.mark.parametrize("on_commit", [True, False])
+def test_the_setting_chooses_the_engine_and_whether_commits_are_waited_for(implementation, on_commit):
+    code = f"""
+from django.conf import settings
+CSIGNALS = {{"DEFERRED": "builtins.Engine", "DEFERRED_ON_COMMIT": {on_commit}}}
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}}
+settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS=CSIGNALS, DATABASES=DATABASES)
+import builtins, sys, types
+
+class Engine:
+    def prepare(self, options): pass
+    def enqueue(self, message, prepared): print("enqueued")
+
+builtins.Engine = Engine
+import django
+django.setup()
+from django.test.signals import template_rendered
+from django.db import transaction
+from csignals.deferred import deferred
+module = sys.modules["receivers"] = types.ModuleType("receivers")
+exec("def receive(**named): pass", vars(module))
+receiver = deferred(module.receive)
+template_rendered.connect(receiver)
+with transaction.atomic():
+    template_rendered.send(None)
+    print("in it")
+print("after it")
+"""
+    done = run_python("-c", code, implementation=implementation)
+    found = done.stdout.split("\n")[:3]
+    assert found == (["in it", "enqueued", "after it"] if on_commit else ["enqueued", "in it", "after it"]), done.stderr
+
+
+PREPARED = """
+from django.conf import settings
+settings.configure(INSTALLED_APPS={apps}, CSIGNALS={csignals})
+import builtins, sys, types
+
+class Engine:
+    def __init__(self): print("made")
+    def prepare(self, options): pass
+    def enqueue(self, message, prepared): print("enqueued")
+
+class Other(Engine):
+    def enqueue(self, message, prepared): print("enqueued by another")
+
+class Late(Engine):
+    def __init__(self):
+        from django.apps import apps
+        apps.check_apps_ready()
+
+builtins.Engine, builtins.Other, builtins.Late = Engine, Other, Late
+import django
+from csignals import Signal
+from csignals.deferred import configure, deferred
+module = sys.modules["receivers"] = types.ModuleType("receivers")
+module.signal = Signal()
+exec("def receive(**named): pass", vars(module))
+"""
+DECLARED = "module.signal.connect(deferred(module.receive), weak=False)\nprint('declared')\n"
+GIVEN = "module.signal.connect(deferred(backend='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
+SENT = "module.signal.send(None)\n"
+LATE = f"{DECLARED}django.setup()\n{SENT}"
+LATER = f"{DECLARED}builtins.Later = Engine\ndjango.setup()\n{SENT}"
+CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
+
+
+@pytest.mark.parametrize(
+    ("apps", "csignals", "code", "printed"),
+    [
+        # A worker has to know the engine's task, and sends nothing: the engine is made where a receiver is declared.
+        ([], {"DEFERRED": "builtins.Engine"}, DECLARED + SENT, ["made", "declared", "enqueued"]),
+        ([], {}, GIVEN + SENT, ["made", "declared", "enqueued by another"]),
+        # or before, where there is the app.
+        (["csignals.django"], {"DEFERRED": "builtins.Engine"}, f"django.setup()\n{DECLARED}", ["made", "declared"]),
+        # It may want the apps.
+        (["csignals.django"], {"DEFERRED": "builtins.Late"}, LATE, ["declared", "enqueued"]),
+        # or what is being loaded.
+        (["csignals.django"], {"DEFERRED": "builtins.Later"}, LATER, ["declared", "made", "enqueued"]),
+        # What is called wins over what is set.
+        (["csignals.django"], {"DEFERRED": "builtins.Engine"}, CALLED, ["made", "declared", "enqueued by another"]),
+        (["csignals.django"], {}, CALLED, ["made", "declared", "enqueued by another"]),
+    ],
+)
+def test_when_an_engine_is_made_and_of_which(implementation, apps, csignals, code, printed):
+    code = PREPARED.format(apps=apps, csignals=csignals) + code
+    done = run_python("-c", code, implementation=implementation)
+    assert done.stdout.split("\n")[:-1] == printed, done.stderr
+
+
+def test_the_command_says_when_they_run(implementation, tmp_path):
+    done = manage(implementation, tmp_path, "signals")
+    (saved,) = re.findall(r"^django.db.models.signals.post_save\n((?: .*\n)+)", done.stdout, re.MULTILINE)
+    (heard, worked), columns = zip(*[line.split(None, 1) for line in saved.splitlines()], strict=True)
+    assert (heard, worked) == ("store.models.hear_save", "store.models.work_on")
+    assert columns[0].endswith("weak  sync, after the commit")
+    assert columns[1].endswith("weak  sync, deferred")
+    listed = json.loads(manage(implementation, tmp_path, "signals", "--json").stdout)
+    (saved,) = [each["receivers"] for each in listed if each["name"] == "django.db.models.signals.post_save"]
+    assert [each["runs"] for each in saved] == ["after the commit", "deferred"]
+
+
+def manage(implementation, folder, *arguments, **database):
+    """Run a command of the project's."""
+    done = run_python(
+        "-W",
+        "error",
+        "-m",
+        "django",
+        *arguments,
+        implementation=implementation,
+        variables={
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
+            "DJANGO_SETTINGS_MODULE": "store.settings",
+            "FOLDER": str(folder),
+            **database,
+        },
+        timeout=100,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def run_tests_of_the_project(implementation, folder, **database):
+    done = manage(implementation, folder, "test", "store", "--noinput", **database)
+    assert int(re.search(r"Ran (\d+) tests", done.stderr)[1]) > 20

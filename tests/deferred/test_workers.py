@@ -1,0 +1,630 @@
+"""Deferred receivers on the engines that teams run, with their servers and workers: what is lost when one of them ends.
+
+They are of `store`, a Django project. Servers are those of brokers.py.
+"""
+
+import faulthandler
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
+from tests.deferred.test_deferred_in_django import run_tests_of_the_project
+from tests.helpers.interpreter import run_python
+
+pytestmark = pytest.mark.workers
+HERE = Path(__file__).parent
+
+# The options that README.md names for Celery. With those for Redis, another worker gets the message that a dead one had
+# within four seconds or, where the dead one had the lock, within seven.
+OPTIONS = {
+    Redis: {
+        "visibility_timeout": 3,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": 6,
+    },
+    RabbitMQ: {"confirm_publish": True},
+}
+
+# How many messages a broker loses for each worker that is just taking one, and is killed, or finds the broker gone.
+# kombu takes a message off Redis first, and notes then which worker has it.
+LOST_WHILE_TAKEN = {Redis: 1, RabbitMQ: 0}
+
+
+@pytest.fixture(autouse=True)
+def patience():
+    """Let a test take more than the usual two minutes: the first one may have to lay the servers."""
+    faulthandler.dump_traceback_later(300, exit=True, file=sys.__stderr__)
+
+
+class Project:
+    """The project `store` with an engine: its workers, a process that sends, and what was written down."""
+
+    def __init__(self, folder, **environment):
+        self.folder = folder
+        self.out = folder / "out"
+        self.out.touch()
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
+            "DJANGO_SETTINGS_MODULE": "store.settings",
+            "FOLDER": str(folder),
+            "OUT": str(self.out),
+            **environment,
+        }
+        self.processes = []
+
+    def python(self, *arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def run(self, code):
+        """Run code in the project, and return what it prints."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = self.python("-c", f"import django; django.setup()\n{code}", **pipes)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 0, err
+        return out
+
+    def start(self, *arguments):
+        """Start a worker; its log is its own."""
+        log = open(self.folder / f"worker{len(self.processes)}.log", "w")  # noqa: SIM115  # the worker's
+        with log:
+            process = self.python(*arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        process.log = Path(log.name)
+        self.processes.append(process)
+        return process
+
+    @contextmanager
+    def sender(self):
+        """A process that sends: what it gives is called with the numbers, and returns which failed."""
+        with self.python("-m", "store.sender", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+
+            def send(first, last, name="counted"):
+                print(name, first, last, file=process.stdin, flush=True)
+                return {int(number): why for number, why in json.loads(process.stdout.readline()).items()}
+
+            assert send(0, 0) == {}  # it is there
+            yield send
+            process.stdin.close()
+
+    def written(self):
+        return list(map(int, self.out.read_text().split()))
+
+    def lost(self, sent):
+        return set(sent) - set(self.written())
+
+    def stop(self):
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def celery_worker(project, *options):
+    """Start a worker of Celery, and wait until it is there."""
+    (worker,) = celery_workers(project, 1, *options)
+    return worker
+
+
+def celery_workers(project, number, *options):
+    workers = [start_celery_worker(project, *options) for _ in range(number)]
+    for worker in workers:
+        wait_for(lambda worker=worker: " ready." in worker.log.read_text(), "a worker should be there")
+    return workers
+
+
+def start_celery_worker(project, *options):
+    name = f"w{len(project.processes)}@localhost"
+    usual = ["--concurrency=1", f"--hostname={name}", "--loglevel=INFO", "--without-mingle"]
+    return project.start("-m", "celery", "-A", "store.celery", "worker", *usual, *options)
+
+
+def kill(worker):
+    """Kill a worker with all its processes, at whatever it is."""
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+@pytest.fixture
+def project(tmp_path):
+    projects = []
+
+    def make(**environment):
+        projects.append(Project(tmp_path, **environment))
+        return projects[-1]
+
+    yield make
+    for each in projects:
+        each.stop()
+
+
+# --- Celery on Redis and on RabbitMQ -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def rabbitmq():
+    with RabbitMQ() as server:
+        yield server
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker(request):
+    return request.getfixturevalue(request.param)
+
+
+def empty(broker):
+    """Take all messages off a broker. One that a test has stopped is started again."""
+    if broker.process.poll() is not None:
+        broker.start()
+    broker.empty()
+
+
+@pytest.fixture
+def on_broker(project, broker):
+    """Return what makes the project on a broker that has no messages. It takes more options for Redis."""
+    empty(broker)
+
+    def make(environment=None, **for_redis):
+        options = OPTIONS[type(broker)] | (for_redis if isinstance(broker, Redis) else {})
+        environment = {"TRANSPORT_OPTIONS": json.dumps(options), **(environment or {})}
+        return project(ENGINE="celery", BROKER=broker.url, **environment)
+
+    return make
+
+
+@pytest.fixture
+def on_redis(project, redis):
+    empty(redis)
+    return project(ENGINE="celery", BROKER=redis.url)
+
+
+def wait_for_the_end(project, broker, sent, workers):
+    """Wait until all that was sent is run or, where a broker may have lost some of it, until it has nothing more."""
+
+    def is_there():
+        return not project.lost(sent) or (isinstance(broker, Redis) and broker.is_idle(workers))
+
+    wait_for(is_there, "what was sent should be run")
+
+
+def test_a_killed_worker_loses_one_message_at_most(on_broker, broker):
+    """Redis loses no more, and RabbitMQ none, of 500 messages of which two workers have run some."""
+    project = on_broker()
+    with project.sender() as send:
+        assert send(0, 500) == {}
+    killed, living = celery_workers(project, 2)
+    wait_for(lambda: len(project.written()) > 50, "the workers should run some")
+    kill(killed)
+    wait_for_the_end(project, broker, range(500), workers=1)
+    assert len(project.lost(range(500))) <= LOST_WHILE_TAKEN[type(broker)]
+    assert living.poll() is None
+
+
+def test_a_broker_that_stops_loses_nothing_else(on_broker, broker):
+    """Messages wait for a broker that is started again, and its workers come back. RabbitMQ may stop at any moment."""
+    project = on_broker()
+    with project.sender() as send:
+        assert send(0, 300) == {}
+        broker.stop()
+        failed = send(300, 303)
+        broker.start()
+        workers = celery_workers(project, 2)
+        sent = set(range(300))
+        if isinstance(broker, Redis):
+            wait_for_the_end(project, broker, sent, workers=2)
+        broker.stop()
+        broker.start()
+        assert send(303, 600) == {}
+    sent |= set(range(303, 600))
+    wait_for_the_end(project, broker, sent, workers=2)
+    assert {number: why[0] for number, why in failed.items()} == dict.fromkeys(
+        range(300, 303), "kombu.exceptions.OperationalError"
+    )
+    assert project.lost(sent) == set()
+    assert set(project.written()) <= sent
+    assert [worker.poll() for worker in workers] == [None, None]
+
+
+@pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
+def test_a_send_fails_if_rabbitmq_has_not_got_it(on_broker, broker):
+    project = on_broker()
+    with project.sender() as send, ThreadPoolExecutor(1) as thread:
+        assert send(0, 1) == {}
+        os.killpg(broker.process.pid, signal.SIGSTOP)
+        try:
+            sending = thread.submit(send, 1, 2)
+            with pytest.raises(TimeoutError):
+                sending.result(timeout=1)
+        finally:
+            os.killpg(broker.process.pid, signal.SIGKILL)
+            broker.process.wait()
+        assert sending.result(timeout=60)[1][0] == "kombu.exceptions.OperationalError"
+
+
+# --- and a worker that is just taking a message
+
+
+@pytest.fixture
+def taking(on_broker, broker):
+    """Return the project, and a worker that is stopped (SIGSTOP) while it takes the first of ten messages.
+
+    The worker takes several at a time if the transport lets it.
+    """
+    # The worker has always asked for a message, as it waits for one longer than the test lasts. It sends no events: to
+    # send one, it would wait for a broker that is gone, and read nothing.
+    project = on_broker(polling_interval=60)
+    worker = celery_worker(project, "--concurrency=2", "--prefetch-multiplier=4", "--without-heartbeat")
+    with project.sender() as send:
+        send(100, 101)
+        wait_for_the_end(project, broker, [100], workers=1)
+        if isinstance(broker, Redis):
+            wait_for(lambda: broker.is_idle(1), "the worker should wait for a message")
+        os.kill(worker.pid, signal.SIGSTOP)
+        assert send(0, 10) == {}
+    return project, worker
+
+
+def test_only_redis_loses_what_a_killed_worker_was_taking(taking, broker):
+    project, worker = taking
+    kill(worker)
+    celery_worker(project)
+    wait_for_the_end(project, broker, range(10), workers=1)
+    assert project.lost(range(10)) == set(range(LOST_WHILE_TAKEN[type(broker)]))
+
+
+def test_only_redis_loses_what_was_being_taken_when_it_stopped(taking, broker):
+    project, worker = taking
+    broker.stop()
+    os.kill(worker.pid, signal.SIGCONT)
+    wait_for(lambda: "Connection to broker lost" in worker.log.read_text(), "the worker should miss its broker")
+    broker.start()
+    wait_for_the_end(project, broker, range(10), workers=1)
+    assert project.lost(range(10)) == set(range(LOST_WHILE_TAKEN[type(broker)]))
+
+
+def test_a_worker_that_is_told_to_stop_loses_nothing(taking, broker):
+    project, worker = taking
+    worker.terminate()
+    os.kill(worker.pid, signal.SIGCONT)
+    worker.wait(60)
+    celery_worker(project)
+    wait_for_the_end(project, broker, range(10), workers=1)
+    assert project.lost(range(10)) == set()
+
+
+# --- and a worker that has one
+
+
+def test_a_receiver_whose_process_is_killed_is_called_again(on_broker):
+    project = on_broker(visibility_timeout=600)  # as the worker itself gives the message back
+    celery_worker(project)
+    with project.sender() as send:
+        assert send(0, 1, "fatal") == {}
+    wait_for(lambda: project.written() == [0, 0], "what killed its process should be run again")
+
+
+def test_a_receiver_whose_worker_is_killed_is_called_again(on_broker, broker):
+    project = on_broker({"KILLS": "worker"})
+    workers = celery_workers(project, 2)
+    with project.sender() as send:
+        started = time.monotonic()
+        assert send(0, 1, "fatal") == {}
+    wait_for(lambda: project.written() == [0, 0], "what killed its worker should be run by the other")
+    assert time.monotonic() - started >= OPTIONS[type(broker)].get("visibility_timeout", 0)
+    assert sorted(worker.poll() or 0 for worker in workers) == [-signal.SIGKILL, 0]
+
+
+DIES_WITH_THE_LOCK = """
+import os, signal
+from kombu.transport.redis import Mutex, MutexHeld
+from store.celery import app
+with app.connection() as connection, connection.channel() as channel, channel.conn_or_acquire() as client:
+    while True:
+        try:
+            with Mutex(client, channel.unacked_mutex_key, channel.unacked_mutex_expire):
+                os.kill(os.getpid(), signal.SIGKILL)
+        except MutexHeld:
+            pass
+"""
+
+
+@pytest.mark.parametrize("broker", ["redis"], indirect=True)
+def test_a_lock_of_the_dead_is_waited_for(on_broker, broker):
+    project = on_broker({"KILLS": "worker"})
+    celery_workers(project, 2)
+    with project.sender() as send, broker.client() as client:
+        assert project.python("-c", DIES_WITH_THE_LOCK).wait(60) == -signal.SIGKILL
+        started, locked = time.monotonic(), client.pttl("unacked_mutex") / 1000
+        assert send(0, 1, "fatal") == {}
+    assert OPTIONS[Redis]["visibility_timeout"] < locked <= OPTIONS[Redis]["unacked_mutex_expire"]
+    wait_for(lambda: project.written() == [0, 0], "what killed its worker should be run by the other")
+    assert time.monotonic() - started >= locked
+
+
+# --- and what Celery itself has
+
+
+def test_queues_retries_and_expiry_are_celerys(on_redis):
+    celery_worker(on_redis)
+    with on_redis.sender() as send:
+        assert send(7, 8, "tried") == {}
+        assert send(8, 9, "stale") == {}
+        assert send(1, 2) == {}
+        wait_for(lambda: on_redis.written(), "what is of its queue should be run")
+        worker = celery_worker(on_redis, "--queues=mail")
+        wait_for(lambda: on_redis.written() == [1, 7, 7, 7], "it should be tried until it succeeds")
+    assert "Discarding revoked task: csignals.run" in worker.log.read_text()
+
+
+SENT_AT = """
+import time
+from store import celery, models
+print(time.time_ns())
+models.timed.send(None, number=0)
+"""
+
+
+def seconds_until_run(project):
+    """Have a receiver be called that says when, and return how long that took."""
+    sent = int(project.run(SENT_AT))
+    wait_for(project.written, "what was delayed should be run")
+    return (project.written()[0] - sent) / 1e9
+
+
+def test_a_delay_is_waited_for(on_broker):
+    project = on_broker()
+    celery_worker(project)
+    assert seconds_until_run(project) >= 1
+
+
+HOSTILE = """
+import json
+from store.celery import app
+
+def put(*args, name="csignals.run", **kwargs):
+    app.send_task(name, args, kwargs)
+
+good = {"csignals": 1, "receiver": "store.models:write_down", "signal": {"$": "signal", "v": "store.models:counted"},
+        "sender": None, "named": {"number": 1}}
+put(json.dumps(good | {"receiver": "os:system"}))
+put(json.dumps(good | {"receiver": "store.models:Order"}))
+put(json.dumps(good | {"signal": {"$": "signal", "v": "store.models:nothing"}}))
+put(json.dumps(good | {"named": {"number": {"$": "row", "v": ["store.Order", "x", "default"]}}}))
+huge = {"$": "row", "v": ["store.Order", {"$": "Decimal", "v": "1E+999999999999999999"}, "default"]}
+put(json.dumps(good | {"named": {"number": huge}}))
+same = {"$": "set", "v": [number * (2**61 - 1) for number in range(50_000)]}
+put(json.dumps(good | {"named": {"number": same}}))
+put(1)
+put()
+put("x", retries="many")
+put(json.dumps(good), 1, 2, 3)
+put(name="os.system")
+put("[" * 500_000 + "]" * 500_000)
+with app.connection_for_write() as connection:
+    for body in "[" * 500_000 + "]" * 500_000, "no JSON", '["' + "x" * 1_000_000:
+        producer = connection.Producer()
+        producer.publish(body, routing_key="celery", content_type="application/json", content_encoding="utf-8",
+                         headers={"task": "csignals.run", "id": "x", "lang": "py"})
+    producer.publish(b"cos\\nsystem\\n(S'true'\\ntR.", routing_key="celery", content_encoding="binary",
+                     content_type="application/x-python-serialize", headers={"task": "csignals.run", "id": "x"})
+"""
+
+
+def test_hostile_messages_leave_the_worker_alive(on_redis):
+    worker = celery_worker(on_redis)
+    on_redis.run(HOSTILE)
+    with on_redis.sender() as send:
+        send(5, 6)
+    wait_for(lambda: on_redis.written() == [5], "what comes after them should be run")
+    log = worker.log.read_text()
+    assert worker.poll() is None
+    assert log.count("csignals.deferred.MessageRejected") == 9, log
+    assert log.count("raised unexpected: TypeError") == 2
+    assert log.count("Received unregistered task") == 1
+    assert log.count("Can't decode message body") == 3
+    assert log.count("Received invalid task message: Refusing to deserialize untrusted content of type pickle") == 1
+
+
+# --- PostgreSQL ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def postgresql():
+    """PostgreSQL with two databases, and what the project is to be told of it."""
+    with PostgreSQL() as server:
+        for name in "first", "second":
+            server.sql("postgres", f"CREATE DATABASE {name}")
+        yield {"POSTGRES": str(server.port)}
+
+
+def test_the_project_passes_its_tests(implementation, tmp_path):
+    with postgresql() as database:
+        run_tests_of_the_project(implementation, tmp_path, **database)
+
+
+# --- Django's Tasks in the database --------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def in_database(request, project):
+    if request.param == "SQLite":
+        yield migrated(project(ENGINE="django_tasks"))
+        return
+    with postgresql() as database:
+        found = migrated(project(ENGINE="django_tasks", **database))
+        yield found
+        found.stop()
+
+
+def migrated(project):
+    command = "call_command('migrate', run_syncdb=True, verbosity=0)"
+    project.run(f"from django.core.management import call_command; {command}")
+    return project
+
+
+def db_worker(project):
+    return project.start("-m", "django", "db_worker", "--interval=0.1", "--queue-name=*", "-v", "2")
+
+
+SENT = """
+from django.db import transaction
+from django_tasks_db.models import DBTaskResult
+from store import models
+from store.models import Order, counted, happened
+
+with transaction.atomic():
+    counted.send(None, number=1)
+    print(DBTaskResult.objects.count())
+print(DBTaskResult.objects.count())
+try:
+    with transaction.atomic():
+        happened.send(None, what="it")      # enqueued in the transaction: a row of it
+        print(DBTaskResult.objects.count())
+        counted.send(None, number=2)
+        raise ZeroDivisionError
+except ZeroDivisionError:
+    print(DBTaskResult.objects.count())
+with transaction.atomic():
+    happened.send(None, what="it")
+print(DBTaskResult.objects.count())
+"""
+
+
+def test_tasks_commit_or_vanish_with_what_was_sent(in_database):
+    assert in_database.run(SENT).split() == ["0", "1", "2", "1", "2"]
+    db_worker(in_database)
+    wait_for(lambda: in_database.written() == [1], "a worker should run it")
+
+
+def test_workers_of_the_database(in_database):
+    for _ in range(2):
+        db_worker(in_database)
+    in_database.run("from store.models import counted\nfor n in range(200): counted.send(None, number=n)")
+    wait_for(lambda: len(in_database.written()) >= 200, "all that was sent should be run")
+    assert sorted(in_database.written()) == list(range(200))
+
+
+MADE_READY = """
+from django_tasks_db.models import DBTaskResult
+print(DBTaskResult.objects.filter(status="RUNNING").update(status="READY"))
+"""
+
+
+STATES = """
+from django_tasks_db.models import DBTaskResult
+print(*DBTaskResult.objects.values_list("status", flat=True))
+"""
+
+
+def test_a_task_of_a_killed_worker_stays(in_database):
+    workers = [db_worker(in_database) for _ in range(2)]
+    in_database.run(
+        "from store.models import counted, fatal\n"
+        "for n in range(1, 20): counted.send(None, number=n)\n"
+        "fatal.send(None, number=0)"
+    )
+    wait_for(lambda: any(worker.poll() for worker in workers), "a worker should be killed by its task")
+    left = {"SUCCESSFUL": 19, "RUNNING": 1}
+    wait_for(lambda: Counter(in_database.run(STATES).split()) == left, "the other worker should run the others")
+    assert in_database.run(MADE_READY) == "1\n"
+    wait_for(lambda: in_database.written().count(0) == 2, "what is ready again should be run by the other")
+    assert sorted(in_database.written()) == [0, *range(20)]
+    assert sorted(worker.poll() or 0 for worker in workers) == [-signal.SIGKILL, 0]
+
+
+def test_a_delay_is_waited_for_in_the_database(in_database):
+    db_worker(in_database)
+    wait_for(lambda: "Starting worker" in in_database.processes[0].log.read_text(), "a worker should be there")
+    assert seconds_until_run(in_database) >= 1
+
+
+HOSTILE_ROWS = """
+from csignals.deferred.backends.django_tasks import run_receiver
+run_receiver.enqueue("os.system")
+run_receiver.enqueue(1)
+run_receiver.enqueue('{"csignals": 1, "receiver": "os:system", "named": {}, "signal": null, "sender": null}')
+run_receiver.enqueue("[" * 500_000 + "]" * 500_000)
+from store.models import counted
+counted.send(None, number=1)
+"""
+
+
+def test_hostile_tasks_leave_the_worker_alive(in_database):
+    worker = db_worker(in_database)
+    in_database.run(HOSTILE_ROWS)
+    wait_for(lambda: in_database.written() == [1], "what comes after them should be run")
+    assert worker.poll() is None
+    ended = in_database.run(
+        "from django_tasks_db.models import DBTaskResult\n"
+        "print(*DBTaskResult.objects.order_by('enqueued_at').values_list('status', 'exception_class_path'), sep='\\n')"
+    )
+    assert ended.count("('FAILED', 'csignals.deferred.MessageRejected')") == 4
+
+
+QUEUES = """
+import datetime, importlib.util, sys, types
+from django.conf import settings
+module = "django.tasks" if importlib.util.find_spec("django.tasks") else "django_tasks"
+tasks = {"other": {"BACKEND": f"{module}.backends.dummy.DummyBackend", "QUEUES": ["mail", "reports"]}}
+settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS={"DEFERRED": "django_tasks"}, TASKS=tasks, USE_TZ=True)
+import django
+django.setup()
+from csignals import Signal
+from csignals.deferred import deferred
+shop = sys.modules["shop"] = types.ModuleType("shop")
+shop.signal = Signal()
+exec("one = lambda **named: None; two = lambda **named: None", vars(shop))
+shop.one.__qualname__, shop.two.__qualname__ = "one", "two"
+shop.signal.connect(deferred(shop.one), weak=False)
+shop.signal.connect(deferred(queue="reports", priority=7, delay=60)(shop.two), weak=False)
+started = datetime.datetime.now(datetime.timezone.utc)
+shop.signal.send(None)
+(backend,) = importlib.import_module(module).task_backends.all()
+for task in [result.task for result in backend.results]:
+    print(task.queue_name, task.priority, task.run_after and round((task.run_after - started).total_seconds(), -1))
+"""
+
+
+def test_there_need_be_no_backend_and_no_queue_that_are_the_default_ones():
+    done = run_python("-c", QUEUES)
+    assert done.stdout == "mail 0 None\nreports 7 60.0\n", done.stderr
+
+
+def test_options_that_it_has_not_are_refused_at_the_send(in_database):
+    code = """
+from csignals import Signal
+from csignals.deferred import deferred
+from store import models
+def more(**named): pass
+more.__module__, models.more = "store.models", more
+receiver = deferred(retries=3)(more)
+models.counted.connect(receiver)
+try:
+    models.counted.send(None, number=1)
+except TypeError as error:
+    print(error)
+"""
+    assert "no retries" in in_database.run(code)

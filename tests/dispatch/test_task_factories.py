@@ -1,0 +1,323 @@
+"""Async sends where a loop has a task factory, and where no task is there that sends."""
+
+import asyncio
+import contextvars
+import functools
+import sys
+
+import django
+import django.dispatch
+import pytest
+
+from tests.helpers.implementations import load
+from tests.helpers.stock_django import StockSignal
+
+pytestmark = pytest.mark.skipif(django.VERSION < (5, 0), reason="Django 4.2 has no asend")
+
+METHODS = ["asend", "asend_robust"]
+variable = contextvars.ContextVar("variable", default="unset")
+
+
+def sync(**named):
+    return "sync"
+
+
+def inline(**named):
+    return "inline"
+
+
+inline._csignals_nonblocking = True  # as csignals.nonblocking() does; there are two csignals here
+
+
+async def at_once(**named):
+    return "at once"
+
+
+async def later(**named):
+    await asyncio.sleep(0)
+    return "later"
+
+
+async def much_later(**named):
+    await asyncio.sleep(0.001)
+    return "much later"
+
+
+async def in_time(**named):
+    task = asyncio.current_task()  # which timeouts need
+    await asyncio.wait_for(asyncio.sleep(0), 10)
+    return asyncio.current_task() is task is not None
+
+
+async def sets(**named):
+    variable.set("by a receiver")
+    await asyncio.sleep(0)
+
+
+async def reads(**named):
+    await asyncio.sleep(0)
+    return variable.get()
+
+
+async def fails(**named):
+    raise ValueError("at once")
+
+
+async def fails_later(**named):
+    await asyncio.sleep(0)
+    raise KeyError("later")
+
+
+async def cancels(**named):
+    raise asyncio.CancelledError
+
+
+MIXES = [
+    [at_once],
+    [later],
+    [much_later],
+    [in_time],
+    [at_once, later],
+    [later, much_later, at_once],
+    [in_time, in_time],
+    [sync],
+    [sync, at_once],
+    [sync, later, much_later],
+    [inline],
+    [inline, at_once],
+    [inline, later, in_time],
+    [fails],
+    [fails_later],
+    [fails, at_once],
+    [at_once, fails_later],
+    [later, fails],
+    [sync, fails_later],
+    [cancels],
+    [later, cancels],
+    [],
+]
+
+
+def label(receivers):
+    return "+".join(each.__name__ for each in receivers) or "nobody"
+
+
+class Proxy:
+    """A task that is made of another, and has no more than is asked of it."""
+
+    def __init__(self, task):
+        self._task = task
+
+    def __getattr__(self, name):
+        return getattr(self._task, name)
+
+    def __await__(self):
+        return self._task.__await__()
+
+
+def takes_two(loop, coroutine):
+    return asyncio.Task(coroutine, loop=loop)
+
+
+def takes_all(loop, coroutine, **options):
+    return asyncio.Task(coroutine, loop=loop, **options)
+
+
+def drops_the_context(loop, coroutine, context=None):
+    return asyncio.Task(coroutine, loop=loop)
+
+
+def makes_proxies(loop, coroutine, **options):
+    return Proxy(asyncio.Task(coroutine, loop=loop, **options))
+
+
+FACTORIES = [None, takes_two, takes_all, drops_the_context, makes_proxies]
+if sys.version_info >= (3, 12):
+    makes_eager_ones = asyncio.create_eager_task_factory(asyncio.Task)
+
+    def takes_two_and_is_eager(loop, coroutine):
+        return asyncio.Task(coroutine, loop=loop, eager_start=True)
+
+    FACTORIES += [asyncio.eager_task_factory, makes_eager_ones, takes_two_and_is_eager]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def loop(request):
+    module = pytest.importorskip(request.param, reason="uvloop is not there, or not made for this")
+    loop = module.new_event_loop()
+    yield loop
+    loop.set_task_factory(None)
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+@pytest.fixture
+def factories(loop):
+    """Those of which the loop makes a task: newer ones of uvloop always tell the factory the context."""
+    usable = []
+    for factory in FACTORIES:
+        loop.set_task_factory(factory)
+        coroutine = at_once()
+        try:
+            loop.run_until_complete(loop.create_task(coroutine))
+        except TypeError:
+            coroutine.close()
+        else:
+            usable.append(factory)
+    return usable
+
+
+def in_a_callback(loop, coroutine):
+    """Run a coroutine as some libraries do: by callbacks of the loop, and with no task."""
+    done = loop.create_future()
+
+    def step(call, *arguments):
+        try:
+            assert asyncio.current_task() is None
+            awaited = call(*arguments)
+        except StopIteration as end:
+            done.set_result(end.value)
+        except asyncio.CancelledError:
+            done.cancel()
+        except BaseException as error:
+            done.set_exception(error)
+        else:
+            if awaited is None:
+                loop.call_soon(step, coroutine.send, None)
+            else:
+                awaited._asyncio_future_blocking = False
+                awaited.add_done_callback(lambda future: step(coroutine.send, None))
+
+    loop.call_soon(step, coroutine.send, None)
+    return loop.run_until_complete(done)
+
+
+def in_a_task(loop, coroutine):
+    return loop.run_until_complete(coroutine)
+
+
+def outcome(run, loop, make, receivers, method, factory):
+    """Return what comes of a send: the responses, or what is raised."""
+    signal = make()
+    for receiver in receivers:
+        signal.connect(receiver)
+    loop.set_task_factory(None)
+    coroutine = getattr(signal, method)(None, x=1)
+    if run is in_a_task:
+        coroutine = asyncio.Task(coroutine, loop=loop)
+    loop.set_task_factory(factory)
+    try:
+        return [(receiver.__name__, shown(response)) for receiver, response in run(loop, coroutine)]
+    except (Exception, asyncio.CancelledError) as error:
+        return shown(error)
+
+
+def shown(value):
+    inner = [shown(each) for each in getattr(value, "exceptions", [])]
+    return (type(value).__name__, str(value), inner) if isinstance(value, BaseException) else value
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("receivers", MIXES, ids=label)
+def test_sends_outside_of_a_task_are_those_in_one(make, loop, factories, receivers, method):
+    """Standalone signals, and Django's from 6.1 on, where stock Django refuses. Before that it does as here."""
+    for factory in factories:
+        if make is django.dispatch.Signal and django.VERSION < (6, 1):
+            expected = outcome(in_a_callback, loop, StockSignal, receivers, method, factory)
+        else:
+            expected = outcome(in_a_task, loop, make, receivers, method, None)
+        assert outcome(in_a_callback, loop, make, receivers, method, factory) == expected, factory
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("receivers", MIXES, ids=label)
+def test_sends_with_a_task_factory_are_those_without(make, loop, factories, receivers, method):
+    expected = outcome(in_a_task, loop, make, receivers, method, None)
+    for factory in factories:
+        assert outcome(in_a_task, loop, make, receivers, method, factory) == expected, factory
+
+
+@pytest.mark.parametrize("run", [in_a_task, in_a_callback])
+def test_what_receivers_set_is_shared_and_reaches_the_caller(csignals, loop, factories, run):
+    async def main():
+        variable.set("by the caller")
+        responses = await signal.asend(None)
+        return responses[1][1], variable.get()
+
+    signal = csignals.Signal()
+    signal.connect(sets)
+    signal.connect(reads)
+    for factory in factories:
+        loop.set_task_factory(factory)
+        found = contextvars.copy_context().run(run, loop, main())
+        assert found == ("by a receiver", "by a receiver"), factory
+    assert variable.get() == "unset"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_mutes_captures_and_traces_see_sends_outside_of_a_task(make, implementation, csignals, loop, factories, method):
+    testing = load(implementation, "csignals.testing")
+
+    async def main(receivers):
+        signal = make()
+        for each in receivers:
+            signal.connect(each)
+        with csignals.mute(signal, receivers=later), testing.capture(signal) as sends, csignals.trace() as trace:
+            responses = await getattr(signal, method)(None, x=1)
+        assert [send.responses for send in sends] == [responses]
+        traced = [each.receiver.rpartition(".")[2] for each in trace.records]
+        return [receiver.__name__ for receiver, _ in responses], sorted(traced)
+
+    for receivers in [at_once, later], [sync, later, at_once, much_later], [inline, much_later, later]:
+        left = [each.__name__ for each in receivers if each is not later]
+        for factory in factories:
+            loop.set_task_factory(factory)
+            assert in_a_callback(loop, main(receivers)) == (left, sorted(left)), factory
+
+
+def test_the_tasks_of_receivers_are_those_of_the_factory(csignals, loop, factories):
+    def make_receiver():
+        async def who(**named):
+            return asyncio.current_task()
+
+        return who
+
+    def noting(factory, loop, coroutine, **options):
+        made.append(factory(loop, coroutine, **options))
+        return made[-1]
+
+    signal = csignals.Signal()
+    for _ in range(2):
+        signal.connect(make_receiver(), weak=False)
+    for factory in factories[1:]:
+        made = []
+        loop.set_task_factory(functools.partial(noting, factory))
+        found = [task for _, task in in_a_callback(loop, signal.asend(None))]
+        assert found == [getattr(task, "_task", task) for task in made]
+        assert len(set(found)) == 2
+
+
+def test_cancelling_the_sender_cancels_its_receivers(csignals, loop, factories):
+    def make_receiver(number):
+        async def waits(**named):
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append(number)
+
+        return waits
+
+    async def main():
+        sending = asyncio.ensure_future(signal.asend(None))
+        await asyncio.sleep(0.01)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        return sending.cancelled(), asyncio.all_tasks() - {asyncio.current_task()}
+
+    signal = csignals.Signal()
+    for number in range(3):
+        signal.connect(make_receiver(number), weak=False)
+    for factory in factories:
+        ended = []
+        loop.set_task_factory(factory)
+        assert (loop.run_until_complete(main()), sorted(ended)) == ((True, set()), [0, 1, 2]), factory

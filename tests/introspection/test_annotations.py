@@ -1,0 +1,199 @@
+"""Annotations at run time: what ``typing.get_type_hints`` makes of them, and those who check types or convert data."""
+
+import dataclasses
+import json
+import typing
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.implementations import compiled, in_place, load
+from tests.helpers.interpreter import run_python
+
+#: Methods and functions that are C, where there is C. Those have no annotations.
+OF_C = {
+    "csignals.Signal._live_receivers",
+    "csignals.Signal.has_listeners",
+    "csignals.Signal.send",
+    "csignals.Signal.send_robust",
+    "csignals.tracing.Call.end",
+    "csignals.tracing.SendRecord.close",
+    "csignals.tracing.Trace.note",
+}
+
+
+def run(implementation, *arguments):
+    folder = Path(load(implementation).__file__).parent.parent
+    return run_python(*arguments, implementation=implementation, variables={"PYTHONPATH": str(folder)}, timeout=120)
+
+
+def all_hints(implementation):
+    done = run(implementation, Path(__file__).with_name("annotations.py"))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_all_annotations_resolve(implementation):
+    found = all_hints(implementation)
+    assert {name: hints for name, hints in found.items() if isinstance(hints, str)} == {}
+    assert {
+        "csignals.Signal.connect",
+        "csignals.mute.__call__",
+        "csignals.trace",
+        "csignals.ReceiverInfo",
+        "csignals.testing.capture.__enter__",
+        "csignals.testing.connected.__init__",
+        "csignals.deferred.on_commit",
+        "csignals.django.install",
+        "csignals.tracing.otel.export",
+        "csignals.tracing.Trace.to_json",
+        "csignals.tracing.Call.duration_ns (property)",
+    } <= found.keys()
+    assert found["csignals.ReceiverInfo"]["dispatch_uid"] == "typing.Any"
+
+
+@compiled
+def test_they_are_the_same_on_both_implementations():
+    in_python, in_c = all_hints("python"), all_hints("cython")
+    in_c = json.loads(
+        json.dumps(in_c).replace("csignals._dispatch.compiled.CallBase", "csignals._dispatch.pure_records.CallBase")
+    )
+    shared = in_python.keys() & in_c.keys()
+    assert {name: in_python[name] for name in shared} == {name: in_c[name] for name in shared}
+    assert in_python.keys() - in_c.keys() >= OF_C
+    assert in_c.keys() <= in_python.keys()
+
+
+def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
+    class Counting(csignals.Signal):
+        count: int
+        last: "csignals.tracing.SendRecord | None"
+
+        def send(self, sender: object, **named: typing.Any) -> list[tuple[typing.Callable, int]]:
+            return super().send(sender, **named)
+
+    hints = typing.get_type_hints(Counting, localns={"csignals": csignals})
+    assert hints.pop("last") == csignals.tracing.SendRecord | None
+    assert hints == {"count": int, "receivers": list[tuple[object, ...]]}
+    assert typing.get_type_hints(Counting.send)["sender"] is object
+    assert typing.get_type_hints(Counting.connect)["weak"] is bool
+
+
+def test_the_import_brings_in_no_typing(implementation):
+    code = """
+import csignals, sys
+print([name for name in ("typing", "inspect", "dataclasses") if name in sys.modules])
+"""
+    done = run(implementation, "-S", "-c", code)
+    assert (done.stdout.strip(), done.stderr) == ("[]", "")
+
+
+# --- Those who check types -----------------------------------------------------------------------------------
+
+CHECKED = """
+import asyncio, io
+{hook}
+import csignals, csignals.testing, csignals.tracing
+
+class Counting(csignals.Signal):
+    count: int
+
+def receive(**named): return 1
+async def receive_async(**named): return 2
+
+for signal in csignals.Signal(), Counting(use_caching=True, name="counting"):
+    with csignals.testing.capture() as sends, csignals.trace() as trace:
+        csignals.receiver([signal], sender=int, dispatch_uid="uid")(receive)
+        signal.connect(csignals.nonblocking(receive))
+        signal.connect(receive_async, weak=False)
+        assert len(signal.send(int, x=1)) == len(signal.send_robust(int)) == 3
+        assert len(asyncio.run(signal.asend(int))) == len(asyncio.run(signal.asend_robust(int))) == 3
+        with csignals.testing.connected(signal, lambda **named: 3, sender=str):
+            assert len(signal.send(str)) == 3
+        with csignals.mute(signal, receivers=[receive]):
+            assert len(signal.send(int)) == 1 and signal.has_listeners()
+    sends.assert_sent(signal, sender=int, x=1, times=1)
+    assert len(trace.records) == 16 and trace.summary().signals[0].mean_ns > 0
+    assert str(trace) and repr(signal) and str(csignals.list_receivers(signal)[0])
+    trace.to_json(io.StringIO()), trace.to_chrome(io.StringIO())
+    assert signal.disconnect(dispatch_uid="uid", sender=int)
+print("all is as it says")
+"""
+HOOKS = {
+    # Where an annotation says float, an int will do: as in PEP 484.
+    "beartype": "import beartype.claw as claw; claw.beartype_package("
+    "'csignals', conf=__import__('beartype').BeartypeConf(is_pep484_tower=True))",
+    "typeguard": "import typeguard; typeguard.install_import_hook('csignals')",
+}
+
+
+@pytest.mark.parametrize("package", HOOKS)
+def test_all_is_called_and_returned_as_annotated(implementation, package):
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    done = run(implementation, "-c", CHECKED.format(hook=HOOKS[package]))
+    assert done.stdout.strip() == "all is as it says", done.stderr
+
+
+# --- Those who convert data ----------------------------------------------------------------------------------
+
+
+def receive(**named):
+    pass
+
+
+@pytest.fixture
+def examples(csignals, implementation):
+    """One of each of the dataclasses that users come by, with their modules where others look for them."""
+    listing, deferred = load(implementation, "csignals.listing"), load(implementation, "csignals.deferred")
+    signal = csignals.Signal()
+    signal.connect(receive, sender=int, dispatch_uid="uid")
+    with csignals.trace() as trace:
+        signal.send(int)
+    summary = trace.summary()
+    with in_place(implementation):
+        yield [*listing.list_receivers(signal), deferred.Options(delay=1.5), *summary.receivers, *summary.signals]
+
+
+def test_every_public_dataclass_is_among_the_examples(implementation, examples):
+    named = {type(each).__name__ for each in examples}
+    modules = "listing", "deferred", "deferred.configuration", "testing", "tracing", "tracing.otel"
+    found = {
+        name
+        for module in modules
+        for name, value in vars(load(implementation, f"csignals.{module}")).items()
+        if dataclasses.is_dataclass(value) and not name.startswith("_")
+    }
+    assert found - {"Configuration"} <= named  # which has an engine, and is not for users
+    assert {"ReceiverInfo", "Options", "ReceiverRow", "SignalRow"} <= named
+
+
+def test_pydantic_reads_and_writes_the_dataclasses(examples):
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not there, or not made for this")
+    for example in examples:
+        adapter = pydantic.TypeAdapter(type(example))
+        assert adapter.validate_python(adapter.dump_python(example)) == example
+        assert adapter.json_schema()["title"] == type(example).__name__
+        with pytest.raises(pydantic.ValidationError):
+            adapter.validate_python({**dataclasses.asdict(example), "line": "x", "queue": 1, "calls": "y"})
+
+
+def test_cattrs_reads_and_writes_the_dataclasses(examples):
+    cattrs = pytest.importorskip("cattrs", reason="cattrs is not installed")
+    for example in examples:
+        data = cattrs.unstructure(example)
+        assert cattrs.structure(data, type(example)) == example
+
+
+def test_typeguard_checks_the_fields_of_dataclasses(examples):
+    typeguard = pytest.importorskip("typeguard", reason="typeguard is not installed")
+    for example in examples:
+        for name, hint in typing.get_type_hints(type(example)).items():
+            assert typeguard.check_type(getattr(example, name), hint) == getattr(example, name)
+
+
+def test_beartype_checks_the_fields_of_dataclasses(examples):
+    door = pytest.importorskip("beartype.door", reason="beartype is not installed")
+    for example in examples:
+        for name, hint in typing.get_type_hints(type(example)).items():
+            assert door.is_bearable(getattr(example, name), hint)
+            assert door.is_bearable(object(), hint) == (hint is typing.Any)

@@ -1,0 +1,164 @@
+"""``mute()`` as a decorator: what it mutes, for how long, and what it refuses."""
+
+import asyncio
+import functools
+import inspect
+
+import pytest
+
+from tests.helpers.receivers import Sender, connected, one
+
+
+def results(signal):
+    return [response for _, response in signal.send(Sender)]
+
+
+def test_it_decorates_functions(csignals, signal):
+    connected(signal, one)
+
+    @csignals.mute(signal)
+    def function(depth, *, last):
+        """What it does."""
+        assert results(signal) == []
+        if depth:
+            function(depth - 1, last=last)
+            assert results(signal) == []
+        return last
+
+    assert function(3, last="end") == "end"
+    assert function.__doc__ == "What it does."
+    assert list(inspect.signature(function).parameters) == ["depth", "last"]
+    assert results(signal) == ["one"]
+
+
+def test_it_decorates_coroutine_functions(csignals, signal):
+    connected(signal, one)
+
+    @csignals.mute(signal)
+    async def function():
+        await asyncio.sleep(0)
+        return results(signal)
+
+    async def main():
+        assert inspect.iscoroutinefunction(function)
+        coroutine = function()
+        assert results(signal) == ["one"]
+        return await coroutine, results(signal)
+
+    assert asyncio.run(main()) == ([], ["one"])
+
+
+async def send_late(signal):
+    await asyncio.sleep(0)
+    return results(signal)
+
+
+class AsyncCallable:
+    async def __call__(self, signal):
+        return await send_late(signal)
+
+
+class Callable:
+    """Its call is no coroutine function, but makes a coroutine."""
+
+    def __call__(self, signal):
+        return send_late(signal)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        AsyncCallable(),
+        Callable(),
+        Callable().__call__,
+        functools.partial(send_late),
+        functools.partial(Callable()),
+        lambda signal: send_late(signal),
+    ],
+)
+def test_it_decorates_whatever_makes_a_coroutine(csignals, signal, target):
+    connected(signal, one)
+    muted = csignals.mute(signal)(target)
+
+    async def main():
+        coroutine = muted(signal)
+        between = results(signal)
+        together = await asyncio.gather(coroutine, muted(signal=signal), send_late(signal))
+        return between, together, results(signal)
+
+    assert asyncio.run(main()) == (["one"], [[], [], ["one"]], ["one"])
+
+
+def test_an_object_with_an_async_call_stays_a_coroutine_function(csignals):
+    assert inspect.iscoroutinefunction(csignals.mute()(AsyncCallable()))
+
+
+def test_a_coroutine_behind_a_wrapper_ends_its_mute_however_it_ends(csignals, signal):
+    connected(signal, one)
+
+    async def fail():
+        assert results(signal) == []
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async def main():
+        muted = csignals.mute(signal)(lambda: fail())
+        with pytest.raises(ZeroDivisionError):
+            await muted()
+        task = asyncio.create_task(muted())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return task.cancelled(), results(signal)
+
+    assert asyncio.run(main()) == (True, ["one"])
+
+
+def test_it_decorates_class_and_static_methods_from_above_as_from_below(csignals, signal):
+    connected(signal, one)
+
+    class Command:
+        @csignals.mute(signal)
+        @classmethod
+        def of_class(cls):
+            return cls, results(signal)
+
+        @csignals.mute(signal)
+        @staticmethod
+        def static(argument):
+            return argument, results(signal)
+
+        @classmethod
+        @csignals.mute(signal)
+        async def below(cls):
+            return cls, await send_late(signal)
+
+    assert Command.of_class() == Command().of_class() == asyncio.run(Command.below()) == (Command, [])
+    assert Command.static(1) == Command().static(1) == (1, [])
+    assert results(signal) == ["one"]
+
+
+def generator(argument=None):
+    yield
+
+
+async def async_generator(argument=None):
+    yield
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Sender,
+        generator,
+        async_generator,
+        classmethod(generator),
+        property(one),
+        "one",
+        type("Generator", (), {"__call__": generator})(),
+        type("Generator", (), {"__call__": async_generator})(),
+    ],
+)
+def test_it_decorates_nothing_that_it_could_not_mute(csignals, target):
+    with pytest.raises(TypeError, match="in a with statement"):
+        csignals.mute()(target)

@@ -1,0 +1,119 @@
+"""What a block has kept, a mute, a capture or a trace, is let go of when it ends, whatever began in it and goes on."""
+
+import asyncio
+import contextvars
+import gc
+import weakref
+
+import pytest
+
+from tests.helpers.implementations import load
+from tests.helpers.receivers import Sender, connected, one
+
+
+class Instance:
+    pass
+
+
+def capture(implementation, signal, instance):
+    """Open a capture, and return what ends it, and a reference to what it keeps."""
+    block = load(implementation, "csignals.testing").capture()
+    block.__enter__()
+    signal.send(Sender, instance=instance)
+    return block.__exit__, weakref.ref(instance)
+
+
+def mute(implementation, signal, instance):
+    block = load(implementation).mute(signal, senders=[instance]).__enter__()
+    return block.__exit__, weakref.ref(instance)
+
+
+def trace(implementation, signal, instance):
+    block = load(implementation).trace().__enter__()
+    signal.send(Sender, instance=instance)
+    assert len(block.records) == 1
+    return block.__exit__, weakref.ref(block)
+
+
+def process_trace(implementation, signal, instance):
+    block = load(implementation).trace(scope="process").__enter__()
+    signal.send(Sender, instance=instance)
+    return block.__exit__, weakref.ref(block)
+
+
+every_kind = pytest.mark.parametrize("block", [capture, mute, trace, process_trace])
+
+
+@pytest.fixture
+def signal(make):
+    return connected(make(), one)
+
+
+@every_kind
+def test_a_task_that_began_in_a_block_does_not_keep_what_that_has_kept(implementation, signal, block):
+    async def main():
+        end, kept = block(implementation, signal, Instance())
+        task = asyncio.create_task(asyncio.sleep(60))
+        gc.collect()
+        assert kept() is not None
+        end(None, None, None)
+        del end
+        gc.collect()
+        assert not task.done()
+        return kept()
+
+    assert asyncio.run(main()) is None
+
+
+@every_kind
+def test_a_block_that_ends_in_another_context_is_let_go_of_where_it_began(implementation, signal, block):
+    end, kept = block(implementation, signal, Instance())
+    contextvars.Context().run(end, None, None, None)
+    del end
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_send_that_goes_on_does_not_keep_a_closed_trace(csignals, make):
+    signal = make()
+    if not hasattr(signal, "asend"):
+        pytest.skip("there is no asend in Django 4.2")
+    running, go_on = [], []
+
+    async def waits(**named):
+        running.append(True)
+        await go_on[0].wait()
+        return results(inner)
+
+    def results(signal):
+        return [response for _, response in signal.send(Sender)]
+
+    inner = connected(make(), one)
+    connected(signal, waits)
+
+    async def main():
+        go_on.append(asyncio.Event())
+        with csignals.trace() as trace:
+            task = asyncio.create_task(signal.asend(Sender))
+            while not running:
+                await asyncio.sleep(0)
+        assert len(trace.records) == 1
+        kept = weakref.ref(trace)
+        del trace
+        gc.collect()
+        is_gone = kept() is None
+        go_on[0].set()
+        return is_gone, await task
+
+    assert asyncio.run(main()) == (True, [(waits, ["one"])])
+
+
+def test_a_block_that_nobody_holds_stays_in_force(implementation, csignals, signal):
+    blocks = load(implementation, "csignals._scopes")
+    csignals.mute(signal).__enter__()
+    gc.collect()
+    try:
+        assert signal.send(Sender) == []
+    finally:
+        blocks.mutes.close(blocks.mutes.active()[-1])
+    assert signal.send(Sender) == [(one, "one")]

@@ -1,1 +1,0 @@
-"""The project that tests/test_servers.py puts behind real servers: sessions and login on SQLite."""

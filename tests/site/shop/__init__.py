@@ -1,1 +1,0 @@
-"""The project of tests/test_signals_command.py: signals and receivers of many kinds, in an app with models."""

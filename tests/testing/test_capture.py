@@ -1,0 +1,510 @@
+"""``csignals.testing``: what captures see, standalone and inside Django, over both engines."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import weakref
+
+import django
+import django.dispatch
+import pytest
+
+from tests.helpers.implementations import load
+from tests.helpers.interpreter import run_python
+
+
+class Sender:
+    pass
+
+
+class Other:
+    pass
+
+
+def one(**named):
+    return "one"
+
+
+def two(**named):
+    return "two"
+
+
+def fail(**named):
+    raise ValueError("fail")
+
+
+async def awaited(**named):
+    await asyncio.sleep(0)
+    return "awaited"
+
+
+@pytest.fixture
+def testing(implementation):
+    load(implementation, "csignals._dispatch.task_group")
+    return load(implementation, "csignals.testing")
+
+
+def maker(kind, request):
+    """Return what makes a signal: csignals' own, or one of Django's that csignals dispatches."""
+    if kind == "standalone":
+        return request.getfixturevalue("csignals").Signal
+    request.getfixturevalue("drop_in")
+    return django.dispatch.Signal
+
+
+KINDS = ["standalone", "in Django"]
+
+
+@pytest.fixture(params=KINDS)
+def make(request, implementation):
+    return maker(request.param, request)
+
+
+@pytest.fixture(params=KINDS if django.VERSION >= (5, 0) else KINDS[:1])
+def make_async(request, implementation):
+    """As `make`, where signals have ``asend``."""
+    return maker(request.param, request)
+
+
+def connected(signal, *receivers, **how):
+    for receiver in receivers:
+        signal.connect(receiver, **how)
+    return signal
+
+
+def seen(sends):
+    return [(send.signal, send.sender, send.named) for send in sends]
+
+
+# --- capture() -----------------------------------------------------------------------------------------------
+
+
+def test_a_capture_lists_what_was_sent_and_what_came_of_it(testing, make):
+    signal = connected(make(), one, two)
+    with testing.capture(signal) as sends:
+        responses = signal.send(Sender, x=1)
+        signal.send_robust(sender=Other)
+    assert seen(sends) == [(signal, Sender, {"x": 1}), (signal, Other, {})]
+    assert responses == sends[0].responses == sends[1].responses == [(one, "one"), (two, "two")]
+    assert responses is not sends[0].responses
+    assert [send.exception for send in sends] == [None, None]
+    assert isinstance(sends, testing.CaptureLog) and isinstance(sends[0], testing.CapturedSend)
+
+
+def test_after_the_block_the_list_stays_as_it_is(testing, make):
+    signal = make()
+    with testing.capture() as sends:
+        signal.send(Sender)
+    signal.send(Sender)
+    assert len(sends) == 1
+
+
+def test_only_the_given_signals_are_captured_and_without_any_all_of_them(testing, csignals, make):
+    first, second, third = make(), make(), csignals.Signal()
+    with testing.capture() as everything, testing.capture(first, third) as some:
+        for signal in (first, second, third):
+            signal.send(Sender)
+    assert [send.signal for send in everything] == [first, second, third]
+    assert [send.signal for send in some] == [first, third]
+
+
+def test_only_the_given_sender_is_captured_and_with_none_anybody(testing, make):
+    signal, twins = make(), ([1], [1])
+    with testing.capture(signal, sender=twins[0]) as one_s, testing.capture(signal, sender=None) as everybody_s:
+        for sender in (None, Sender, *twins):
+            signal.send(sender)
+    assert [send.sender for send in one_s] == [[1]] and one_s[0].sender is twins[0]
+    assert len(everybody_s) == 4
+
+
+def test_a_bound_method_may_be_the_sender(testing, signal):
+    class Shop:
+        def sell(self):
+            pass
+
+    shop = Shop()
+    with testing.capture(sender=shop.sell) as sends:
+        signal.send(shop.sell)
+        signal.send(Shop().sell)
+        signal.send(shop)
+    assert len(sends) == 1
+    sends.assert_sent(signal, sender=shop.sell)
+
+
+def test_the_arguments_are_a_copy_of_the_dict(testing, make):
+    signal, named = make(), {"x": [1]}
+
+    def change(x, **named):
+        x.append(2)
+        named["sender"] = named["y"] = None
+
+    signal.connect(change)
+    with testing.capture() as sends:
+        signal.send(Sender, **named)
+    named["x"] = None
+    assert sends[0].named == {"x": [1, 2]}
+
+
+def test_nested_sends_come_after_the_one_around_them_and_receivers_may_look(testing, make):
+    outer, inner = make(), make()
+    looks = []
+
+    def nest(**named):
+        looks.append([(send.signal, send.responses) for send in sends])
+        inner.send(Sender)
+        looks.append([(send.signal, send.responses) for send in sends])
+
+    outer.connect(nest)
+    with testing.capture() as sends:
+        outer.send(Sender)
+    assert looks == [[(outer, None)], [(outer, None), (inner, [])]]
+    assert [send.signal for send in sends] == [outer, inner]
+
+
+def test_a_send_that_raises_has_the_exception_and_no_responses(testing, make):
+    signal = connected(make(), one, fail)
+    with testing.capture() as sends:
+        with pytest.raises(ValueError, match="fail") as raised:
+            signal.send(Sender)
+        signal.send_robust(Sender)
+    assert sends[0].exception is raised.value and sends[0].responses is None
+    assert sends[1].exception is None
+    assert [(receiver, str(response)) for receiver, response in sends[1].responses] == [(one, "one"), (fail, "fail")]
+
+
+def test_sends_that_reach_nobody_are_seen_too(testing, csignals, make):
+    without, muted, elsewhere = make(), connected(make(), one), connected(make(), one, sender=Other)
+    with testing.capture() as sends, csignals.mute(muted):
+        assert without.send(Sender) == muted.send(Sender) == elsewhere.send(Sender) == []
+    assert [(send.signal, send.responses) for send in sends] == [(without, []), (muted, []), (elsewhere, [])]
+
+
+def test_a_capture_changes_nothing_about_who_listens(testing, make):
+    signal, deaf = connected(make(), one, sender=Sender), make()
+    with testing.capture(signal, deaf), testing.capture():
+        assert signal.has_listeners(Sender)
+        assert not signal.has_listeners(Other)
+        assert not deaf.has_listeners(Sender)
+
+
+def test_deliver_false_calls_nobody(testing, make):
+    signal, other = connected(make(), one), connected(make(), one)
+    with testing.capture(signal, deliver=False) as sends:
+        assert signal.send(Sender, x=1) == signal.send_robust(Sender) == []
+        assert not signal.has_listeners(Sender)
+        assert other.send(Sender) == [(one, "one")]
+    assert [(send.named, send.responses) for send in sends] == [({"x": 1}, []), ({}, [])]
+    assert signal.send(Sender) == [(one, "one")]
+    assert signal.has_listeners(Sender)
+
+
+def test_deliver_false_is_for_the_captured_sender_alone(testing, make):
+    signal = connected(make(), one)
+    with testing.capture(sender=Sender, deliver=False) as sends:
+        assert (signal.send(Sender), signal.send(Other)) == ([], [(one, "one")])
+        assert (signal.has_listeners(Sender), signal.has_listeners(Other)) == (False, True)
+    assert [send.sender for send in sends] == [Sender]
+
+
+def test_deliver_false_and_mutes_end_each_for_itself(testing, csignals, make):
+    signal = connected(make(), one)
+    capture, mute = testing.capture(signal, deliver=False), csignals.mute(signal)
+    with capture:
+        with mute, csignals.mute(signal):
+            pass
+        assert signal.send(Sender) == []
+        mute.__enter__()
+    assert signal.send(Sender) == []
+    mute.__exit__(None, None, None)
+    assert signal.send(Sender) == [(one, "one")]
+
+
+def test_captures_nest_and_overlap_and_each_sees_everything(testing, make):
+    signal = connected(make(), one)
+    first, second, silent = testing.capture(), testing.capture(signal), testing.capture(deliver=False)
+    lists = [first.__enter__()]
+    signal.send(1)
+    lists += [second.__enter__(), silent.__enter__()]
+    signal.send(2)
+    first.__exit__(None, None, None)
+    signal.send(3)
+    silent.__exit__(None, None, None)
+    signal.send(4)
+    second.__exit__(None, None, None)
+    signal.send(5)
+    assert [[(send.sender, len(send.responses)) for send in sends] for sends in lists] == [
+        [(1, 1), (2, 0)],
+        [(2, 0), (3, 0), (4, 1)],
+        [(2, 0), (3, 0)],
+    ]
+
+
+def test_a_capture_may_be_used_again_but_is_not_entered_twice(testing, signal):
+    capture = testing.capture()
+    with capture as sends:
+        with pytest.raises(RuntimeError, match="this capture is already open"):
+            capture.__enter__()
+        signal.send(Sender)
+    with capture as again:
+        signal.send(Sender)
+        signal.send(Sender)
+    assert (len(sends), len(again)) == (1, 2)
+
+
+def test_an_exception_ends_the_block(testing, make):
+    signal = connected(make(), one)
+    with pytest.raises(LookupError), testing.capture(deliver=False) as sends:
+        raise LookupError
+    assert signal.send(Sender) == [(one, "one")]
+    assert sends == []
+
+
+@pytest.mark.parametrize("deliver", [True, False])
+def test_other_threads_are_seen_with_the_scope_process_only(testing, make, deliver):
+    signal = connected(make(), one)
+    results = []
+
+    def send():
+        results.append((signal.send("thread"), signal.has_listeners("thread")))
+
+    def in_thread(target, *arguments):
+        thread = threading.Thread(target=target, args=arguments)
+        thread.start()
+        thread.join()
+
+    with testing.capture(deliver=deliver) as here:
+        with testing.capture(scope="process", deliver=deliver) as everywhere:
+            in_thread(send)
+            in_thread(contextvars.copy_context().run, send)
+            signal.send("here")
+        in_thread(send)
+    assert [send.sender for send in here] == ["thread", "here"]
+    assert [send.sender for send in everywhere] == ["thread", "thread", "here"]
+    called = [(one, "one")], True
+    assert results == [called if deliver else ([], False)] * 2 + [called]
+
+
+def test_tasks_are_seen_that_start_in_the_block_and_no_others(testing, make):
+    signal = make()
+
+    async def send(sender, gate):
+        await gate.wait()
+        signal.send(sender)
+
+    async def main():
+        gate = asyncio.Event()
+        before = asyncio.create_task(send("before", gate))
+        async with testing.capture() as sends:
+            inside = asyncio.create_task(send("inside", gate))
+            late = asyncio.create_task(send("late", asyncio.Event()))
+            gate.set()
+            await asyncio.gather(before, inside)
+            await asyncio.to_thread(signal.send, "to_thread")
+            signal.send("itself")
+        late.cancel()
+        await asyncio.create_task(send("after", gate))
+        return [send.sender for send in sends]
+
+    assert asyncio.run(main()) == ["inside", "to_thread", "itself"]
+
+
+def test_asgiref_takes_a_capture_along_to_its_threads_and_back(testing, make):
+    from asgiref.sync import async_to_sync, sync_to_async
+
+    signal = make()
+
+    async def main():
+        await sync_to_async(signal.send)("in a thread")
+        await sync_to_async(signal.send, thread_sensitive=False)("in another")
+
+    with testing.capture() as sends:
+        async_to_sync(main)()
+    assert [send.sender for send in sends] == ["in a thread", "in another"]
+
+
+def test_a_block_may_be_closed_in_another_context(testing, make):
+    signal, capture = connected(make(), one), testing.capture(deliver=False)
+
+    async def main():
+        sends = capture.__enter__()
+        assert signal.send(Sender) == []
+        return sends
+
+    sends = asyncio.run(main())
+    assert signal.send(Sender) == [(one, "one")]
+    capture.__exit__(None, None, None)
+    assert len(sends) == 1
+
+
+def test_async_receivers_of_a_sync_send_are_seen(testing, csignals, drop_in):
+    signals = [csignals.Signal(), django.dispatch.Signal()] if django.VERSION >= (5, 0) else [csignals.Signal()]
+    for signal in signals:
+        connected(signal, awaited, one)
+        with testing.capture() as sends:
+            responses = signal.send(Sender, x=1)
+        assert sends[0].responses == responses == [(one, "one"), (awaited, "awaited")]
+
+
+@pytest.fixture(params=["asend", "asend_robust"])
+def asend(request):
+    return lambda signal, *arguments, **named: getattr(signal, request.param)(*arguments, **named)
+
+
+def test_async_sends_are_seen_like_sync_ones(testing, make_async, asend):
+    signal, deaf = connected(make_async(), one, awaited), make_async()
+
+    async def main():
+        async with testing.capture(signal, deaf) as sends, testing.capture(deaf, deliver=False):
+            responses = await asend(signal, Sender, x=1)
+            assert await asend(deaf, Sender) == []
+            connected(deaf, one)
+            assert await asend(deaf, sender=Other) == []
+        assert await asend(deaf, Sender) == [(one, "one")]
+        return sends, responses
+
+    sends, responses = asyncio.run(main())
+    assert seen(sends) == [(signal, Sender, {"x": 1}), (deaf, Sender, {}), (deaf, Other, {})]
+    assert sends[0].responses == responses == [(one, "one"), (awaited, "awaited")]
+    assert sends[1].responses == sends[2].responses == []
+
+
+def test_async_sends_that_run_together_each_have_their_own_outcome(testing, make_async):
+    signal, gate = make_async(), []
+
+    async def receive(sender, **named):
+        if sender == "waits":
+            await gate[0].wait()
+        if sender == "fails":
+            raise ValueError
+        return sender
+
+    signal.connect(receive)
+
+    async def main():
+        gate.append(asyncio.Event())
+        with testing.capture() as sends:
+            tasks = [asyncio.create_task(signal.asend(sender)) for sender in ("waits", "returns", "fails", "waits")]
+            await asyncio.wait(tasks[1:3])
+            assert [(each.sender, each.responses is None, type(each.exception)) for each in sends] == [
+                ("waits", True, type(None)),
+                ("returns", False, type(None)),
+                ("fails", True, ValueError),
+                ("waits", True, type(None)),
+            ]
+            tasks[3].cancel()
+            gate[0].set()
+            await asyncio.wait(tasks)
+        return sends
+
+    sends = asyncio.run(main())
+    assert sends[0].responses == [(receive, "waits")]
+    assert (sends[3].responses, type(sends[3].exception)) == (None, asyncio.CancelledError)
+
+
+def test_a_capture_keeps_nothing_once_its_list_is_gone(testing, make):
+    class Temporary:
+        pass
+
+    signal = connected(make(), fail)
+    gone = []
+    with testing.capture(), testing.capture() as sends:
+        sender = Temporary()
+        with pytest.raises(ValueError, match="fail"):
+            signal.send(sender)
+        weakref.finalize(sender, gone.append, True)
+        del sender
+        gc.collect()
+        assert gone == []
+    del sends
+    gc.collect()
+    assert gone == [True]
+
+
+def test_what_is_no_signal_is_refused(testing):
+    for wrong in (None, "post_save", [], one, django.dispatch.Signal()):
+        for refusing in (
+            testing.capture,
+            testing.assert_sent,
+            testing.assert_not_sent,
+            testing.CaptureLog().assert_sent,
+        ):
+            with pytest.raises(TypeError, match="is not a signal that csignals dispatches"):
+                refusing(wrong)
+
+
+def test_a_scope_that_does_not_exist_is_refused(testing):
+    with pytest.raises(ValueError, match="scope must be 'context' or 'process', not 'thread'"):
+        testing.capture(scope="thread")
+
+
+# --- In a project --------------------------------------------------------------------------------------------
+
+PROJECT = """
+import sys
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["csignals.django", "django.contrib.contenttypes", "django.contrib.auth"],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+)
+import django
+django.setup()
+
+import csignals
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_delete
+from csignals.testing import assert_not_sent, assert_sent, capture
+
+call_command("migrate", verbosity=0)
+
+with capture(post_save, sender=Group) as sends, assert_sent(post_save, sender=Group, created=True, times=1):
+    group = Group.objects.create(name="one")
+    Group.permissions.through.objects.count()
+(send,) = sends.assert_sent(post_save, sender="auth.Group", instance=group, using="default")
+sends.assert_not_sent(post_save, sender="auth.User")
+assert send.named["instance"] is group and send.responses == [], send
+assert not post_save.has_listeners(Group)
+
+with capture(post_save, sender="auth.User") as others, capture(post_save, sender="auth.Group", deliver=False) as sends:
+    group.save()
+assert others == []
+sends.assert_sent(post_save, created=False)
+
+own_signal = csignals.Signal()
+with capture(sender="auth.User") as others, capture(sender="auth.Group") as of_group, capture(sender="shop") as own:
+    group.save()
+    own_signal.send("shop")
+assert others == [], others
+of_group.assert_sent(post_save, instance=group, times=1)
+assert [send.signal for send in own] == [own_signal], own
+
+# Django deletes without a signal where nobody listens, captured or not.
+with capture(pre_delete, post_delete) as sends:
+    assert not post_delete.has_listeners(Group)
+    Group.objects.filter(name="nobody").delete()
+    with assert_not_sent(post_save):
+        group.delete()
+try:
+    capture(post_save, sender="auth.Nobody")
+except LookupError:
+    pass
+print(csignals.IMPLEMENTATION, [send.sender.__name__ for send in sends])
+
+try:
+    with assert_sent(post_save, sender=Group, created=False):
+        Group.objects.create(name="two")
+except AssertionError as error:
+    print(error)
+"""
+
+
+def test_the_signals_of_models_are_captured_in_a_project(implementation):
+    done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
+    assert done.stderr == ""
+    first, head, *lines = done.stdout.splitlines()
+    assert first == f"{implementation} ['Group', 'Group']"
+    sender = "sender=<class 'django.contrib.auth.models.Group'>"
+    assert head == f"django.db.models.signals.post_save({sender}, created=False) was not sent. Captured sends:"
+    assert len([line for line in lines if "created=True (not False)" in line and "instance=<Group: two>" in line]) == 1

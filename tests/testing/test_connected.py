@@ -1,0 +1,350 @@
+"""``csignals.testing.connected()``: a receiver for the length of a block, and then the list as it was.
+
+For csignals' signals, for Django's that csignals dispatches, and for Django's as they are.
+"""
+
+import asyncio
+import gc
+import threading
+import weakref
+
+import django.dispatch
+import pytest
+from django.db.models.signals import ModelSignal
+
+from tests.helpers.implementations import load
+from tests.helpers.interpreter import run_python
+from tests.helpers.stock_django import StockSignal
+
+
+class Sender:
+    pass
+
+
+class Listener:
+    def hear(self, **named):
+        return "hear"
+
+
+def one(**named):
+    return "one"
+
+
+def two(**named):
+    return "two"
+
+
+def three(**named):
+    return "three"
+
+
+@pytest.fixture
+def connected(implementation):
+    return load(implementation, "csignals.testing").connected
+
+
+KINDS = ["standalone", "in Django", "in Django, use_caching", "a model signal", "Django's own, use_caching"]
+
+
+@pytest.fixture(params=KINDS)
+def signal(request, csignals):
+    if request.param == "standalone":
+        return csignals.Signal()
+    if request.param == "Django's own, use_caching":
+        return StockSignal(use_caching=True)
+    request.getfixturevalue("drop_in")
+    return ModelSignal() if "model" in request.param else django.dispatch.Signal(use_caching="caching" in request.param)
+
+
+def connect(signal, *receivers, **how):
+    for receiver in receivers:
+        signal.connect(receiver, **how)
+
+
+def results(signal, sender=Sender):
+    return [response for _, response in signal.send(sender)]
+
+
+def test_a_receiver_is_connected_for_the_length_of_the_block(connected, signal):
+    connect(signal, one, two)
+    before = signal.receivers[:]
+    assert results(signal) == ["one", "two"]
+    with connected(signal, lambda **named: "lambda") as receiver:
+        gc.collect()
+        assert signal.send(Sender)[2] == (receiver, "lambda")
+        assert len(signal.receivers) == 3
+    assert results(signal) == ["one", "two"]
+    assert signal.receivers == before
+
+
+def test_for_one_sender(connected, signal):
+    with connected(signal, one, sender=Sender), connected(signal, two, Listener):
+        assert (results(signal, Sender), results(signal, Listener), results(signal, type)) == (["one"], ["two"], [])
+    assert signal.receivers == []
+
+
+def test_a_method_of_a_temporary_object_is_held_and_let_go_of(connected, signal):
+    listener = Listener()
+    alive = weakref.ref(listener)
+    with connected(signal, listener.hear):
+        del listener
+        gc.collect()
+        assert results(signal) == ["hear"]
+    gc.collect()
+    assert alive() is None
+
+
+def test_an_exception_ends_the_block(connected, signal):
+    with pytest.raises(LookupError), connected(signal, one):
+        raise LookupError
+    assert results(signal) == []
+
+
+@pytest.mark.parametrize("how", [{}, {"sender": Sender}, {"dispatch_uid": "uid"}], ids=["any", "sender", "uid"])
+def test_a_receiver_that_was_connected_stays_so_in_its_old_place(connected, signal, how):
+    connect(signal, one)
+    connect(signal, two, **how)
+    connect(signal, three)
+    before = signal.receivers[:]
+    results(signal)
+    with connected(signal, two, **how):
+        assert results(signal) == ["one", "two", "three"]
+    assert signal.receivers == before
+    with connected(signal, two, **how):
+        assert signal.disconnect(two if "dispatch_uid" not in how else None, **how)
+        assert results(signal) == ["one", "three"]
+    assert signal.receivers == before
+    assert results(signal) == ["one", "two", "three"]
+    with connected(signal, two, **how):
+        signal.disconnect(two, **how)
+        signal.connect(two, **how)
+        assert results(signal) == ["one", "three", "two"]
+    assert signal.receivers == before
+    assert results(signal) == ["one", "two", "three"]
+
+
+def test_what_was_connected_weakly_is_not_held_afterwards(connected, signal):
+    listener = Listener()
+    signal.connect(listener.hear)
+    with connected(signal, listener.hear):
+        signal.disconnect(listener.hear)
+    assert results(signal) == ["hear"]
+    del listener
+    gc.collect()
+    assert results(signal) == []
+
+
+def test_the_first_and_the_last_come_back_to_their_places_too(connected, signal):
+    connect(signal, one, two, three)
+    before = signal.receivers[:]
+    with connected(signal, one), connected(signal, three), connected(signal, two):
+        for receiver in (one, two, three):
+            signal.disconnect(receiver)
+        assert signal.receivers == []
+    assert signal.receivers == before
+
+
+def test_what_others_connect_and_disconnect_in_the_block_stays_so(connected, signal):
+    listener = Listener()
+    connect(signal, one, two, three)
+    with connected(signal, two), connected(signal, print, sender=Listener):
+        signal.disconnect(one)
+        signal.disconnect(two)
+        signal.connect(listener.hear)
+    assert results(signal) == ["two", "three", "hear"]
+    with connected(signal, two):
+        connect(signal, one)
+        signal.disconnect(two)
+        signal.disconnect(three)
+    assert results(signal) == ["two", "hear", "one"]
+
+
+def test_a_receiver_that_the_block_disconnects_and_others_connect_is_theirs(connected, signal):
+    with connected(signal, one):
+        signal.disconnect(one)
+        signal.connect(one)
+    assert results(signal) == ["one"]
+    with connected(signal, two):
+        signal.disconnect(two)
+    assert results(signal) == ["one"]
+
+
+def test_a_list_that_is_replaced_in_the_block(connected, signal):
+    connect(signal, one, two)
+    for replacement in (lambda: signal.receivers[::-1], list, lambda: None):
+        with connected(signal, three), connected(signal, one):
+            signal.receivers = replacement()
+        assert [entry[1]() for entry in signal.receivers] in ([two, one], [one])
+    assert results(signal) == ["one"]
+
+
+def test_blocks_of_one_receiver_nest(connected, signal):
+    connect(signal, two)
+    with connected(signal, one):
+        with connected(signal, one):
+            signal.disconnect(one)
+            assert results(signal) == ["two"]
+        assert results(signal) == ["two", "one"]
+    assert results(signal) == ["two"]
+
+
+def test_another_receiver_under_the_same_dispatch_uid_is_refused(connected, signal):
+    connect(signal, one, dispatch_uid="uid")
+    with pytest.raises(ValueError, match=rf"another receiver has the dispatch_uid 'uid': {__name__}\.one"):
+        connected(signal, two, dispatch_uid="uid").__enter__()
+    assert results(signal) == ["one"]
+
+
+def test_what_cannot_be_connected_is_refused_as_connect_does(connected, csignals):
+    signal = csignals.Signal()
+    block = connected(signal, "text")
+    with pytest.raises(TypeError, match=r"Signal receivers must be callable\."):
+        block.__enter__()
+    assert signal.receivers == []
+
+
+def test_a_block_is_not_entered_twice_but_may_be_used_again(connected, signal):
+    block = connected(signal, one)
+    for _ in range(2):
+        with block:
+            with pytest.raises(RuntimeError, match="this connection is open already"):
+                block.__enter__()
+            assert results(signal) == ["one"]
+        assert results(signal) == []
+
+
+def test_async_blocks(connected, csignals):
+    signal = csignals.Signal()
+
+    async def main():
+        async with connected(signal, one) as receiver:
+            assert receiver is one
+            return await signal.asend(Sender)
+
+    assert asyncio.run(main()) == [(one, "one")]
+    assert signal.receivers == []
+
+
+def test_a_signal_with_a_way_of_its_own_to_keep_receivers(connected, csignals):
+    class Wrapping(csignals.Signal):
+        def connect(self, receiver, sender=None, weak=True, dispatch_uid=None):
+            super().connect(lambda **named: [receiver(**named)], sender, False, (receiver, dispatch_uid))
+
+        def disconnect(self, receiver=None, sender=None, dispatch_uid=None):
+            return super().disconnect(None, sender, (receiver, dispatch_uid))
+
+    signal = Wrapping()
+    with connected(signal, one, sender=Sender):
+        assert results(signal) == [["one"]]
+    assert signal.receivers == []
+
+
+def test_many_threads_connect_and_disconnect_at_once(connected, signal):
+    connect(signal, one, two, three)
+    before = signal.receivers[:]
+
+    def work():
+        for _ in range(50):
+            with connected(signal, lambda **named: None), connected(signal, two):
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert signal.receivers == before
+
+
+def test_a_receiver_is_put_back_without_comparing_keys_under_the_lock(connected, csignals):
+    # A dispatch_uid's __eq__ may wait for a thread that needs the lock. Django's own disconnect() deadlocks then.
+    signal = csignals.Signal()
+
+    class Uid:
+        is_busy = False
+
+        def __eq__(self, other):
+            if Uid.is_busy:
+                Uid.is_busy = False
+                thread = threading.Thread(target=signal.connect, args=(three,), daemon=True)
+                thread.start()
+                thread.join(10)
+                assert not thread.is_alive()
+            return self is other
+
+        __hash__ = object.__hash__
+
+    uid = Uid()
+    connect(signal, one, dispatch_uid=Uid())
+    connect(signal, two, dispatch_uid=uid)
+    block = connected(signal, two, dispatch_uid=uid)
+    with block:
+        signal.disconnect(two, dispatch_uid=uid)
+        Uid.is_busy = True
+    assert not Uid.is_busy
+    assert results(signal) == ["one", "two", "three"]
+
+
+PROJECT = """
+import sys
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["csignals.django", "django.contrib.contenttypes", "django.contrib.auth"])
+import django
+django.setup()
+
+import csignals
+from csignals.testing import connected
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
+from django.db import models
+from django.db.models.signals import post_init
+
+def hear(instance, **named):
+    heard.append(type(instance).__name__)
+
+def late():
+    class Late(models.Model):
+        class Meta:
+            app_label = "auth"
+    return Late
+
+heard = []
+before = post_init.receivers[:]
+with connected(post_init, hear, sender="auth.Group"), connected(post_init, hear, sender="auth.Permission"):
+    Group(), Permission()
+Group()
+with connected(post_init, hear, sender="auth.Late"):
+    Late = late()
+    Late()
+    post_init.disconnect(hear, sender=Late)
+    Late()
+Late()
+assert post_init.receivers == before
+
+del apps.all_models["auth"]["late"]
+block = connected(post_init, hear, sender="auth.Late")
+with block:
+    pass
+with block:
+    assert late() and len(post_init.receivers) == len(before) + 1
+assert post_init.receivers == before
+
+del apps.all_models["auth"]["late"]
+with connected(post_init, hear, sender="auth.Late"):
+    assert post_init.receivers == before
+late()()
+assert post_init.receivers == before
+try:
+    connected(post_init, hear, sender="nonsense").__enter__()
+except ValueError as error:
+    print(error)
+print(csignals.IMPLEMENTATION, heard)
+"""
+
+
+def test_a_model_signal_s_sender_may_be_a_name_also_of_a_model_that_is_yet_to_come(implementation):
+    done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
+    assert done.stderr == ""
+    refused, heard = done.stdout.splitlines()
+    assert "must be of the form 'app_label.ModelName'" in refused
+    assert heard == f"{implementation} ['Group', 'Permission', 'Late']"
