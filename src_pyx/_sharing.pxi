@@ -128,15 +128,6 @@ cdef inline bint validate_table(SignalBase signal, RoutingTable table, receivers
         return True
 
 
-def put_receivers(signal, receivers):
-    if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
-        return pure.put_receivers(signal, receivers)
-    with cython.critical_section(signal):
-        (<SignalBase>signal).table_is_valid = False
-        (<SignalBase>signal).list_escaped = False
-        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # which may be anything
-
-
 cdef inline object entries_of(SignalBase signal):
     """Return what the signal's `receivers` is. To be looked at, and no more, as the signal is to go on knowing it."""
     with cython.critical_section(signal):

@@ -74,6 +74,15 @@ cdef class SignalBase:
             callback, self.callback = self.callback, callback
 
 
+def put_receivers(signal, receivers):
+    if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
+        return pure.put_receivers(signal, receivers)
+    with cython.critical_section(signal):
+        (<SignalBase>signal).table_is_valid = False
+        (<SignalBase>signal).list_escaped = False
+        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # which may be anything
+
+
 cdef RoutingTable new_table(self):
     if self._dead_receivers:
         sweep(self)

@@ -1,75 +1,11 @@
-"""What a trace records, and what sends ask while interception is enabled: a part of compiled.pyx, which includes it.
+"""What a trace records: makes csignals/_dispatch/pure_records.py fast.
 
-The records make those of csignals/_dispatch/pure_records.py fast. An intercepted send is done in Python by
-csignals/_interception.py; but where only traces are active for it, it is done and recorded here.
+Here are the records of sends and calls, and the call of a receiver that is recorded. Which sends are recorded is in
+_interception.pxi; what users read of a trace is in csignals/tracing, in Python.
 """
-
-# Whether interception is disabled: all that a send asks otherwise. (Not the opposite: compilers like to keep a value
-# that is known to be zero in a register, which the send needs.)
-cdef unsigned int is_interception_off = True
-
-cdef type send_class
-cdef type call_class
-
-
-@cython.auto_pickle(False)
-@cython.final
-cdef class Interception:
-    """What sends ask while interception is enabled. It is never changed: another one replaces it."""
-
-    cdef object interceptor     # csignals._dispatch.common.Interceptor, and what is read from it
-    cdef object context_scopes
-    cdef tuple process_traces
-    cdef bint has_process_scopes    # other than traces
-    cdef dict watched
-
-
-cdef Interception interception = None
-cdef object INTERCEPTION = object()     # in whose critical section that is replaced
-cdef object interceptor_set = None      # by set_interceptor(), while csignals is imported
 
 cdef dict descriptions = naming.descriptions.known
 cdef dict class_names = naming.class_names.known
-
-
-def set_interceptor(new):
-    """Set the object that sends ask while interception is enabled. Makes `pure.set_interceptor` fast."""
-    global interceptor_set
-    pure.set_interceptor(new)
-    interceptor_set = new
-
-
-def enable_interception(bint is_enabled):
-    """Have sends ask the interceptor, or ask it no longer. Makes `pure.enable_interception` fast."""
-    global interception, send_class, call_class
-    cdef Interception following = None
-    cdef type sends = None, calls = None
-    pure.enable_interception(is_enabled)
-    if is_enabled:
-        following = Interception.__new__(Interception)
-        following.interceptor = interceptor_set
-        following.context_scopes = interceptor_set.context_scopes
-        mutes, captures, traces = interceptor_set.process_scopes()
-        following.process_traces = traces
-        following.has_process_scopes = bool(mutes or captures)
-        following.watched = interceptor_set.watched
-        classes = interceptor_set.record_classes()
-        if classes is not None:
-            sends, calls = classes
-    with cython.critical_section(INTERCEPTION):
-        if sends is not None and send_class is None:
-            send_class, call_class = sends, calls
-        following, interception = interception, following
-    store(&is_interception_off, not is_enabled)
-
-
-cdef inline bint is_interception_off_now() noexcept:
-    return is_set(load(&is_interception_off))
-
-
-cdef inline Interception interception_now():
-    with cython.critical_section(INTERCEPTION):
-        return interception
 
 
 cdef inline object value_of(variable):
@@ -90,28 +26,6 @@ cdef inline object referent(reference):
     held = <object>value
     Py_XDECREF(value)
     return held
-
-
-cdef bint is_watched(dict watched, self, sender) except -1:
-    if not watched:
-        return False
-    senders = get(watched, PyLong_FromVoidPtr(<void *>self))
-    # A bound method has another id: there are so few that are senders that it is not worth asking.
-    return senders is not None and (
-        bool(get(<dict>senders, NONE_ID)) or bool(get(<dict>senders, PyLong_FromVoidPtr(<void *>sender)))
-        or PyMethod_Check(sender)
-    )
-
-
-cdef tuple active_traces(Interception active, self, sender):
-    """Return references to the traces that are active for a send; or None if more than traces is active for it."""
-    cdef tuple mutes, captures, traces
-    mutes, captures, traces = <tuple?>value_of(active.context_scopes)
-    if (
-        mutes or captures or active.has_process_scopes or is_watched(active.watched, self, sender)
-    ) and active.interceptor.needs_more_than_traces(self, sender):
-        return None
-    return traces + active.process_traces if active.process_traces else traces
 
 
 @cython.auto_pickle(False)
@@ -139,27 +53,6 @@ cdef inline int put_call(Frame frame, CallBase call) except -1:
     return 0
 
 
-cdef inline CallBase under_way(CallBase call):
-    while call is not None and has_ended(call):
-        call = parent_of(call.send)
-    return call
-
-
-cdef inline bint has_ended(CallBase call) noexcept:
-    with cython.critical_section(call):
-        return call.ended_ns != 0
-
-
-cdef inline CallBase parent_of(SendBase send):
-    with cython.critical_section(send):
-        return send.sent_in
-
-
-cdef inline tuple traces_of(SendBase send):
-    with cython.critical_section(send):
-        return send.in_traces
-
-
 cdef Frame own_frame():
     cdef Frame frame = value_of(frame_here)
     if frame is None or frame.context != current_context():
@@ -184,6 +77,27 @@ def enter(CallBase call):
 
 def leave(Frame before):
     set_value(frame_here, before)
+
+
+cdef inline CallBase under_way(CallBase call):
+    while call is not None and has_ended(call):
+        call = parent_of(call.send)
+    return call
+
+
+cdef inline bint has_ended(CallBase call) noexcept:
+    with cython.critical_section(call):
+        return call.ended_ns != 0
+
+
+cdef inline CallBase parent_of(SendBase send):
+    with cython.critical_section(send):
+        return send.sent_in
+
+
+cdef inline tuple traces_of(SendBase send):
+    with cython.critical_section(send):
+        return send.in_traces
 
 
 @cython.auto_pickle(False)
@@ -347,6 +261,20 @@ cdef class CallBase:
         return 0
 
 
+cdef object description_of(receiver):
+    function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
+    description = get(descriptions, PyLong_FromVoidPtr(<void *>function))
+    return describe(receiver) if description is None else description
+
+
+cdef object sender_in_words(sender):
+    cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
+    if sender is None:
+        return None
+    names = get(class_names, PyLong_FromVoidPtr(cls))
+    return describe_sender(sender) if names is None else (<tuple>names)[<PyObject *>sender != cls]
+
+
 @cython.auto_pickle(False)
 cdef class TraceBase:
     cdef object __weakref__
@@ -372,20 +300,6 @@ cdef class TraceBase:
             if PyList_GET_SIZE(<PyObject *>self.calls) > self.max_records:
                 self.fold()
         return 0
-
-
-cdef object description_of(receiver):
-    function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
-    description = get(descriptions, PyLong_FromVoidPtr(<void *>function))
-    return describe(receiver) if description is None else description
-
-
-cdef object sender_in_words(sender):
-    cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
-    if sender is None:
-        return None
-    names = get(class_names, PyLong_FromVoidPtr(cls))
-    return describe_sender(sender) if names is None else (<tuple>names)[<PyObject *>sender != cls]
 
 
 cdef SendBase new_send(signal, sender, tuple traces):

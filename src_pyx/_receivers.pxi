@@ -1,0 +1,183 @@
+"""Finding the receivers of a send: a part of compiled.pyx."""
+
+
+cdef inline int open_slots(Slots *slots, Py_ssize_t arguments, Py_ssize_t receivers) except -1:
+    # One more in front: whom we call may use the place before the arguments.
+    slots.arguments = slots.stack
+    if 1 + arguments + receivers > STACK_SLOTS:
+        slots.arguments = <PyObject **>PyMem_Malloc((1 + arguments + receivers) * sizeof(PyObject *))
+        if slots.arguments == NULL:
+            raise MemoryError
+    slots.arguments += 1
+    slots.live = slots.arguments + arguments
+    slots.size = 0
+    return 0
+
+
+cdef inline void close_slots(Slots *slots) noexcept:
+    for i in range(slots.size):
+        Py_XDECREF(slots.live[i])
+    if slots.arguments != slots.stack + 1:
+        PyMem_Free(slots.arguments - 1)
+
+
+cdef list new_live(RoutingTable table, uint32_t segment, bint is_async):
+    cdef Slots slots
+    cdef Py_ssize_t i
+    open_slots(&slots, 0, table.max_receivers(segment))
+    try:
+        table.resolve(segment, is_async, &slots)
+        return [<object>slots.live[i] for i in range(slots.size)]
+    finally:
+        close_slots(&slots)
+
+
+cdef RoutingTable current_table(self):
+    """Return the routing table for what the signal's `receivers` holds now, whoever chooses its receivers."""
+    cdef View view
+    cdef RoutingTable table
+    if IS_FREE_THREADED:
+        return shared_table(self, True)
+    cdef bint is_plain = reads_plainly(Py_TYPE(self))   # first, as it may run anybody's code
+    read_receivers(self, &view)
+    read_table(self, &view)
+    table = known_table(&view)
+    return table if is_plain and is_current(self, &view, table) else new_table(self)
+
+
+cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    cdef RoutingTable table
+    cdef Interception active
+    cdef uint32_t segment
+    if find_sender(names, nargs) < 0 or (names != NULL and PyTuple_GET_SIZE(names) + nargs > 1):
+        return call_python(pure.live_receivers, self, args, nargs, names)   # which Python refuses
+    table = current_table(self)
+    segment = table.segment_of(args[0])
+    if (
+        table.max_receivers(segment) == 0 and configs_now().no_receivers is not None
+        and look_up_chooser(self, table) != OWN
+    ):
+        store_no_receivers(self, <object>args[0], table)      # as a wrapper asks
+    live = new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
+    active = None if is_interception_off_now() else interception_now()
+    return live if active is None else active.interceptor.filter_muted(self, <object>args[0], live)
+
+
+cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    return fast_live_receivers(self, args, nargs, names)[0]
+
+
+cdef tuple live_of_table(self, sender):
+    cdef RoutingTable table = current_table(self)
+    cdef uint32_t segment = table.segment_of(<PyObject *>sender)
+    return new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
+
+
+def find_receivers(signal, sender):
+    cdef RoutingTable table = kept_table(signal)
+    cdef int chooser = look_up_chooser(signal, table)
+    if chooser == OWN:
+        return (*live_of_table(signal, sender), None)
+    if surely_has_no_receivers(signal, sender, None):
+        return (), (), None
+    if chooser == WRAPPER:
+        sync, async_ = live_of_table(signal, sender)
+        return sync, async_, Recorder(signal) if sync else None
+    sync, async_ = ask_live(signal, sender)
+    return sync, async_, None
+
+
+pure.set_find_receivers(find_receivers)     # for the sends that are done there: their signals have these tables
+
+
+cdef inline tuple ask_live(signal, sender):
+    """Return the sync and the async receivers that ``_live_receivers`` says."""
+    live = signal._live_receivers(sender)
+    if configs_now().any_live_lists:
+        live = split_sync_async(signal, live)
+    if type(live) is tuple and PyTuple_GET_SIZE(<PyObject *>live) == 2:
+        return <tuple>live
+    sync, async_ = live
+    return sync, async_
+
+
+@cython.final
+@cython.freelist(8)
+cdef class Recorder:
+    cdef object signal
+    cdef object caller_of_all
+    cdef bint is_asked
+
+    def __cinit__(self, signal):
+        self.signal = signal
+
+    cpdef object caller(self):
+        if not is_recording():
+            return None
+        if not self.is_asked:
+            self.caller_of_all = configs_now().wrapper.caller(self.signal)
+            self.is_asked = True
+        return self.caller_of_all
+
+
+cdef PyObject *new_response_by_recorder(Slots *slots, PyObject *receiver, PyObject *names, recorder) except NULL:
+    """Call a receiver in a span if one is being recorded, or else directly."""
+    caller = (<Recorder>recorder).caller()
+    if caller is None:
+        return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
+    (slots.arguments - 1)[0] = receiver
+    return call(<PyObject *>caller, slots.arguments - 1, 1, names)
+
+
+cdef inline bint is_recording() except -1:
+    cdef tuple variables = scopes_now()
+    cdef PyObject *scope
+    cdef bint is_none
+    for i in range(PyTuple_GET_SIZE(<PyObject *>variables)):
+        PyContextVar_Get(<object>PyTuple_GET_ITEM(<PyObject *>variables, i), NULL, &scope)
+        is_none = scope == NULL or scope == <PyObject *>None
+        if not is_none:
+            current = <object>scope
+        Py_XDECREF(scope)
+        if not is_none and is_recording_in(current):
+            return True
+    return PyTuple_GET_SIZE(<PyObject *>variables) == 0
+
+
+cdef bint is_recording_in(scope) except -1:
+    span = scope._span
+    if span is None:
+        return False
+    recorded = getattr(span, "containing_transaction", span)
+    return recorded is not None and recorded.sampled is not False
+
+
+def has_no_receivers(signal, sender):
+    return surely_has_no_receivers(signal, sender, None)
+
+
+cdef bint surely_has_no_receivers(signal, sender, RoutingTable table) except -1:
+    """The same, given the signal's routing table if that is known to be right."""
+    no_receivers = configs_now().no_receivers
+    if no_receivers is None or not getattr(signal, "use_caching", False):
+        return False
+    if table is None:
+        table = current_table(signal)
+    if table.max_receivers(table.segment_of(<PyObject *>sender)) != 0:
+        return False
+    try:
+        return signal.sender_receivers_cache.get(sender) is no_receivers
+    except Exception:
+        return False
+
+
+cdef int store_no_receivers(signal, sender, RoutingTable table) except -1:
+    no_receivers = configs_now().no_receivers
+    if no_receivers is None or not getattr(signal, "use_caching", False):
+        return 0
+    try:
+        if signal.sender_receivers_cache.get(sender) is not no_receivers:
+            under_lock(signal, False, store_no_receivers_locked, signal, sender, table.snapshot, no_receivers)
+    except Exception:
+        pass
+    return 0
