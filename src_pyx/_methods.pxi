@@ -30,7 +30,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
 
 cdef object has_listeners_by_others(self, sender):
     """Like fast_has_listeners(), where csignals' method alone does not choose the receivers."""
-    if is_others_class(Py_TYPE(self)) or look_up_chooser(self, kept_table(self)) == OTHERS:
+    if is_others_class(Py_TYPE(self)) or find_chooser(self, kept_table(self)) == OTHERS:
         sync, async_ = ask_live(self, sender)
     else:
         sync, async_ = live_of_table(self, sender)
@@ -74,7 +74,7 @@ cdef inline object dispatch_recorded(
     if IS_FREE_THREADED:
         table = shared_table(self, False)
         if table is None:
-            return dispatch_rare(self, args, nargs, names, robust, traces, None, NOT_LOOKED_UP)
+            return dispatch_rare(self, args, nargs, names, robust, traces, None, UNKNOWN)
         chooser = chooser_of_class(Py_TYPE(self), table)
         if chooser == OWN:
             return dispatch_by(table, self, args, nargs, names, robust, traces, OWN)
@@ -94,7 +94,7 @@ cdef inline object dispatch_recorded(
             if chooser == OWN:
                 return dispatch_by(table, self, args, nargs, names, robust, traces, OWN)
             return dispatch_by_others(table, self, args, nargs, names, robust, traces, chooser)
-    return dispatch_rare(self, args, nargs, names, robust, traces, None, NOT_LOOKED_UP)
+    return dispatch_rare(self, args, nargs, names, robust, traces, None, UNKNOWN)
 
 
 cdef object dispatch_by_others(
@@ -156,10 +156,10 @@ cdef object dispatch_rare(
     if not self.receivers:
         return []
     sender = <object>args[sender_at]
-    if chooser == NOT_LOOKED_UP:
-        chooser = look_up_chooser(self, kept_table(self) if table is None else table)
+    if chooser == UNKNOWN:
+        chooser = find_chooser(self, kept_table(self) if table is None else table)
     if chooser == OTHERS or traces != NULL:
-        if surely_has_no_receivers(self, sender, table):
+        if has_none(self, sender, table):
             return []
         sync, async_ = ask_live(self, sender)
     else:
@@ -174,7 +174,7 @@ cdef object dispatch_rare(
         recorded = <PyObject *>record
     open_slots(&slots, PyTuple_GET_SIZE(<PyObject *>names_out), 0)
     try:
-        lay_arguments(&slots, self, args, sender_at, <PyObject *>names_out)
+        set_arguments(&slots, self, args, sender_at, <PyObject *>names_out)
         for receiver in sync:
             response = new_response(
                 &slots, self, <PyObject *>receiver, <PyObject *>names_out, robust, recorded,
@@ -203,7 +203,7 @@ cdef inline list call_each(
     cdef PyObject *receiver
     cdef PyObject *response
     cdef Py_ssize_t i, size = slots.size
-    lay_arguments(slots, self, args, sender_at, names)
+    set_arguments(slots, self, args, sender_at, names)
     for i in range(size):
         receiver = live[i]
         response = new_response(slots, self, receiver, names, robust, record, recorder)
@@ -236,7 +236,7 @@ cdef list call_each_recorded(
         close_send(record)
 
 
-cdef inline void lay_arguments(
+cdef inline void set_arguments(
     Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, PyObject *names
 ) noexcept:
     cdef Py_ssize_t i, at = 2
@@ -256,7 +256,7 @@ cdef inline PyObject *new_response(
     if record != NULL:
         return new_recorded_response(self, receiver, slots.arguments, names, robust, <SendBase>record)
     if recorder != NULL:
-        response = (<CallRecorded>new_response_by_recorder)(slots, receiver, names, <object>recorder)
+        response = (<RecordedCall>call_recorded)(slots, receiver, names, <object>recorder)
         if response == NULL and not robust:
             return NULL
     elif not robust:
@@ -298,7 +298,7 @@ def call_all(signal, receivers, sender, dict named):
         slots.arguments[1] = <PyObject *>sender
         for i, value in enumerate(named.values()):
             slots.arguments[i + 2] = <PyObject *>value
-        # No comprehension: Cython's lets go twice of what it finds no room for.
+        # No comprehension: Cython's lets go twice of what it finds no capacity for.
         responses = []
         for receiver in receivers:
             response = called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names)

@@ -54,8 +54,8 @@ cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, P
     table = current_table(self)
     segment = table.segment_of(args[0])
     if (
-        table.max_receivers(segment) == 0 and configs_now().no_receivers is not None
-        and look_up_chooser(self, table) != OWN
+        table.max_receivers(segment) == 0 and merged_config_now().no_receivers is not None
+        and find_chooser(self, table) != OWN
     ):
         store_no_receivers(self, <object>args[0], table)      # as a wrapper asks
     live = new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
@@ -75,10 +75,10 @@ cdef tuple live_of_table(self, sender):
 
 def find_receivers(signal, sender):
     cdef RoutingTable table = kept_table(signal)
-    cdef int chooser = look_up_chooser(signal, table)
+    cdef int chooser = find_chooser(signal, table)
     if chooser == OWN:
         return (*live_of_table(signal, sender), None)
-    if surely_has_no_receivers(signal, sender, None):
+    if has_none(signal, sender, None):
         return (), (), None
     if chooser == WRAPPER:
         sync, async_ = live_of_table(signal, sender)
@@ -93,7 +93,7 @@ pure.set_find_receivers(find_receivers)     # for the sends that are done there:
 cdef inline tuple ask_live(signal, sender):
     """Return the sync and the async receivers that ``_live_receivers`` says."""
     live = signal._live_receivers(sender)
-    if configs_now().any_live_lists:
+    if merged_config_now().any_live_lists:
         live = split_sync_async(signal, live)
     if type(live) is tuple and PyTuple_GET_SIZE(<PyObject *>live) == 2:
         return <tuple>live
@@ -105,7 +105,7 @@ cdef inline tuple ask_live(signal, sender):
 @cython.freelist(8)
 cdef class Recorder:
     cdef object signal
-    cdef object caller_of_all
+    cdef object cached_caller
     cdef bint is_asked
 
     def __cinit__(self, signal):
@@ -115,12 +115,12 @@ cdef class Recorder:
         if not is_recording():
             return None
         if not self.is_asked:
-            self.caller_of_all = configs_now().wrapper.caller(self.signal)
+            self.cached_caller = merged_config_now().wrapper.caller(self.signal)
             self.is_asked = True
-        return self.caller_of_all
+        return self.cached_caller
 
 
-cdef PyObject *new_response_by_recorder(Slots *slots, PyObject *receiver, PyObject *names, recorder) except NULL:
+cdef PyObject *call_recorded(Slots *slots, PyObject *receiver, PyObject *names, recorder) except NULL:
     """Call a receiver in a span if one is being recorded, or else directly."""
     caller = (<Recorder>recorder).caller()
     if caller is None:
@@ -153,12 +153,12 @@ cdef bint is_recording_in(scope) except -1:
 
 
 def has_no_receivers(signal, sender):
-    return surely_has_no_receivers(signal, sender, None)
+    return has_none(signal, sender, None)
 
 
-cdef bint surely_has_no_receivers(signal, sender, RoutingTable table) except -1:
+cdef bint has_none(signal, sender, RoutingTable table) except -1:
     """The same, given the signal's routing table if that is known to be right."""
-    no_receivers = configs_now().no_receivers
+    no_receivers = merged_config_now().no_receivers
     if no_receivers is None or not getattr(signal, "use_caching", False):
         return False
     if table is None:
@@ -172,7 +172,7 @@ cdef bint surely_has_no_receivers(signal, sender, RoutingTable table) except -1:
 
 
 cdef int store_no_receivers(signal, sender, RoutingTable table) except -1:
-    no_receivers = configs_now().no_receivers
+    no_receivers = merged_config_now().no_receivers
     if no_receivers is None or not getattr(signal, "use_caching", False):
         return 0
     try:

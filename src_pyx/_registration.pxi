@@ -10,13 +10,13 @@ cdef enum:
 
 
 def make_key(receiver, sender, dispatch_uid):
-    return (dispatch_uid or id_of(receiver), id_of(sender))
+    return (dispatch_uid or make_id(receiver), make_id(sender))
 
 
-cdef object id_of(target):
+cdef object make_id(target):
     if target is None:
         return NONE_ID
-    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else make_id(target)
+    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else python_make_id(target)
 
 
 cdef inline bint is_bare_function(PyObject *target) noexcept:
@@ -64,7 +64,7 @@ cdef class Keys:
 
     cdef list entries       # what was in the list
     cdef uint32_t *hashes   # as many
-    cdef Py_ssize_t room
+    cdef Py_ssize_t capacity
     cdef bint is_usable
 
     def __cinit__(self, list receivers not None):
@@ -80,14 +80,14 @@ cdef class Keys:
     def __dealloc__(self):
         PyMem_Free(self.hashes)
 
-    cdef int _reserve(self, Py_ssize_t room) except -1:
-        if room > self.room:
-            room += room >> 2
-            hashes = <uint32_t *>PyMem_Realloc(self.hashes, room * sizeof(uint32_t))
+    cdef int _reserve(self, Py_ssize_t capacity) except -1:
+        if capacity > self.capacity:
+            capacity += capacity >> 2
+            hashes = <uint32_t *>PyMem_Realloc(self.hashes, capacity * sizeof(uint32_t))
             if hashes == NULL:
                 raise MemoryError
             self.hashes = hashes
-            self.room = room
+            self.capacity = capacity
         return 0
 
     cdef inline bint same(self, receivers) noexcept:
@@ -162,7 +162,7 @@ cdef int forget_old_keys(SignalBase signal) except -1:
     return 0
 
 
-cdef int append_to(SignalBase signal, list receivers, tuple entry) except -1:
+cdef int append_entry(SignalBase signal, list receivers, tuple entry) except -1:
     # Not both in the signal's critical section: to wait for that of the list, a thread leaves the one that it is in.
     receivers.append(entry)
     with cython.critical_section(signal):
@@ -170,7 +170,7 @@ cdef int append_to(SignalBase signal, list receivers, tuple entry) except -1:
     return 0
 
 
-cdef bint is_taken(SignalBase signal, receivers, Keys keys, Py_ssize_t index) noexcept:
+cdef bint take_entry(SignalBase signal, receivers, Keys keys, Py_ssize_t index) noexcept:
     """Take an entry, which the caller holds, off a list, if these are its keys, and return whether they are."""
     if not PyList_CheckExact(<PyObject *>receivers):
         return False
@@ -202,7 +202,7 @@ def add_entry(SignalBase signal not None, tuple entry not None):
             index = keys.index(entry[0])
             if index < 0:
                 keys.append(entry)
-                append_to(signal, <list>receivers, entry)
+                append_entry(signal, <list>receivers, entry)
             else:
                 found = keys.entries[index]
             keys = exchanged_keys(signal, keys)     # the old ones are let go of after the lock
@@ -235,7 +235,7 @@ def remove_entry(SignalBase signal not None, tuple key not None):
                 is_done = keys.same(receivers)
             else:
                 removed = keys.entries[index]   # noqa: F841  # let go of after the lock
-                is_done = is_taken(signal, receivers, keys, index)
+                is_done = take_entry(signal, receivers, keys, index)
                 if is_done:
                     keys.remove(index)
             if is_done:

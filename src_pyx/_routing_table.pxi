@@ -88,12 +88,12 @@ cdef class RoutingTable:
         self.targets = <Target *>PyMem_Calloc(self.size + 1, sizeof(Target))
         if self.targets == NULL:
             raise MemoryError
-        self._lay_out()
+        self._make_segments()
         for i in range(self.size):
-            self._aim(&self.targets[i], <tuple>self.snapshot[i], halves)
+            self._fill_target(&self.targets[i], <tuple>self.snapshot[i], halves)
         self.halves = tuple(halves)
 
-    cdef int _aim(self, Target *target, tuple entry, list halves) except -1:
+    cdef int _fill_target(self, Target *target, tuple entry, list halves) except -1:
         receiver = entry[1]
         if receiver is None:
             raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
@@ -117,7 +117,7 @@ cdef class RoutingTable:
             target.sender_ref = PyTuple_GET_ITEM(<PyObject *>entry, 2)
         return 0
 
-    cdef int _lay_out(self) except -1:
+    cdef int _make_segments(self) except -1:
         """Lay the positions of each sender's entries in a segment."""
         cdef Chain *chains = <Chain *>PyMem_Calloc(self.size + 1, sizeof(Chain))
         cdef uint32_t *after = <uint32_t *>PyMem_Malloc((self.size + 1) * sizeof(uint32_t))
@@ -225,7 +225,7 @@ cdef class RoutingTable:
             return EMPTY
         segment = self._place(sender).segment
         if PyDict_GET_SIZE(<PyObject *>self.pairs):
-            segment = self.pairs.get(make_id(<object>sender), segment)
+            segment = self.pairs.get(python_make_id(<object>sender), segment)
         return segment or EMPTY
 
     cdef inline Py_ssize_t max_receivers(self, uint32_t segment) noexcept:

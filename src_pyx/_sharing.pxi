@@ -18,7 +18,7 @@ the signal's lock                             connect, disconnect, sweeps     an
 Keys: entries (the reference), is_usable      connect, disconnect, sends      not changed once made
 Keys: the items of entries                    connect, disconnect; same(),    written under the signal's lock and in the
                                               which sends call too            list's section, read under either of them
-Keys: hashes, room                            connect, disconnect             the signal's lock
+Keys: hashes, capacity                            connect, disconnect             the signal's lock
 RoutingTable: own_class, wrapped_class        sends                           atomic
 RoutingTable: names_in, names_nargs,          sends                           the GIL; without it they are not used
   sender_at, names_out
@@ -40,8 +40,8 @@ descriptions, class_names,                    sends that record; Python       CP
   Interception.watched
 others_classes                                sends                           atomic: a number that is lost costs time
 signal_class, the PyMethodDefs, TEXTS         sends; methods(), define()      written while csignals is imported
-all_configs, scopes (the references)            sends; methods()                the section of CONFIGS
-AllConfigs: all of it                           sends                           not changed once it is in `all_configs`
+merged_config, scopes (the references)            sends; methods()                the section of CONFIGS
+MergedConfig: all of it                           sends                           not changed once it is in `merged_config`
 DispatchConfig by class, in common.py         sends; install()                CPython; a DispatchConfig is not changed
 
 context variables                             sends; who opens a block        CPython; a thread has its context alone
@@ -72,10 +72,10 @@ ThreadSanitizer sees what is not so (`nox -s thread_sanitizer`), and CSIGNALS_CH
 items. With the GIL, sections and atomic accesses are nothing, and a send borrows what it sees (_view.pxi).
 """
 
-cdef RoutingTable shared_table(self, bint for_all):
+cdef RoutingTable shared_table(self, bint any_chooser):
     """Return the signal's routing table, for what `receivers` holds now.
 
-    Unless it is wanted `for_all` signals, return None where another ``_live_receivers`` says who receives, or where
+    Unless it is wanted `any_chooser` signals, return None where another ``_live_receivers`` says who receives, or where
     `receivers` is no list, as a send asks first whether it is empty.
     """
     cdef RoutingTable table = None
@@ -87,10 +87,10 @@ cdef RoutingTable shared_table(self, bint for_all):
         attributes = <dict>PyObject_GenericGetDict(self, NULL)
         receivers = get(attributes, RECEIVERS)
         dead = get(attributes, DEAD_RECEIVERS)
-        has_dead = is_said(<PyObject *>dead)
+        has_dead = is_flagged(<PyObject *>dead)
         known = get(attributes, TABLE)
         table = <RoutingTable>known if type(known) is RoutingTable else None
-        if not for_all and LIVE_RECEIVERS in attributes:
+        if not any_chooser and LIVE_RECEIVERS in attributes:
             return None
     else:
         with cython.critical_section(self):
@@ -100,13 +100,13 @@ cdef RoutingTable shared_table(self, bint for_all):
             if not is_same:
                 list_escaped = (<SignalBase>self).list_escaped
                 receivers = (<SignalBase>self).entries
-        if not for_all and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
+        if not any_chooser and has_dict(self) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
             return None
-    if not for_all and chooser_of_class(Py_TYPE(self), table) > WRAPPER:
+    if not any_chooser and chooser_of_class(Py_TYPE(self), table) > WRAPPER:
         return None
-    if not for_all and not is_same and type(receivers) is not list:
+    if not any_chooser and not is_same and type(receivers) is not list:
         return None
-    if table is None or has_dead or (for_all and not reads_plainly(Py_TYPE(self))):
+    if table is None or has_dead or (any_chooser and not reads_plainly(Py_TYPE(self))):
         return new_table(self)
     if not is_same and PyList_CheckExact(<PyObject *>receivers):
         if list_escaped:

@@ -100,7 +100,7 @@ cdef RoutingTable new_table(self):
 
 
 cdef bint keeps_frame(self) noexcept:
-    cdef tuple framed = configs_now().framed
+    cdef tuple framed = merged_config_now().framed
     for i in range(PyTuple_GET_SIZE(<PyObject *>framed)):
         if PyTuple_GET_ITEM(<PyObject *>framed, i) == <PyObject *>self:
             return True

@@ -39,10 +39,10 @@ cdef class Frame:
     cdef void *context      # whose own it is; the address of a context that is gone may be another's, then it is that's
 
 
-cdef object frame_here = ContextVar("csignals_frame", default=None)
+cdef object current_frame = ContextVar("csignals_frame", default=None)
 
 
-cdef inline CallBase call_in(Frame frame):
+cdef inline CallBase call_of(Frame frame):
     with cython.critical_section(frame):
         return frame.call
 
@@ -54,9 +54,9 @@ cdef inline int put_call(Frame frame, CallBase call) except -1:
 
 
 cdef Frame own_frame():
-    cdef Frame frame = value_of(frame_here)
+    cdef Frame frame = value_of(current_frame)
     if frame is None or frame.context != current_context():
-        frame = new_frame(None if frame is None else call_in(frame))
+        frame = new_frame(None if frame is None else call_of(frame))
         frame.context = current_context()
     return frame
 
@@ -64,19 +64,19 @@ cdef Frame own_frame():
 cdef Frame new_frame(CallBase call):
     cdef Frame frame = Frame.__new__(Frame)
     frame.call = call
-    set_value(frame_here, frame)
+    set_value(current_frame, frame)
     return frame
 
 
 def enter(CallBase call):
     """Have this context be in a call, and return what to leave() it with. For coroutines, whose steps interleave."""
-    frame = value_of(frame_here)
+    frame = value_of(current_frame)
     new_frame(call)
     return frame
 
 
 def leave(Frame before):
-    set_value(frame_here, before)
+    set_value(current_frame, before)
 
 
 cdef inline CallBase under_way(CallBase call):
@@ -92,12 +92,12 @@ cdef inline bint has_ended(CallBase call) noexcept:
 
 cdef inline CallBase parent_of(SendBase send):
     with cython.critical_section(send):
-        return send.sent_in
+        return send.parent_call
 
 
 cdef inline tuple traces_of(SendBase send):
     with cython.critical_section(send):
-        return send.in_traces
+        return send.trace_refs
 
 
 @cython.auto_pickle(False)
@@ -107,14 +107,14 @@ cdef class SendBase:
     # What changes is read and replaced in its critical section.
     cdef int64_t started_ns
     cdef int64_t ended_ns
-    cdef tuple in_traces
-    cdef CallBase sent_in
+    cdef tuple trace_refs
+    cdef CallBase parent_call
     cdef int running        # how many of its calls are
     cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
     cdef CallBase before
 
     def __init__(self, signal, sender, tuple traces):
-        self.open(signal, sender, traces)
+        self.begin(signal, sender, traces)
 
     @property
     def start_ns(self):
@@ -134,24 +134,24 @@ cdef class SendBase:
     def parent(self):
         return parent_of(self)
 
-    cdef int open(self, signal, sender, tuple traces) except -1:
+    cdef int begin(self, signal, sender, tuple traces) except -1:
         self.signal = signal
-        self.sender = sender_in_words(sender)
-        self.in_traces = traces
-        frame = value_of(frame_here)
-        self.sent_in = None if frame is None else under_way(call_in(<Frame?>frame))
+        self.sender = sender_name(sender)
+        self.trace_refs = traces
+        frame = value_of(current_frame)
+        self.parent_call = None if frame is None else under_way(call_of(<Frame?>frame))
         return 0
 
     def close(self, bint may_go_on=False):
-        self.end(may_go_on)
+        self.finish(may_go_on)
 
     def let_go(self):
         parent = None
         with cython.critical_section(self):
-            if not self.in_traces:
-                parent, self.sent_in = self.sent_in, None
+            if not self.trace_refs:
+                parent, self.parent_call = self.parent_call, None
 
-    cdef int end(self, bint may_go_on) except -1:
+    cdef int finish(self, bint may_go_on) except -1:
         cdef CallBase parent = parent_of(self)
         cdef int64_t end_ns = 0
         traces = ()
@@ -159,7 +159,7 @@ cdef class SendBase:
             if self.started_ns:
                 end_ns = perf_counter_ns() if self.running else self.ended_ns
             if not may_go_on:
-                traces, self.in_traces = self.in_traces, traces
+                traces, self.trace_refs = self.trace_refs, traces
         if parent is not None and end_ns:
             parent.nested(-1, end_ns)
         return 0
@@ -218,7 +218,7 @@ cdef class CallBase:
             self.started_ns = perf_counter_ns()
             if not send.started_ns:
                 send.started_ns = self.started_ns
-                parent = send.sent_in
+                parent = send.parent_call
         if parent is not None:
             parent.nested(1, self.started_ns)
         return 0
@@ -267,7 +267,7 @@ cdef object description_of(receiver):
     return describe(receiver) if description is None else description
 
 
-cdef object sender_in_words(sender):
+cdef object sender_name(sender):
     cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
     if sender is None:
         return None
@@ -304,9 +304,9 @@ cdef class TraceBase:
 
 cdef SendBase new_send(signal, sender, tuple traces):
     cdef SendBase send = <SendBase>new_instance(<PyTypeObject *>send_class)
-    send.open(signal, sender, traces)
+    send.begin(signal, sender, traces)
     send.frame = own_frame()
-    send.before = call_in(send.frame)
+    send.before = call_of(send.frame)
     return send
 
 
@@ -317,7 +317,7 @@ cdef PyObject *new_recorded_response(
     cdef PyObject *response
     cdef CallBase record = <CallBase>new_instance(<PyTypeObject *>call_class)
     record.begin(send, <object>receiver)
-    be_in_frame_of(send)
+    enter_frame_of(send)
     put_call(send.frame, record)
     response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     if response == NULL:
@@ -353,15 +353,15 @@ cdef int finish(CallBase record, error) except -1:
 
 
 cdef int close_send(SendBase send) except -1:
-    be_in_frame_of(send)
+    enter_frame_of(send)
     put_call(send.frame, send.before)
     send.frame = send.before = None
-    send.end(False)
+    send.finish(False)
     return 0
 
 
-cdef inline int be_in_frame_of(SendBase send) except -1:
+cdef inline int enter_frame_of(SendBase send) except -1:
     """Have the context be in the frame of a send: asgiref may have put there that of a task it ran for a receiver."""
-    if value_of(frame_here) is not send.frame:
-        set_value(frame_here, send.frame)
+    if value_of(current_frame) is not send.frame:
+        set_value(current_frame, send.frame)
     return 0

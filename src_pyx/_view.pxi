@@ -8,7 +8,7 @@ cdef enum:
     OWN         # csignals' method, so that the routing table has them
     WRAPPER     # a known wrapper of that: the table has them, and the wrapper's recorder is asked
     OTHERS      # an override, or a wrapper that is not known: it has to be asked
-    NOT_LOOKED_UP   # what is not remembered: look_up_chooser() says
+    UNKNOWN   # what is not remembered: find_chooser() says
 
 cdef enum:
     REMEMBERED = 64     # classes of which others choose the receivers: more than there are in a program
@@ -28,7 +28,7 @@ cdef struct View:
 
 cdef inline bint is_base(self):
     cdef PyTypeObject *cls = Py_TYPE(self)
-    # A class that has less room than the base class has not inherited from it.
+    # A class that has less capacity than the base class has not inherited from it.
     return cls == signal_class or (
         cls.tp_basicsize >= (<PyTypeObject *>SignalBase).tp_basicsize and isinstance(self, SignalBase)
     )
@@ -62,7 +62,7 @@ cdef inline int read_table(self, View *view) except -1:
         forget(view)
     else:
         dead = item_at(view.attributes, <PyObject *>DEAD_RECEIVERS, 4)
-        view.has_dead = is_said(dead)
+        view.has_dead = is_flagged(dead)
         view.table = item_at(view.attributes, <PyObject *>TABLE, 5)
         if dead == NULL or view.table == NULL:
             read_from_dict(view)
@@ -75,13 +75,13 @@ cdef int read_from_dict(View *view) except -1:
     receivers = <object>view.receivers
     table = attributes.get(TABLE)
     view.table = <PyObject *>table if table is not None else NULL
-    view.has_dead = is_said(PyDict_GetItemWithError(attributes, DEAD_RECEIVERS))
+    view.has_dead = is_flagged(PyDict_GetItemWithError(attributes, DEAD_RECEIVERS))
     if is_unshared(view.attributes) or is_unshared(view.receivers) or is_unshared(<PyObject *>table):
         forget(view)    # it is the signal's no more
     return 0
 
 
-cdef inline bint is_said(PyObject *dead) noexcept:
+cdef inline bint is_flagged(PyObject *dead) noexcept:
     """Return whether a ``_dead_receivers``, which is compared and never looked into, or NULL, says that some may be."""
     return dead != Py_False and dead != <PyObject *>None
 
@@ -112,10 +112,10 @@ cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
     ):
         forget(view)    # anybody's code may have run
         return OTHERS
-    return OWN if is_own else chooser_looked_up(self, view, table)
+    return OWN if is_own else chooser_by_class(self, view, table)
 
 
-cdef int chooser_looked_up(self, View *view, RoutingTable table) except -1:
+cdef int chooser_by_class(self, View *view, RoutingTable table) except -1:
     cdef int chooser = chooser_of_class(Py_TYPE(self), table)
     # Keys in the namespace of a class may run anybody's code, when they are compared.
     read_receivers(self, view)
@@ -148,13 +148,13 @@ cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept
     if is_others_class(cls):
         return OTHERS
     if not is_plain(cls):
-        return NOT_LOOKED_UP
+        return UNKNOWN
     if table is not None and type_version(cls) == version:
         store(&table.own_class, version)
     return OWN
 
 
-cdef int look_up_chooser(self, RoutingTable table) except -1:
+cdef int find_chooser(self, RoutingTable table) except -1:
     """Return what chooses the receivers of a send that chooser_of() knows nothing of, and remember it."""
     global scopes
     held = type(self)   # as comparing keys may run anybody's code, which gives the signal another class
@@ -163,10 +163,10 @@ cdef int look_up_chooser(self, RoutingTable table) except -1:
     cdef int chooser = chooser_of_class(cls, table)
     if (not is_base(self) or has_dict(self)) and LIVE_RECEIVERS in <dict>PyObject_GenericGetDict(self, NULL):
         return OTHERS
-    if chooser != NOT_LOOKED_UP:
+    if chooser != UNKNOWN:
         return chooser
     version = type_version(cls)
-    wrapper = configs_now().wrapper
+    wrapper = merged_config_now().wrapper
     chooser = OTHERS
     if wrapper is not None and reads_plainly(cls) and wrapper.is_known(getattr(<object>cls, LIVE_RECEIVERS, None)):
         chooser = WRAPPER

@@ -40,7 +40,7 @@ from weakref import WeakMethod
 
 from csignals._dispatch import pure
 from csignals._dispatch.common import (
-    NONE_ID, StrongRef, config_of, is_alive, make_id, split_sync_async, store_no_receivers_locked, store_table, sweep,
+    NONE_ID, StrongRef, config_of, is_alive, make_id as python_make_id, split_sync_async, store_no_receivers_locked, store_table, sweep,
     under_lock, wait_and_sweep,
 )
 from csignals._dispatch.pure import python_send
@@ -63,14 +63,14 @@ cdef object DELETED = object()
 
 # How log_failure() is called where what it raises has to wait: not in a `finally`, which sees to exceptions itself.
 ctypedef int (*Log)(object, object, object) noexcept
-ctypedef PyObject *(*CallRecorded)(Slots *, PyObject *, PyObject *, object) noexcept
+ctypedef PyObject *(*RecordedCall)(Slots *, PyObject *, PyObject *, object) noexcept
 
 cdef PyTypeObject *signal_class     # csignals.Signal
 
 
 @cython.auto_pickle(False)
 @cython.final
-cdef class AllConfigs:
+cdef class MergedConfig:
     """What the config of all classes say, so that a send need not look for its own. Never changed, but replaced."""
 
     cdef object wrapper         # a KnownWrapper
@@ -82,14 +82,14 @@ cdef class AllConfigs:
         self.framed = ()
 
 
-cdef AllConfigs all_configs = AllConfigs.__new__(AllConfigs)
+cdef MergedConfig merged_config = MergedConfig.__new__(MergedConfig)
 cdef tuple scopes = ()          # those of the wrapper
 cdef object CONFIGS = object()    # in whose critical section these two are replaced
 
 
-cdef inline AllConfigs configs_now():
+cdef inline MergedConfig merged_config_now():
     with cython.critical_section(CONFIGS):
-        return all_configs
+        return merged_config
 
 
 cdef inline tuple scopes_now():
@@ -141,18 +141,18 @@ define(&SEND_ROBUST_DEF, <void *>fast_send_robust, pure.send_robust, "($self, se
 
 def methods(type cls, config):
     """Return the methods with which this engine dispatches a class of signals."""
-    global signal_class, all_configs
+    global signal_class, merged_config
     cdef PyMethodDef *live = &LIVE_LIST_DEF if config.has_live_list else &LIVE_RECEIVERS_DEF
     if issubclass(cls, SignalBase):
         signal_class = <PyTypeObject *>cls
     pure.methods(cls, config)    # which keeps the config
-    cdef AllConfigs known = configs_now(), following = AllConfigs.__new__(AllConfigs)
+    cdef MergedConfig known = merged_config_now(), following = MergedConfig.__new__(MergedConfig)
     following.wrapper = config.wrapper or known.wrapper
     following.no_receivers = pure.no_receivers
     following.any_live_lists = known.any_live_lists or config.has_live_list
     following.framed = known.framed + config.keep_frames
     with cython.critical_section(CONFIGS):
-        following, all_configs = all_configs, following
+        following, merged_config = merged_config, following
     return {
         "_live_receivers": PyDescr_NewMethod(<PyTypeObject *>cls, live),
         "has_listeners": PyDescr_NewMethod(<PyTypeObject *>cls, &HAS_LISTENERS_DEF),
