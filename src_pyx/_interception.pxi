@@ -4,20 +4,20 @@ Here is whether sends ask the interceptor, and which traces are active for a sen
 csignals/_interception.py, in Python. How calls are recorded is in _tracing.pxi.
 """
 
-# Whether interception is disabled: all that a send asks otherwise. (Not the opposite: compilers like to keep a value
-# that is known to be zero in a register, which the send needs.)
+# Whether interception is disabled. This flag is all that a send then reads of interception. (The opposite flag would be
+# slower: compilers keep a value that is known to be zero in a register, which the send needs.)
 cdef unsigned int is_interception_off = True
 
-cdef type send_class
+cdef type send_class    # of records: csignals.tracing.records.SendRecord
 cdef type call_class
 
 
 @cython.auto_pickle(False)
 @cython.final
 cdef class Interception:
-    """What sends ask while interception is enabled. It is never changed: another one replaces it."""
+    """The interceptor and the process's scopes while interception is enabled. Replaced, never changed."""
 
-    cdef object interceptor     # csignals._dispatch.common.Interceptor, and what is read from it
+    cdef object interceptor     # a csignals._dispatch.protocols.Interceptor; the fields below are copied from it
     cdef object context_scopes
     cdef tuple process_traces
     cdef bint has_process_scopes    # other than traces
@@ -25,8 +25,8 @@ cdef class Interception:
 
 
 cdef Interception interception = None
-cdef object INTERCEPTION = object()     # in whose critical section that is replaced
-cdef object interceptor_set = None      # by set_interceptor(), while csignals is imported
+cdef object INTERCEPTION = object()     # `interception` is replaced in its critical section
+cdef object interceptor_set = None      # the argument of set_interceptor(), called while csignals is imported
 
 
 def set_interceptor(new):
@@ -37,7 +37,10 @@ def set_interceptor(new):
 
 
 def enable_interception(bint is_enabled):
-    """Have sends ask the interceptor, or ask it no longer. Makes `pure.enable_interception` fast."""
+    """Have sends ask the interceptor, or ask it no longer.
+
+    Makes `pure.enable_interception` fast: it copies what each send would read of the interceptor into C.
+    """
     global interception, send_class, call_class
     cdef Interception following = None
     cdef type sends = None, calls = None
@@ -73,7 +76,7 @@ cdef bint is_watched(dict watched, self, sender) except -1:
     if not watched:
         return False
     senders = get(watched, PyLong_FromVoidPtr(<void *>self))
-    # A bound method has another id: there are so few that are senders that it is not worth asking.
+    # make_id() of a bound method is not its address. Few senders are bound methods, so all of them count as watched.
     return senders is not None and (
         bool(get(<dict>senders, NONE_ID)) or bool(get(<dict>senders, PyLong_FromVoidPtr(<void *>sender)))
         or PyMethod_Check(sender)
@@ -81,7 +84,10 @@ cdef bint is_watched(dict watched, self, sender) except -1:
 
 
 cdef tuple active_traces(Interception active, self, sender):
-    """Return references to the traces that are active for a send; or None if more than traces is active for it."""
+    """Return references to the traces that are active for a send, or None where Python must do the send.
+
+    Python must where a mute or capture matches the send, or the send could reach a watched receiver.
+    """
     cdef tuple mutes, captures, traces
     mutes, captures, traces = <tuple?>value_of(active.context_scopes)
     if (

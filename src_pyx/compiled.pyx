@@ -1,13 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """The compiled dispatcher: what ``csignals/_dispatch/pure.py`` specifies, made fast. Read that file first.
 
-Here are the methods of a signal and the hot loop. The parts that this file includes: the routing table
-(_routing_table.pxi), adding and removing entries (_registration.pxi), what traces record and interception
-(_tracing.pxi), a signal's state (_signal_base.pxi), reading a signal and arguments (_view.pxi, _arguments.pxi), and
-how threads share all this without the GIL (_sharing.pxi). Rare cases (a wrong call, a receiver to await, a dead entry
-to sweep, a muted signal) are done by the Python code that the fallback runs as well.
+Each section of the specification has a part, which this file includes, in the same order. "Makes `pure.add_entry`
+fast" in a docstring names the function of the specification; the two have the same name (with ``fast_`` before it where
+CPython calls it with an array of arguments):
 
-A ``PyObject *`` holds no reference unless the comment beside it says so.
+    _routing_table.pxi    the routing table
+    _registration.pxi     adding and removing entries
+    _interception.pxi     interception
+    _signal_base.pxi      a signal's state
+    _receivers.pxi        finding the receivers of a send
+    _methods.pxi          the methods of a signal, with the hot loop
+    this file             the methods of each class of signals
+    _tracing.pxi          what a trace records, as pure_records.py specifies it
+
+Parts without a section there: how a send reads its signal (_view.pxi), how threads share data without the GIL
+(_sharing.pxi), and the arguments of a call (_arguments.pxi). Rare cases (a wrong call, an async receiver, a dead entry,
+a muted signal) are not here: Python code does them, the same as in the fallback.
+
+A ``PyObject *`` is a borrowed reference unless the comment beside it says otherwise.
 """
 
 cimport cython
@@ -40,8 +51,8 @@ from weakref import WeakMethod
 
 from csignals._dispatch import pure
 from csignals._dispatch.common import (
-    NONE_ID, StrongRef, config_of, is_alive, make_id as python_make_id, split_sync_async, store_no_receivers_locked, store_table, sweep,
-    under_lock, wait_and_sweep,
+    NONE_ID, StrongRef, config_of, is_alive, make_id as python_make_id, split_sync_async, store_no_receivers_locked,
+    store_table, sweep, under_lock, wait_and_sweep,
 )
 from csignals._dispatch.pure import python_send
 from csignals._dispatch.pure_records import describe_exception
@@ -49,7 +60,7 @@ from csignals._introspection import naming
 from csignals._introspection.naming import describe, describe_sender
 
 cdef enum:
-    STACK_SLOTS = 32    # arguments and receivers up to this number wait on the C stack, more on the heap
+    STACK_SLOTS = 32    # up to this number, a send keeps its arguments and receivers on the C stack, else on the heap
 
 cdef str SIGNAL = "signal"
 cdef str SENDER = "sender"
@@ -61,7 +72,8 @@ cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
 cdef object DELETED = object()
 
-# How log_failure() is called where what it raises has to wait: not in a `finally`, which sees to exceptions itself.
+# Cython does not check for an exception after a call through these types. The callers check the result themselves, after
+# what must be done first. They use no `finally` for that, as Cython saves and restores exceptions around it.
 ctypedef int (*Log)(object, object, object) noexcept
 ctypedef PyObject *(*RecordedCall)(Slots *, PyObject *, PyObject *, object) noexcept
 
@@ -71,20 +83,20 @@ cdef PyTypeObject *signal_class     # csignals.Signal
 @cython.auto_pickle(False)
 @cython.final
 cdef class MergedConfig:
-    """What the config of all classes say, so that a send need not look for its own. Never changed, but replaced."""
+    """The configurations of all classes in one, so that a send need not look for its own. Replaced, never changed."""
 
-    cdef object wrapper         # a KnownWrapper
+    cdef object wrapper         # a KnownWrapper or None
     cdef object no_receivers
     cdef bint any_live_lists
-    cdef tuple framed           # the signals that keep their frames
+    cdef tuple framed           # the signals whose send() runs in Python: see DispatchConfig.keep_frames
 
     def __cinit__(self):
         self.framed = ()
 
 
 cdef MergedConfig merged_config = MergedConfig.__new__(MergedConfig)
-cdef tuple scopes = ()          # those of the wrapper
-cdef object CONFIGS = object()    # in whose critical section these two are replaced
+cdef tuple scopes = ()              # the wrapper's: see KnownWrapper.scopes
+cdef object CONFIGS = object()      # these two are replaced in its critical section
 
 
 cdef inline MergedConfig merged_config_now():
@@ -118,7 +130,7 @@ include "_methods.pxi"
 
 # --- The methods of each class of signals --------------------------------------------------------------------
 
-cdef list TEXTS = []    # keeps alive what the definitions point to
+cdef list TEXTS = []    # keeps alive the strings that the definitions point to
 
 
 cdef int define(PyMethodDef *method, void *function, specification, str parameters) except -1:
@@ -140,12 +152,15 @@ define(&SEND_ROBUST_DEF, <void *>fast_send_robust, pure.send_robust, "($self, se
 
 
 def methods(type cls, config):
-    """Return the methods with which this engine dispatches a class of signals."""
+    """Return the methods with which this implementation dispatches a class of signals.
+
+    Makes `pure.methods` fast: its methods are C functions.
+    """
     global signal_class, merged_config
     cdef PyMethodDef *live = &LIVE_LIST_DEF if config.has_live_list else &LIVE_RECEIVERS_DEF
     if issubclass(cls, SignalBase):
         signal_class = <PyTypeObject *>cls
-    pure.methods(cls, config)    # which keeps the config
+    pure.methods(cls, config)    # which adds the configuration
     cdef MergedConfig known = merged_config_now(), following = MergedConfig.__new__(MergedConfig)
     following.wrapper = config.wrapper or known.wrapper
     following.no_receivers = pure.no_receivers
