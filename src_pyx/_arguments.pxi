@@ -1,7 +1,7 @@
 """Arguments, read as Python would for ``def send(self, sender, **named)``. The specification has no such section.
 
-Here is which argument is the sender, and under which names receivers get the others. Arguments that Python would refuse
-go to the Python function, which raises Python's own TypeError.
+These functions find the sender among the arguments, and the names by which receivers get the others. Arguments that
+Python would refuse go to the Python function, which raises Python's own TypeError.
 """
 
 cdef inline bint is_name(PyObject *name, str expected) except -1:

@@ -1,7 +1,13 @@
-"""The methods of a signal: a part of compiled.pyx."""
+"""The methods of a signal: makes the section of this name in csignals/_dispatch/pure.py fast.
+
+Here are ``has_listeners``, ``send`` and ``send_robust`` with the hot loop, dispatch_by() and call_each(). The functions
+before them choose the path of a send; dispatch_rare() is the slow path. The async methods are in
+csignals/_dispatch/awaiting.py.
+"""
 
 
 cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Makes `pure.has_listeners` fast, by the routing table."""
     cdef View view
     cdef RoutingTable table
     cdef uint32_t segment
@@ -29,7 +35,7 @@ cdef object fast_has_listeners(self, PyObject *const *args, Py_ssize_t nargs, Py
 
 
 cdef object has_listeners_by_others(self, sender):
-    """Like fast_has_listeners(), where csignals' method alone does not choose the receivers."""
+    """Like fast_has_listeners(), where an override or an unknown wrapper may choose the receivers."""
     if is_others_class(Py_TYPE(self)) or find_chooser(self, kept_table(self)) == OTHERS:
         sync, async_ = ask_live(self, sender)
     else:
@@ -38,10 +44,12 @@ cdef object has_listeners_by_others(self, sender):
 
 
 cdef object fast_send(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Makes `pure.send` fast, by dispatch()."""
     return dispatch(self, args, nargs, names, False)
 
 
 cdef object fast_send_robust(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Makes `pure.send_robust` fast, by dispatch()."""
     return dispatch(self, args, nargs, names, True)
 
 
@@ -55,7 +63,7 @@ cdef object dispatch_intercepted(self, PyObject *const *args, Py_ssize_t nargs, 
     """Send while interception is enabled."""
     cdef Py_ssize_t sender_at = find_sender(names, nargs)
     cdef Interception active = interception_now()
-    if active is None:      # it is just being disabled
+    if active is None:      # another thread is disabling it
         return dispatch_recorded(self, args, nargs, names, robust, <PyObject *>NULL)
     traces = None if sender_at < 0 else active_traces(active, self, <object>args[sender_at])
     if traces is None:
@@ -66,7 +74,7 @@ cdef object dispatch_intercepted(self, PyObject *const *args, Py_ssize_t nargs, 
 cdef inline object dispatch_recorded(
     self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces
 ):
-    """Send, and record the calls in these traces unless they are NULL."""
+    """Send, and record the calls in `traces` unless that is NULL."""
     cdef Py_ssize_t sender_at
     cdef View view
     cdef RoutingTable table
@@ -101,7 +109,7 @@ cdef object dispatch_by_others(
     RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces,
     int chooser
 ):
-    """Send where csignals' method alone does not choose the receivers."""
+    """Send where csignals' method is not the one that chooses the receivers, or its table is not known."""
     if chooser == WRAPPER:
         return dispatch_by(table, self, args, nargs, names, robust, traces, WRAPPER)
     return dispatch_rare(self, args, nargs, names, robust, traces, table, chooser)
@@ -111,7 +119,7 @@ cdef inline object dispatch_by(
     RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces,
     int chooser
 ):
-    """Send to those that the signal's routing table has."""
+    """Send to the receivers in the signal's routing table."""
     cdef Py_ssize_t sender_at
     cdef uint32_t segment
     cdef Py_ssize_t max_receivers
@@ -139,7 +147,7 @@ cdef object dispatch_rare(
     self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces, RoutingTable table,
     int chooser
 ):
-    """Send where the arguments are Python's affair, or the receivers those that ``self._live_receivers`` says."""
+    """Send where the Python implementation must handle the arguments, or ``_live_receivers`` may have to be called."""
     cdef Py_ssize_t sender_at
     cdef Slots slots
     cdef PyObject *response
@@ -220,7 +228,7 @@ cdef inline list call_each(
 cdef list call_each_wrapped(
     Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, tuple names, bint robust
 ):
-    """Like call_each(), and do what the known wrapper of ``_live_receivers`` does around each call."""
+    """Like call_each(), and do the work of the known wrapper of ``_live_receivers`` around each call."""
     recorder = Recorder(self)
     return call_each(slots, self, args, sender_at, <PyObject *>names, robust, NULL, <PyObject *>recorder)
 
@@ -228,7 +236,7 @@ cdef list call_each_wrapped(
 cdef list call_each_recorded(
     Slots *slots, self, PyObject *const *args, Py_ssize_t sender_at, tuple names, bint robust, tuple traces
 ):
-    """Like call_each(), and record it in these traces."""
+    """Like call_each(), and record the calls in `traces`."""
     record = new_send(self, <object>args[sender_at], traces)
     try:
         return call_each(slots, self, args, sender_at, <PyObject *>names, robust, <PyObject *>record, NULL)
@@ -267,7 +275,7 @@ cdef inline PyObject *new_response(
 
 
 cdef PyObject *logged_failure(self, receiver) except NULL:
-    """Log the exception that is being raised, and return it; unless it is no Exception, then it goes on."""
+    """Log the Exception that is raised, and return a new reference to it. Any other BaseException propagates."""
     cdef PyObject *outer[3]
     cdef int status
     if not PyErr_ExceptionMatches(Exception):
@@ -287,10 +295,14 @@ cdef int log_failure(self, receiver, error) except -1:
 
 
 def call_all(signal, receivers, sender, dict named):
+    """Call receivers, and return the pairs (receiver, result): the result of an async one is an awaitable.
+
+    Makes `pure.call_all` fast, by one array of arguments for all calls.
+    """
     cdef Slots slots
-    if SIGNAL in named or SENDER in named:      # which Python refuses
+    if SIGNAL in named or SENDER in named:      # raises a TypeError
         return pure.call_all(signal, receivers, sender, named)
-    named = dict(named)     # receivers may change the caller's through their frames
+    named = dict(named)     # receivers may change the caller's dict through their frames
     names = (SIGNAL, SENDER, *named)
     open_slots(&slots, len(names), 0)
     try:
@@ -298,7 +310,7 @@ def call_all(signal, receivers, sender, dict named):
         slots.arguments[1] = <PyObject *>sender
         for i, value in enumerate(named.values()):
             slots.arguments[i + 2] = <PyObject *>value
-        # No comprehension: Cython's lets go twice of what it finds no capacity for.
+        # No comprehension: without memory to append an item, Cython's frees the item twice.
         responses = []
         for receiver in receivers:
             response = called(<PyObject *>receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, <PyObject *>names)

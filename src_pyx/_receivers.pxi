@@ -1,8 +1,12 @@
-"""Finding the receivers of a send: a part of compiled.pyx."""
+"""Finding the receivers of a send: makes the section of this name in csignals/_dispatch/pure.py fast.
+
+Here are a signal's live receivers, and what a known wrapper does around their calls. The hot path of a send, in
+_methods.pxi, uses the routing table directly where it can.
+"""
 
 
 cdef inline int open_slots(Slots *slots, Py_ssize_t arguments, Py_ssize_t receivers) except -1:
-    # One more in front: whom we call may use the place before the arguments.
+    # One place more before the arguments, which PY_VECTORCALL_ARGUMENTS_OFFSET lets a called object use.
     slots.arguments = slots.stack
     if 1 + arguments + receivers > STACK_SLOTS:
         slots.arguments = <PyObject **>PyMem_Malloc((1 + arguments + receivers) * sizeof(PyObject *))
@@ -22,6 +26,7 @@ cdef inline void close_slots(Slots *slots) noexcept:
 
 
 cdef list new_live(RoutingTable table, uint32_t segment, bint is_async):
+    """Return the live sync or async receivers of a segment and of all senders, as a new list."""
     cdef Slots slots
     cdef Py_ssize_t i
     open_slots(&slots, 0, table.max_receivers(segment))
@@ -33,12 +38,12 @@ cdef list new_live(RoutingTable table, uint32_t segment, bint is_async):
 
 
 cdef RoutingTable current_table(self):
-    """Return the routing table for what the signal's `receivers` holds now, whoever chooses its receivers."""
+    """Return a signal's routing table, right for the present content of `receivers`, whatever chooses the receivers."""
     cdef View view
     cdef RoutingTable table
     if IS_FREE_THREADED:
         return shared_table(self, True)
-    cdef bint is_plain = reads_plainly(Py_TYPE(self))   # first, as it may run anybody's code
+    cdef bint is_plain = reads_plainly(Py_TYPE(self))   # first, as it may run a program's code
     read_receivers(self, &view)
     read_table(self, &view)
     table = known_table(&view)
@@ -46,34 +51,41 @@ cdef RoutingTable current_table(self):
 
 
 cdef object fast_live_receivers(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Makes `pure.live_receivers` fast, by the routing table."""
     cdef RoutingTable table
     cdef Interception active
     cdef uint32_t segment
     if find_sender(names, nargs) < 0 or (names != NULL and PyTuple_GET_SIZE(names) + nargs > 1):
-        return call_python(pure.live_receivers, self, args, nargs, names)   # which Python refuses
+        return call_python(pure.live_receivers, self, args, nargs, names)   # raises a TypeError
     table = current_table(self)
     segment = table.segment_of(args[0])
     if (
         table.max_receivers(segment) == 0 and merged_config_now().no_receivers is not None
         and find_chooser(self, table) != OWN
     ):
-        store_no_receivers(self, <object>args[0], table)      # as a wrapper asks
+        store_no_receivers(self, <object>args[0], table)      # a wrapper called this method
     live = new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
     active = None if is_interception_off_now() else interception_now()
     return live if active is None else active.interceptor.filter_muted(self, <object>args[0], live)
 
 
 cdef object fast_live_list(self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
+    """Makes `pure.live_list` fast, by live_receivers()."""
     return fast_live_receivers(self, args, nargs, names)[0]
 
 
 cdef tuple live_of_table(self, sender):
+    """Return the sync and the async receivers that csignals' method chooses, muted ones included."""
     cdef RoutingTable table = current_table(self)
     cdef uint32_t segment = table.segment_of(<PyObject *>sender)
     return new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
 
 
 def find_receivers(signal, sender):
+    """Return the sync and the async receivers of a send, and the recorder of a known wrapper, or None.
+
+    Makes `pure.find_receivers` fast, by the routing table.
+    """
     cdef RoutingTable table = kept_table(signal)
     cdef int chooser = find_chooser(signal, table)
     if chooser == OWN:
@@ -87,11 +99,11 @@ def find_receivers(signal, sender):
     return sync, async_, None
 
 
-pure.set_find_receivers(find_receivers)     # for the sends that are done there: their signals have these tables
+pure.set_find_receivers(find_receivers)     # for sends that run in Python: the signals have compiled routing tables
 
 
 cdef inline tuple ask_live(signal, sender):
-    """Return the sync and the async receivers that ``_live_receivers`` says."""
+    """Return the sync and the async receivers that a signal's ``_live_receivers`` returns."""
     live = signal._live_receivers(sender)
     if merged_config_now().any_live_lists:
         live = split_sync_async(signal, live)
@@ -104,6 +116,11 @@ cdef inline tuple ask_live(signal, sender):
 @cython.final
 @cython.freelist(8)
 cdef class Recorder:
+    """Calls the sync receivers of a send that a known wrapper may record.
+
+    Makes `pure.Recorder` fast: it asks the wrapper only once a call is being recorded.
+    """
+
     cdef object signal
     cdef object cached_caller
     cdef bint is_asked
@@ -112,6 +129,7 @@ cdef class Recorder:
         self.signal = signal
 
     cpdef object caller(self):
+        """Return the function that calls the next receiver, or None. Makes `pure.Recorder.caller` fast."""
         if not is_recording():
             return None
         if not self.is_asked:
@@ -121,7 +139,10 @@ cdef class Recorder:
 
 
 cdef PyObject *call_recorded(Slots *slots, PyObject *receiver, PyObject *names, recorder) except NULL:
-    """Call a receiver in a span if one is being recorded, or else directly."""
+    """Call a receiver by its recorder's caller, if there is one, and return a new reference to its response.
+
+    Makes `pure.call_recorded` fast, by an array of arguments.
+    """
     caller = (<Recorder>recorder).caller()
     if caller is None:
         return call(receiver, slots.arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
@@ -130,6 +151,7 @@ cdef PyObject *call_recorded(Slots *slots, PyObject *receiver, PyObject *names, 
 
 
 cdef inline bint is_recording() except -1:
+    """Return whether a scope of this context has a span that may be sent. Makes `pure.is_recording` fast."""
     cdef tuple variables = scopes_now()
     cdef PyObject *scope
     cdef bint is_none
@@ -145,6 +167,7 @@ cdef inline bint is_recording() except -1:
 
 
 cdef bint is_recording_in(scope) except -1:
+    """Return whether a scope has a span that may be sent."""
     span = scope._span
     if span is None:
         return False
@@ -153,11 +176,12 @@ cdef bint is_recording_in(scope) except -1:
 
 
 def has_no_receivers(signal, sender):
+    """Return whether a sender has no receivers, and the signal's cache says so. Makes `pure.has_no_receivers` fast."""
     return has_none(signal, sender, None)
 
 
 cdef bint has_none(signal, sender, RoutingTable table) except -1:
-    """The same, given the signal's routing table if that is known to be right."""
+    """Like has_no_receivers(), given the signal's routing table if it is known to be right, or None."""
     no_receivers = merged_config_now().no_receivers
     if no_receivers is None or not getattr(signal, "use_caching", False):
         return False
@@ -172,6 +196,7 @@ cdef bint has_none(signal, sender, RoutingTable table) except -1:
 
 
 cdef int store_no_receivers(signal, sender, RoutingTable table) except -1:
+    """Store in a signal's cache that a sender has no receivers. Makes `pure.store_no_receivers` fast."""
     no_receivers = merged_config_now().no_receivers
     if no_receivers is None or not getattr(signal, "use_caching", False):
         return 0

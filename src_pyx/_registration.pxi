@@ -99,7 +99,7 @@ cdef class Keys:
     cdef inline bint same(self, receivers) noexcept:
         if not PyList_CheckExact(<PyObject *>receivers):
             return False
-        # `entries` changes under the signal's lock, which a send does not have. But `entries` is a list, with a section.
+        # `entries` changes under the signal's lock, which a send does not have; but also in its own section.
         with cython.critical_section(receivers, self.entries):
             return self.same_locked(receivers)
 
@@ -135,8 +135,8 @@ cdef class Keys:
 cdef Keys keys_of(SignalBase signal, Keys outdated):
     """Return the keys of a signal's list, but not `outdated`; or None where they have no hashes.
 
-    Call it without the lock, like `pure.find_entry`, as it may run finalizers. The caller then takes the lock, and checks
-    that these are still the keys of the list.
+    Call it without the lock, like `pure.find_entry`, as it may run finalizers. The caller then takes the lock, and
+    checks that these are still the keys of the list.
     """
     cdef Keys keys
     if may_have_dead(signal):
@@ -157,7 +157,7 @@ cdef inline bint has_old_keys(SignalBase signal) noexcept:
 
 
 cdef int forget_old_keys(SignalBase signal) except -1:
-    """Drop keys of an earlier state of the list. Without the GIL, only if no thread that could drop them has the lock."""
+    """Drop keys of an earlier state of the list. Without the GIL, leave it to the thread that has the lock, if any."""
     if IS_FREE_THREADED and kept_keys(signal) is not None and signal.lock.acquire(False):
         try:
             forgotten = exchanged_keys(signal, None) if has_old_keys(signal) else None  # noqa: F841

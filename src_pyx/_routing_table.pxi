@@ -39,8 +39,8 @@ cdef struct Slots:
     PyObject **live
     Py_ssize_t size
 
-# A segment is the positions of one sender's entries, in order. Its length stands before its first position. It ends with
-# END, which is larger than any position, so that two segments merge without counting.
+# A segment is the positions of one sender's entries, in order. Its length stands before its first position. It ends
+# with END, which is larger than any position, so that two segments merge without counting.
 cdef uint32_t END = UINT32_MAX
 cdef uint32_t EMPTY = 1    # the empty segment
 
@@ -60,8 +60,8 @@ cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size
 cdef class RoutingTable:
     """The receivers of each sender, for one state of a signal's ``receivers`` list.
 
-    Makes `pure.RoutingTable` fast: a send follows pointers, and makes no objects. The segments of all senders are made at
-    once, not when a sender first sends.
+    Makes `pure.RoutingTable` fast: a send follows pointers, and makes no objects. The segments of all senders are made
+    at once, not when a sender first sends.
     """
 
     cdef tuple snapshot
@@ -269,7 +269,7 @@ cdef class RoutingTable:
     cdef inline tuple outgoing_names(self, PyObject *names, Py_ssize_t nargs, Py_ssize_t *sender_at):
         """Like the function outgoing_names(), but also find the sender, and remember the last result.
 
-        A call site passes the same constant tuple each time, or, where it unpacks a dict, a new tuple of the same names.
+        A call site passes the same constant tuple each time; or a new tuple of the same names, if it unpacks a dict.
         """
         cdef PyObject *last
         if names == NULL:

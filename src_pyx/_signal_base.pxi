@@ -1,7 +1,7 @@
 """A signal's state: makes the section of this name in csignals/_dispatch/pure.py fast.
 
-Here is the base class of csignals' own signals, and how a signal gets a routing table. Django's signals have their state
-in their __dict__. What protects the state from other threads is in _sharing.pxi.
+Here are the base class of csignals' own signals, and the making of a signal's routing table. Django's signals have
+their state in their __dict__. What protects the state from other threads is in _sharing.pxi.
 """
 
 
@@ -82,13 +82,17 @@ cdef class SignalBase:
 
 
 def put_receivers(signal, receivers):
-    """Give a signal a list that nothing else refers to. Makes `pure.put_receivers` fast: later sends need no comparison."""
+    """Give a signal a list that nothing else refers to.
+
+    Makes `pure.put_receivers` fast: later sends need not compare the list.
+    """
     if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
         return pure.put_receivers(signal, receivers)
     with cython.critical_section(signal):
         (<SignalBase>signal).table_is_valid = False
         (<SignalBase>signal).list_escaped = False
-        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers   # the old value, of any type, is freed at the end
+        # The old value is freed at the end.
+        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers
 
 
 cdef RoutingTable new_table(self):

@@ -9,34 +9,35 @@ cdef dict class_names = naming.class_names.known
 
 
 cdef inline object value_of(variable):
+    """Return the value of a context variable that has a default."""
     cdef PyObject *value
     PyContextVar_Get(variable, NULL, &value)
-    held = <object>value
+    result = <object>value
     Py_XDECREF(value)
-    return held
+    return result
 
 
 cdef inline object referent(reference):
     cdef PyObject *value
     if not PyWeakref_CheckRefExact(<PyObject *>reference):
-        raise TypeError("a send refers weakly to its traces")
+        raise TypeError("traces must be a tuple of weakref.ref objects")
     value = new_referent(<PyObject *>reference)
     if value == NULL:
         return None
-    held = <object>value
+    result = <object>value
     Py_XDECREF(value)
-    return held
+    return result
 
 
 @cython.auto_pickle(False)
 @cython.final
 cdef class Frame:
-    """Whose call a context is in. Sends change it in place, which takes a tenth of setting a context variable.
+    """Holds the current call of a context. To change it in place takes a tenth of setting a context variable.
 
-    A copy of the context has the same one, but it is not the copy's own, to be changed.
+    A copy of the context refers to the same frame. Only the context that owns the frame may change it.
     """
-    cdef CallBase call      # in its critical section, as a copy may be another thread's
-    cdef void *context      # whose own it is; the address of a context that is gone may be another's, then it is that's
+    cdef CallBase call      # in the frame's critical section, as another thread may have a copy of the context
+    cdef void *context      # the address of the owner; a new context at a freed one's address owns its frame
 
 
 cdef object current_frame = ContextVar("csignals_frame", default=None)
@@ -49,7 +50,7 @@ cdef inline CallBase call_of(Frame frame):
 
 cdef inline int put_call(Frame frame, CallBase call) except -1:
     with cython.critical_section(frame):
-        call, frame.call = frame.call, call     # what it was is let go of at the end
+        call, frame.call = frame.call, call     # the old value is freed at the end
     return 0
 
 
@@ -69,17 +70,22 @@ cdef Frame new_frame(CallBase call):
 
 
 def enter(CallBase call):
-    """Have this context be in a call, and return what to leave() it with. For coroutines, whose steps interleave."""
+    """Make a call of a receiver the current one of this context, and return what leave() takes.
+
+    Makes `pure_records.enter` fast. For coroutines, whose steps interleave: so by a frame of its own.
+    """
     frame = value_of(current_frame)
     new_frame(call)
     return frame
 
 
 def leave(Frame before):
+    """Make the call before enter() the current one again. Makes `pure_records.leave` fast."""
     set_value(current_frame, before)
 
 
 cdef inline CallBase under_way(CallBase call):
+    """Return the innermost call that has not ended. Makes `pure_records.under_way` fast."""
     while call is not None and has_ended(call):
         call = parent_of(call.send)
     return call
@@ -102,16 +108,18 @@ cdef inline tuple traces_of(SendBase send):
 
 @cython.auto_pickle(False)
 cdef class SendBase:
+    """A send that reached receivers. Makes `pure_records.SendBase` fast, by fields of a C struct."""
+
     cdef readonly object signal
     cdef readonly object sender
-    # What changes is read and replaced in its critical section.
+    # The fields below change: they are read and replaced in the send's critical section.
     cdef int64_t started_ns
     cdef int64_t ended_ns
     cdef tuple trace_refs
     cdef CallBase parent_call
-    cdef int running        # how many of its calls are
-    cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
-    cdef CallBase before
+    cdef int running        # the number of calls that have not ended
+    cdef Frame frame        # where a sync send sets its current call
+    cdef CallBase before    # the frame's call before the send
 
     def __init__(self, signal, sender, tuple traces):
         self.begin(signal, sender, traces)
@@ -143,9 +151,11 @@ cdef class SendBase:
         return 0
 
     def close(self, bint may_go_on=False):
+        """Stop counting nested time in the enclosing call. Makes `pure_records.SendBase.close` fast, by finish()."""
         self.finish(may_go_on)
 
     def let_go(self):
+        """Forget the enclosing call once the send is over. Makes `pure_records.SendBase.let_go` fast."""
         parent = None
         with cython.critical_section(self):
             if not self.trace_refs:
@@ -166,13 +176,15 @@ cdef class SendBase:
 
 
 @cython.auto_pickle(False)
-@cython.no_gc_clear     # callbacks may end a call that gc has cleared
+@cython.no_gc_clear     # callbacks of weak references may end a call that gc has cleared
 cdef class CallBase:
+    """A call of a receiver. Makes `pure_records.CallBase` fast, by fields of a C struct."""
+
     cdef readonly SendBase send
     cdef readonly object description
     cdef readonly bint is_async
     cdef readonly unsigned long thread
-    # What changes once it is in a trace is read and replaced in its critical section.
+    # The fields below change while a trace has the call: they are read and replaced in the call's critical section.
     cdef int64_t started_ns
     cdef int64_t ended_ns
     cdef int64_t nested_so_far_ns
@@ -224,8 +236,9 @@ cdef class CallBase:
         return 0
 
     def end(self, error=None):
+        """End the call, with the exception that it raised. Makes `pure_records.CallBase.end` fast, by finish()."""
         if self.send is None:
-            raise AttributeError("a call that has not begun has no end")
+            raise AttributeError("__init__() of this call has not run")
         self.finish(error)
 
     cdef int finish(self, error) except -1:
@@ -244,6 +257,7 @@ cdef class CallBase:
         return 0
 
     cdef void nested(self, int change, int64_t now) noexcept:
+        """Count a nested send that begins (1) or ends (-1). Makes `pure_records.CallBase.nested` fast."""
         with cython.critical_section(self):
             self.count_nested(change, now)
 
@@ -262,12 +276,14 @@ cdef class CallBase:
 
 
 cdef object description_of(receiver):
+    """Return the description of a receiver. Makes `pure_records.description_of` fast."""
     function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
     description = get(descriptions, PyLong_FromVoidPtr(<void *>function))
     return describe(receiver) if description is None else description
 
 
 cdef object sender_name(sender):
+    """Return the sender's name, as naming.describe_sender() returns it."""
     cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
     if sender is None:
         return None
@@ -277,9 +293,11 @@ cdef object sender_name(sender):
 
 @cython.auto_pickle(False)
 cdef class TraceBase:
+    """The list in which calls are recorded. Makes `pure_records.TraceBase` fast, by note()."""
+
     cdef object __weakref__
     cdef readonly list calls
-    cdef unsigned int has_opened    # by load() and store(), as sends ask what the thread changes that closes it
+    cdef unsigned int has_opened    # by load() and store(): a send reads it while another thread closes the trace
     cdef public Py_ssize_t max_records
 
     def __init__(self, Py_ssize_t max_records):
@@ -295,6 +313,7 @@ cdef class TraceBase:
         store(&self.has_opened, is_open)
 
     cdef int note(self, CallBase call) except -1:
+        """Add a call while the trace is open. Makes `pure_records.TraceBase.note` fast."""
         if load(&self.has_opened):
             self.calls.append(call)
             if PyList_GET_SIZE(<PyObject *>self.calls) > self.max_records:
@@ -303,6 +322,7 @@ cdef class TraceBase:
 
 
 cdef SendBase new_send(signal, sender, tuple traces):
+    """Begin the record of a sync send."""
     cdef SendBase send = <SendBase>new_instance(<PyTypeObject *>send_class)
     send.begin(signal, sender, traces)
     send.frame = own_frame()
@@ -313,7 +333,7 @@ cdef SendBase new_send(signal, sender, tuple traces):
 cdef PyObject *new_recorded_response(
     self, PyObject *receiver, PyObject **arguments, PyObject *names, bint robust, SendBase send
 ) except NULL:
-    """Call a receiver, record that, and return a new reference to its response."""
+    """Call a receiver, record the call, and return a new reference to the response."""
     cdef PyObject *response
     cdef CallBase record = <CallBase>new_instance(<PyTypeObject *>call_class)
     record.begin(send, <object>receiver)
@@ -327,7 +347,7 @@ cdef PyObject *new_recorded_response(
 
 
 cdef PyObject *recorded_failure(self, receiver, bint robust, CallBase record) except NULL:
-    """Record the exception that is being raised, then do as logged_failure() does."""
+    """Record the exception that is raised, then do the same as logged_failure()."""
     cdef PyObject *outer[3]
     cdef int status
     cdef bint is_logged = robust and PyErr_ExceptionMatches(Exception)
@@ -361,7 +381,7 @@ cdef int close_send(SendBase send) except -1:
 
 
 cdef inline int enter_frame_of(SendBase send) except -1:
-    """Have the context be in the frame of a send: asgiref may have put there that of a task it ran for a receiver."""
+    """Set the context's frame to that of a send: asgiref may have set that of a task which it ran for a receiver."""
     if value_of(current_frame) is not send.frame:
         set_value(current_frame, send.frame)
     return 0

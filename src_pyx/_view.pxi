@@ -1,7 +1,7 @@
 """How a send reads its signal, csignals' own or Django's. The specification has no such section.
 
-Here is decided whether a signal has a routing table, whether the table is right, and what chooses the receivers: the
-table, a known wrapper or an override. Without the GIL, _sharing.pxi decides the first two.
+These functions decide whether a signal has a routing table, whether the table is right, and what chooses the receivers:
+the table, a known wrapper or an override. Without the GIL, _sharing.pxi decides whether the table is right.
 """
 
 cdef enum:
@@ -142,7 +142,7 @@ cdef inline bint is_others_class(PyTypeObject *cls) noexcept:
 
 
 cdef inline int chooser_of_class(PyTypeObject *cls, RoutingTable table) noexcept:
-    """Return what chooses the receivers of a class's signals, or UNKNOWN. Runs no program's code but ``__eq__``."""
+    """Return what chooses the receivers of a class's signals, or UNKNOWN."""
     cdef unsigned int version = type_version(cls)
     if table is not None:
         if is_version(cls, &table.own_class):

@@ -72,8 +72,8 @@ cdef str TABLE = "_csignals_table"
 cdef tuple BARE_NAMES = (SIGNAL, SENDER)
 cdef object DELETED = object()
 
-# Cython does not check for an exception after a call through these types. The callers check the result themselves, after
-# what must be done first. They use no `finally` for that, as Cython saves and restores exceptions around it.
+# Cython does not check for an exception after a call through these types. The callers check the result themselves,
+# after what must be done first. They use no `finally`, as Cython saves and restores exceptions around it.
 ctypedef int (*Log)(object, object, object) noexcept
 ctypedef PyObject *(*RecordedCall)(Slots *, PyObject *, PyObject *, object) noexcept
 
