@@ -109,7 +109,7 @@ cdef object dispatch_by_others(
     RoutingTable table, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, bint robust, PyObject *traces,
     int chooser
 ):
-    """Send where csignals' method is not the one that chooses the receivers, or its table is not known."""
+    """Send where a wrapper or an override chooses the receivers, or where find_chooser() must find out."""
     if chooser == WRAPPER:
         return dispatch_by(table, self, args, nargs, names, robust, traces, WRAPPER)
     return dispatch_rare(self, args, nargs, names, robust, traces, table, chooser)

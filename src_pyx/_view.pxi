@@ -54,7 +54,7 @@ cdef inline int read_receivers(self, View *view) except -1:
 
 
 cdef inline int read_table(self, View *view) except -1:
-    """Fill in the second half."""
+    """Fill in the second half of a view."""
     cdef PyObject *dead
     if view.is_base:
         view.has_dead = (<SignalBase>self).has_dead
@@ -91,6 +91,7 @@ cdef inline bint is_flagged(PyObject *dead) noexcept:
 
 
 cdef inline void forget(View *view) noexcept:
+    """Reset a view whose references may no longer be valid."""
     view.attributes = view.receivers = view.table = NULL
     view.has_dead = True
 
@@ -120,6 +121,7 @@ cdef inline int chooser_of(self, View *view, RoutingTable table) except -1:
 
 
 cdef int chooser_by_class(self, View *view, RoutingTable table) except -1:
+    """Return what chooses the receivers of a class's signals, or UNKNOWN, and fill in the view again."""
     cdef int chooser = chooser_of_class(Py_TYPE(self), table)
     # Comparing keys in a class's namespace may have run a program's code.
     read_receivers(self, view)
