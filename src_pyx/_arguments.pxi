@@ -1,4 +1,8 @@
-"""Arguments, read as Python would for ``def send(self, sender, **named)``: included by compiled.pyx."""
+"""Arguments, read as Python would for ``def send(self, sender, **named)``. The specification has no such section.
+
+These functions find the sender among the arguments, and the names by which receivers get the others. Arguments that
+Python would refuse go to the Python function, which raises Python's own TypeError.
+"""
 
 cdef inline bint is_name(PyObject *name, str expected) except -1:
     if name == <PyObject *>expected:
@@ -16,15 +20,15 @@ cdef inline Py_ssize_t find_sender(PyObject *names, Py_ssize_t nargs) except -2:
             if name == <PyObject *>SENDER:
                 return i
             if is_name(name, SENDER):
-                # A string that is equal to anything is the first parameter to Python.
+                # Python takes a string that equals every string for the first parameter.
                 return i if not is_name(name, SELF) else -1
     return 0 if nargs == 1 else -1
 
 
 cdef inline bint are_plain(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at) except -1:
-    """Return whether no keyword, but the sender where it is one, has a name that a method or receiver takes.
+    """Return whether no keyword is a `self`, `signal` or second `sender`, and all names are strings.
 
-    Names need not be strings: functools and operator pass on whatever they were given.
+    Names may be other objects: functools and operator pass on the names they were given.
     """
     cdef Py_ssize_t i
     cdef PyObject *name
@@ -45,7 +49,7 @@ cdef inline bint is_surely_plain(PyObject *name) noexcept:
 
 
 cdef tuple outgoing_names(PyObject *names, Py_ssize_t nargs, Py_ssize_t sender_at):
-    """Return `signal`, `sender` and the caller's other keyword names, in that order; None where Python refuses."""
+    """Return `signal`, `sender` and the caller's other keyword names, in that order, or None where Python refuses."""
     if sender_at < 0 or not are_plain(names, nargs, sender_at):
         return None
     if names == NULL:
@@ -59,5 +63,5 @@ cdef dict named_arguments(PyObject *const *args, Py_ssize_t nargs, PyObject *nam
 
 
 cdef object call_python(function, self, PyObject *const *args, Py_ssize_t nargs, PyObject *names):
-    """Call a function of the Python engine instead, with the arguments as they came."""
+    """Call a function of the Python implementation with the same arguments."""
     return function(self, *[<object>args[i] for i in range(nargs)], **named_arguments(args, nargs, names))

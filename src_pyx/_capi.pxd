@@ -1,7 +1,8 @@
 # cython: language_level=3
 """Declares to Cython what _capi.h defines, and the parts of CPython's C API that Cython does not declare.
 
-A ``PyObject *`` that is returned by a function named ``new_...`` is a new reference.
+Functions named ``new_...`` return new references. Other functions that return a ``PyObject *`` return borrowed ones,
+unless _capi.h says otherwise. The rest of CPython's C API is cimported from Cython's own declarations.
 """
 
 from cpython.object cimport PyObject, PyTypeObject
@@ -16,8 +17,8 @@ cdef extern from "_capi.h":
 
     PyObject *new_referent "csignals_referent"(PyObject *ref) noexcept
     PyObject *new_pair "csignals_pair"(PyObject *first, PyObject *second) except NULL
-    PyObject *item_at "csignals_item_at"(PyObject *dict, PyObject *key, Py_ssize_t place) noexcept
-    int has_key "csignals_has_key"(PyObject *o, PyObject *key, PyObject *held) except -1
+    PyObject *item_at "csignals_item_at"(PyObject *dict, PyObject *key, Py_ssize_t index) noexcept
+    int has_key "csignals_has_key"(PyObject *dict, PyObject *key, PyObject *other) except -1
     object pair "csignals_pair"(PyObject *first, PyObject *second)
     bint is_generic_getattr "csignals_is_generic_getattr"(PyTypeObject *type) noexcept
     bint PyType_IsSubtype(PyTypeObject *type, PyTypeObject *base) noexcept

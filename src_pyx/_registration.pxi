@@ -1,8 +1,9 @@
-"""How entries come to a signal's list and go: a part of compiled.pyx, which includes it.
+"""Adding and removing entries: makes the section of this name in csignals/_dispatch/pure.py fast.
 
-A list is searched by the hashes of its keys. They are a memo as the routing table is: kept beside a copy of the
-list, with which the list is compared each time. Only keys that compare without running anybody's code have one;
-where a list holds others, or the key is another, csignals/_dispatch/pure.py does the work.
+A list is searched by the hashes of its keys. They are a memo, like the routing table: a signal has them with a copy of
+the list, and the list is compared with the copy each time. Only keys of ints and strings have hashes, as comparing
+others may run a program's code. Where a list holds other keys, or the key is another, pure.py does the work. What an
+entry is made of is in csignals/signals.py.
 """
 
 cdef enum:
@@ -10,28 +11,33 @@ cdef enum:
 
 
 def make_key(receiver, sender, dispatch_uid):
-    return (dispatch_uid or id_of(receiver), id_of(sender))
+    """Return the key of a connection. Makes `pure.make_key` fast, by make_id()."""
+    return (dispatch_uid or make_id(receiver), make_id(sender))
 
 
-cdef object id_of(target):
+cdef object make_id(target):
+    """Return the identity of a receiver or sender. Makes `common.make_id` fast for plain functions."""
     if target is None:
         return NONE_ID
-    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else make_id(target)
+    return PyLong_FromVoidPtr(<void *>target) if is_bare_function(<PyObject *>target) else python_make_id(target)
 
 
 cdef inline bint is_bare_function(PyObject *target) noexcept:
-    # With attributes, it may be marked as what it is not, wrap another, or pass for a method.
+    # A function with attributes may have __func__ or __wrapped__, or be marked as a coroutine function.
     return PyFunction_Check(target) and not has_attributes(target)
 
 
 def code_flags(receiver):
-    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` knows what it is."""
+    """Return the ``co_flags`` of a plain function or its method, or 0 where only `inspect` can tell what it is.
+
+    Makes `pure.code_flags` fast: where it returns flags, signals.py needs no `inspect`.
+    """
     function = PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else <PyObject *>receiver
     return co_flags(function) if is_bare_function(function) else 0
 
 
 cdef bint compares_plainly(key, int depth=4) noexcept:
-    """Return whether a key is made of ints and strings, not too deep down in tuples."""
+    """Return whether a key is made of ints and strings, in tuples of a limited depth."""
     if type(key) is tuple:
         for item in <tuple>key:
             if depth == 0 or not compares_plainly(item, depth - 1):
@@ -41,10 +47,10 @@ cdef bint compares_plainly(key, int depth=4) noexcept:
 
 
 cdef inline Py_ssize_t find_hash(uint32_t *hashes, uint32_t wanted, Py_ssize_t i, Py_ssize_t size) noexcept:
-    """Return the first index from `i` on where `wanted` is, or `size`."""
+    """Return the first index of `wanted` from `i` on, or `size`."""
     cdef bint is_near
     cdef int j
-    while i + STEP <= size:     # C compilers make a few vector instructions of this
+    while i + STEP <= size:     # C compilers turn this into a few vector instructions
         is_near = False
         for j in range(STEP):
             is_near |= hashes[i + j] == wanted
@@ -58,17 +64,17 @@ cdef inline Py_ssize_t find_hash(uint32_t *hashes, uint32_t wanted, Py_ssize_t i
 
 @cython.auto_pickle(False)
 @cython.final
-@cython.no_gc_clear     # callbacks may connect to a signal that gc has cleared
+@cython.no_gc_clear     # callbacks of weak references may connect to a signal that gc has cleared
 cdef class Keys:
-    """The hashes of the keys of a list. Who shares them, and under what, the table in _sharing.pxi says."""
+    """The hashes of the keys of a list. The table in _sharing.pxi says what protects them."""
 
-    cdef list entries       # what was in the list
-    cdef uint32_t *hashes   # as many
-    cdef Py_ssize_t room
+    cdef list entries       # a copy of the list
+    cdef uint32_t *hashes   # one for each entry
+    cdef Py_ssize_t capacity
     cdef bint is_usable
 
     def __cinit__(self, list receivers not None):
-        self.entries = list(receivers)    # a slice is not safe from a finalizer that changes the list meanwhile
+        self.entries = list(receivers)    # a slice is not safe if a finalizer changes the list meanwhile
         self.is_usable = True
         self._reserve(len(self.entries))
         for i, entry in enumerate(self.entries):
@@ -80,20 +86,20 @@ cdef class Keys:
     def __dealloc__(self):
         PyMem_Free(self.hashes)
 
-    cdef int _reserve(self, Py_ssize_t room) except -1:
-        if room > self.room:
-            room += room >> 2
-            hashes = <uint32_t *>PyMem_Realloc(self.hashes, room * sizeof(uint32_t))
+    cdef int _reserve(self, Py_ssize_t capacity) except -1:
+        if capacity > self.capacity:
+            capacity += capacity >> 2
+            hashes = <uint32_t *>PyMem_Realloc(self.hashes, capacity * sizeof(uint32_t))
             if hashes == NULL:
                 raise MemoryError
             self.hashes = hashes
-            self.room = room
+            self.capacity = capacity
         return 0
 
     cdef inline bint same(self, receivers) noexcept:
         if not PyList_CheckExact(<PyObject *>receivers):
             return False
-        # A send that comes here has not the signal's lock, under which these entries change: but they are a list, too.
+        # `entries` changes under the signal's lock, which a send does not have; but also in its own section.
         with cython.critical_section(receivers, self.entries):
             return self.same_locked(receivers)
 
@@ -127,10 +133,10 @@ cdef class Keys:
 
 
 cdef Keys keys_of(SignalBase signal, Keys outdated):
-    """Return the keys of a signal's list, other than these; or None where they have no hashes.
+    """Return the keys of a signal's list, but not `outdated`; or None where they have no hashes.
 
-    As look_up() in Python: without the lock, as this may run finalizers, so that the caller, once it has the lock,
-    must look whether they are those of the list.
+    Call it without the lock, like `pure.find_entry`, as it may run finalizers. The caller then takes the lock, and
+    checks that these are still the keys of the list.
     """
     cdef Keys keys
     if may_have_dead(signal):
@@ -145,13 +151,13 @@ cdef Keys keys_of(SignalBase signal, Keys outdated):
 
 
 cdef inline bint has_old_keys(SignalBase signal) noexcept:
-    """Return whether there are keys of a list that was changed by others: their entries may hold receivers."""
+    """Return whether the keys are of an earlier state of the list: their entries may keep receivers alive."""
     cdef Keys keys = kept_keys(signal)
     return keys is not None and not keys.same(entries_of(signal))
 
 
 cdef int forget_old_keys(SignalBase signal) except -1:
-    """Let go of them. Without the GIL only if nobody is using them: else who is sees to it."""
+    """Drop keys of an earlier state of the list. Without the GIL, leave it to the thread that has the lock, if any."""
     if IS_FREE_THREADED and kept_keys(signal) is not None and signal.lock.acquire(False):
         try:
             forgotten = exchanged_keys(signal, None) if has_old_keys(signal) else None  # noqa: F841
@@ -162,16 +168,19 @@ cdef int forget_old_keys(SignalBase signal) except -1:
     return 0
 
 
-cdef int append_to(SignalBase signal, list receivers, tuple entry) except -1:
-    # Not both in the signal's critical section: to wait for that of the list, a thread leaves the one that it is in.
+cdef int append_entry(SignalBase signal, list receivers, tuple entry) except -1:
+    # append() is not in the signal's section: a thread that waits for the list's section leaves the one that it is in.
     receivers.append(entry)
     with cython.critical_section(signal):
         signal.table_is_valid = False
     return 0
 
 
-cdef bint is_taken(SignalBase signal, receivers, Keys keys, Py_ssize_t index) noexcept:
-    """Take an entry, which the caller holds, off a list, if these are its keys, and return whether they are."""
+cdef bint take_entry(SignalBase signal, receivers, Keys keys, Py_ssize_t index) noexcept:
+    """Remove an entry from a list if these are the list's keys, and return whether they are.
+
+    The caller has a reference to the entry, so that it is not freed here.
+    """
     if not PyList_CheckExact(<PyObject *>receivers):
         return False
     with cython.critical_section(receivers, keys.entries):
@@ -184,6 +193,10 @@ cdef bint is_taken(SignalBase signal, receivers, Keys keys, Py_ssize_t index) no
 
 
 def add_entry(SignalBase signal not None, tuple entry not None):
+    """Append an entry to a signal's list unless its key is in it, and return whether the entry was appended.
+
+    Makes `pure.add_entry` fast: it compares hashes in place of keys.
+    """
     cdef Keys keys = None
     cdef Py_ssize_t index
     cdef bint is_swept = False
@@ -191,21 +204,21 @@ def add_entry(SignalBase signal not None, tuple entry not None):
         keys = keys_of(signal, keys)
         if keys is None:
             break
-        # Not by `with`: in Cython that crashes where an exception finds no memory for its traceback.
+        # No `with`: in Cython, that crashes where there is no memory for an exception's traceback.
         acquire, release = signal.lock.acquire, signal.lock.release
         acquire()
         try:
-            # If so, nobody's code runs from here on, and nobody comes between.
             receivers = entries_of(signal)
             if not keys.same(receivers):
                 continue
+            # From here on, no program's code runs, and no other thread changes the list.
             index = keys.index(entry[0])
             if index < 0:
                 keys.append(entry)
-                append_to(signal, <list>receivers, entry)
+                append_entry(signal, <list>receivers, entry)
             else:
                 found = keys.entries[index]
-            keys = exchanged_keys(signal, keys)     # the old ones are let go of after the lock
+            keys = exchanged_keys(signal, keys)     # the old ones are freed after the lock is released
         finally:
             release()
         if index < 0:
@@ -219,6 +232,10 @@ def add_entry(SignalBase signal not None, tuple entry not None):
 
 
 def remove_entry(SignalBase signal not None, tuple key not None):
+    """Remove the entry with a key from a signal's list, and return whether there was one.
+
+    Makes `pure.remove_entry` fast: it compares hashes in place of keys.
+    """
     cdef Keys keys = None
     cdef Py_ssize_t index
     cdef bint is_done
@@ -234,8 +251,8 @@ def remove_entry(SignalBase signal not None, tuple key not None):
             if index < 0:
                 is_done = keys.same(receivers)
             else:
-                removed = keys.entries[index]   # noqa: F841  # let go of after the lock
-                is_done = is_taken(signal, receivers, keys, index)
+                removed = keys.entries[index]   # noqa: F841  # freed after the lock is released
+                is_done = take_entry(signal, receivers, keys, index)
                 if is_done:
                     keys.remove(index)
             if is_done:

@@ -1,17 +1,17 @@
-"""The routing table of the engine in Cython: a part of compiled.pyx, which includes it.
+"""The routing table: makes the section "The routing table" of csignals/_dispatch/pure.py fast.
 
-What it is for, ``RoutingTable`` in csignals/_dispatch/pure.py says. Here it is laid out in arrays, so that a
-send follows pointers alone.
+Here are the table's layout in C arrays, and how a send resolves the references in it. Whether a signal's table is up to
+date is decided in _view.pxi and _sharing.pxi.
 """
 
 cdef enum Kind:
     STRONG      # the entry holds the receiver itself
     WEAK        # a plain weak reference
-    METHOD      # a WeakMethod, whose bound method is made here out of its two halves
-    OTHER       # another subclass of weakref.ref, called as Django calls it
+    METHOD      # a WeakMethod: the bound method is made here, from its object and its function
+    OTHER       # another subclass of weakref.ref, which is called, as Django calls it
 
 cdef struct Target:
-    # What an entry says. The table's snapshot keeps alive all that is pointed to here, and `halves` func_ref.
+    # The contents of an entry. The table's `snapshot` keeps the objects alive, and its `halves` func_ref.
     PyObject *ref
     PyObject *func_ref
     PyObject *sender_ref
@@ -19,12 +19,12 @@ cdef struct Target:
     bint is_async
 
 cdef struct Group:
-    # A connected sender, and where its segment of positions starts. No segment: a free place of the hash table.
+    # A connected sender, and where its segment starts. A segment of 0 marks a free place of the hash table.
     void *sender
     uint32_t segment
 
 cdef struct Chain:
-    # While a table is made: the positions of one sender's entries, from the first to the last of a linked list.
+    # Used while a table is made: the positions of one sender's entries, as a linked list.
     void *sender
     uint32_t first
     uint32_t last
@@ -32,20 +32,21 @@ cdef struct Chain:
     uint32_t segment
 
 cdef struct Slots:
-    # The arguments of a call, then `size` references held here: receivers, each in time replaced by its pair.
+    # The arguments of a call, and `size` owned references: the receivers, of which call_each() replaces each by its
+    # pair (receiver, response).
     PyObject *stack[STACK_SLOTS]
     PyObject **arguments
     PyObject **live
     Py_ssize_t size
 
-# A segment is the positions of one sender's entries, in order; its length stands before it. It ends with END,
-# which is larger than any position, so that two segments merge without counting.
+# A segment is the positions of one sender's entries, in order. Its length stands before its first position. It ends
+# with END, which is larger than any position, so that two segments merge without counting.
 cdef uint32_t END = UINT32_MAX
-cdef uint32_t EMPTY = 1    # the segment that is empty
+cdef uint32_t EMPTY = 1    # the empty segment
 
 
 cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size) noexcept:
-    if size < 8:    # not worth the call
+    if size < 8:    # calling memcmp() costs more
         for i in range(size):
             if items[i] != others[i]:
                 return False
@@ -55,45 +56,51 @@ cdef inline bint same_items(PyObject **items, PyObject **others, Py_ssize_t size
 
 @cython.auto_pickle(False)
 @cython.final
-@cython.no_gc_clear     # its pointers must hold for as long as it lives
+@cython.no_gc_clear     # the objects that its pointers point to must live as long as the table
 cdef class RoutingTable:
+    """The receivers of each sender, for one state of a signal's ``receivers`` list.
+
+    Makes `pure.RoutingTable` fast: a send follows pointers, and makes no objects. The segments of all senders are made
+    at once, not when a sender first sends.
+    """
+
     cdef tuple snapshot
     cdef Py_ssize_t size
-    cdef tuple halves       # a tuple, as gc clears lists
+    cdef tuple halves       # references to functions of bound methods; a tuple, as gc clears lists
     cdef bint has_async
     cdef bint has_senders
-    cdef bint is_direct     # the engine may call the receivers itself
+    cdef bint is_direct     # sends may call the receivers from C
     cdef Target *targets
     cdef uint32_t *positions
     cdef uint32_t everyone
     cdef Group *groups
     cdef uint64_t mask
-    cdef dict pairs
+    cdef dict pairs         # the segments of senders whose ids are not addresses: mostly bound methods
     # Nothing above changes once the table is made.
-    # The last send's keyword names as they came in, beside how many positional arguments; and as they went out.
-    # Without the GIL they are left alone: what threads remember together, they wait for.
+    # The last send's keyword names and number of positional arguments, and the keyword names that receivers then got.
+    # Not used without the GIL, where threads that share a memory wait for each other.
     cdef object names_in
     cdef Py_ssize_t names_nargs
     cdef Py_ssize_t sender_at
     cdef tuple names_out
-    cdef unsigned int own_class         # CPython's version tag of a class that chooses receivers by csignals' method
-    cdef unsigned int wrapped_class     # the same for one with a known wrapper
+    cdef unsigned int own_class         # CPython's version tag of a class with csignals' ``_live_receivers``
+    cdef unsigned int wrapped_class     # the version tag of a class with a known wrapper of it
 
     def __cinit__(self, list receivers not None):
         cdef Py_ssize_t i
         cdef list halves = []
-        self.snapshot = tuple(list(receivers))    # of the list itself, it is not safe from finalizers that change that
+        self.snapshot = tuple(list(receivers))    # tuple() alone is not safe if a finalizer changes the list meanwhile
         self.size = len(self.snapshot)
         self.pairs = {}
         self.targets = <Target *>PyMem_Calloc(self.size + 1, sizeof(Target))
         if self.targets == NULL:
             raise MemoryError
-        self._lay_out()
+        self._make_segments()
         for i in range(self.size):
-            self._aim(&self.targets[i], <tuple>self.snapshot[i], halves)
+            self._fill_target(&self.targets[i], <tuple>self.snapshot[i], halves)
         self.halves = tuple(halves)
 
-    cdef int _aim(self, Target *target, tuple entry, list halves) except -1:
+    cdef int _fill_target(self, Target *target, tuple entry, list halves) except -1:
         receiver = entry[1]
         if receiver is None:
             raise TypeError(f"Signal.receivers must hold receivers, not None: {entry!r}")
@@ -107,7 +114,7 @@ cdef class RoutingTable:
             func_ref = receiver._func_ref
             halves.append(func_ref)
             target.func_ref = <PyObject *>func_ref
-            if not PyWeakref_CheckRef(target.func_ref):     # anybody may have set it to anything
+            if not PyWeakref_CheckRef(target.func_ref):     # a program may have set it to anything
                 target.kind = OTHER
         else:
             target.kind = OTHER
@@ -117,11 +124,11 @@ cdef class RoutingTable:
             target.sender_ref = PyTuple_GET_ITEM(<PyObject *>entry, 2)
         return 0
 
-    cdef int _lay_out(self) except -1:
-        """Lay the positions of each sender's entries in a segment."""
+    cdef int _make_segments(self) except -1:
+        """Make a segment of the positions of each sender's entries."""
         cdef Chain *chains = <Chain *>PyMem_Calloc(self.size + 1, sizeof(Chain))
         cdef uint32_t *after = <uint32_t *>PyMem_Malloc((self.size + 1) * sizeof(uint32_t))
-        cdef uint32_t count = 1     # of chains; the first is that of all senders
+        cdef uint32_t count = 1     # of chains; the first has the receivers of all senders
         cdef uint32_t at = EMPTY + 1
         cdef uint32_t i, position
         try:
@@ -150,7 +157,7 @@ cdef class RoutingTable:
                 if chains[i].sender != NULL:
                     self._place(chains[i].sender)[0] = Group(chains[i].sender, chains[i].segment)
             self.everyone = chains[0].segment
-            # In a new dict: anybody may say what these ids are equal to, so the old one may find another's place.
+            # A new dict: to assign in the old one compares keys again, and their __eq__ may now answer otherwise.
             segments = {}
             for sender_id, i in self.pairs.items():
                 segments[sender_id] = chains[i].segment
@@ -161,7 +168,7 @@ cdef class RoutingTable:
         return 0
 
     cdef uint32_t _link(self, Chain *chains, uint32_t *after, uint32_t position, uint32_t count) except 0:
-        """Put a position at the end of its sender's chain, and return how many chains there are now."""
+        """Append a position to its sender's chain, and return the new number of chains."""
         cdef void *sender = plain_sender(PyTuple_GET_ITEM(<PyObject *>self.snapshot, position))
         cdef Group *group
         cdef Chain *chain
@@ -187,7 +194,7 @@ cdef class RoutingTable:
         return count + (chain == &chains[count])
 
     cdef int _make_groups(self, Py_ssize_t size) except -1:
-        """Make the hash table anew, with more places than there are senders."""
+        """Replace the hash table by an empty one, with more places than there are senders."""
         cdef uint64_t places = 1
         while places < 2 * <uint64_t>size:
             places *= 2
@@ -199,7 +206,7 @@ cdef class RoutingTable:
         return 0
 
     cdef inline Group *_place(self, void *sender) noexcept:
-        """Return the place of a sender in the hash table, or the free one where it would be."""
+        """Return the place of a sender in the hash table, or the free place for it."""
         cdef uint64_t i = (<uint64_t><uintptr_t>sender >> 4) * <uint64_t>0x9E3779B97F4A7C15
         i ^= i >> 32
         while self.groups[i & self.mask].segment and self.groups[i & self.mask].sender != sender:
@@ -212,10 +219,10 @@ cdef class RoutingTable:
         PyMem_Free(self.groups)
 
     def __reduce__(self):
-        return type(None), ()       # a copy of a signal makes its own
+        return type(None), ()       # a copy of a signal makes a table of its own
 
     cdef inline bint same(self, PyObject *receivers) noexcept:
-        """Return whether a list holds the very entries of the snapshot."""
+        """Return whether a list holds the same objects as the snapshot."""
         cdef Py_ssize_t size = PyList_GET_SIZE(receivers)
         return size == self.size and same_items(shared_items(receivers), tuple_items(<PyObject *>self.snapshot), size)
 
@@ -225,15 +232,15 @@ cdef class RoutingTable:
             return EMPTY
         segment = self._place(sender).segment
         if PyDict_GET_SIZE(<PyObject *>self.pairs):
-            segment = self.pairs.get(make_id(<object>sender), segment)
+            segment = self.pairs.get(python_make_id(<object>sender), segment)
         return segment or EMPTY
 
     cdef inline Py_ssize_t max_receivers(self, uint32_t segment) noexcept:
-        """Return how many receivers there are at the most for a sender with this segment."""
+        """Return the number of receivers, dead ones included, for a sender with this segment."""
         return self.positions[self.everyone - 1] + self.positions[segment - 1]
 
     cdef inline int resolve(self, uint32_t segment, bint is_async, Slots *slots) except -1:
-        """Add those receivers to `slots` that are alive, in order of registration."""
+        """Add the live receivers of a segment and of all senders to `slots`, in order of registration."""
         cdef uint32_t *own = self.positions + segment
         cdef uint32_t *everyone = self.positions + self.everyone
         cdef uint32_t position
@@ -260,9 +267,9 @@ cdef class RoutingTable:
                 slots.size += 1
 
     cdef inline tuple outgoing_names(self, PyObject *names, Py_ssize_t nargs, Py_ssize_t *sender_at):
-        """Like the function of this name, but finds the sender as well, and remembers its last result.
+        """Like the function outgoing_names(), but also find the sender, and remember the last result.
 
-        A call site passes the same constant each time; one that unpacks a dict, a new tuple of the same names.
+        A call site passes the same constant tuple each time; or a new tuple of the same names, if it unpacks a dict.
         """
         cdef PyObject *last
         if names == NULL:
@@ -282,7 +289,7 @@ cdef class RoutingTable:
             return self.names_out
         sender_at[0] = find_sender(names, nargs)
         names_out = outgoing_names(names, nargs, sender_at[0])
-        old_names = self.names_in, self.names_out   # to be let go of last, as that may run anything
+        old_names = self.names_in, self.names_out   # freed last, as finalizers may run
         self.names_in = <object>names
         self.names_nargs = nargs
         self.sender_at = sender_at[0]
@@ -291,7 +298,7 @@ cdef class RoutingTable:
 
 
 cdef void *plain_sender(PyObject *entry) except? NULL:
-    """Return the address of the sender that an entry is for, or NULL where it takes more to know: id_of_sender()."""
+    """Return the address of an entry's sender, or NULL where only id_of_sender() can find the sender's id."""
     cdef PyObject *key
     cdef PyObject *reference
     cdef PyObject *sender = NULL
@@ -310,7 +317,7 @@ cdef void *plain_sender(PyObject *entry) except? NULL:
 
 
 cdef void *address(sender_id) except? NULL:
-    """Return what an id is the address of, or NULL if it is none."""
+    """Return an id as an address, or NULL if it is not one."""
     try:
         return PyLong_AsVoidPtr(sender_id) if type(sender_id) is int else NULL
     except OverflowError:
@@ -318,18 +325,21 @@ cdef void *address(sender_id) except? NULL:
 
 
 cdef object id_of_sender(entry):
-    """Return the id of the sender that an entry is for: of the very sender, where the entry has that."""
+    """Return the id of an entry's sender: that of the live sender itself, where the entry refers to it.
+
+    Makes `pure.id_of_sender` fast: plain_sender() comes first, which knows all but rare entries without this function.
+    """
     if not isinstance(entry, tuple):
         raise TypeError(f"Signal.receivers must hold tuples, not {entry!r}")
     (_, sender_id), _, *_ = entry
-    if len(<tuple>entry) < 2:   # a subclass's __iter__ may say what it likes
+    if len(<tuple>entry) < 2:   # a subclass may override __iter__
         raise TypeError(f"Signal.receivers must hold pairs or longer tuples, not {entry!r}")
     sender = entry[2]() if len(<tuple>entry) == 4 and entry[2] is not None else None
     return sender_id if sender is None or type(sender_id) is tuple else <uintptr_t><PyObject *>sender
 
 
 cdef PyObject *new_receiver(Target *target) except? NULL:
-    """Return a new reference to the receiver, or NULL once that or its sender is dead."""
+    """Return a new reference to the receiver, or NULL once it or its sender is dead: see common.getter()."""
     cdef PyObject *instance
     cdef PyObject *function
     if target.sender_ref != NULL:
@@ -354,7 +364,7 @@ cdef PyObject *new_receiver(Target *target) except? NULL:
 
 
 cdef PyObject *new_target(PyObject *reference) except? NULL:
-    """Return a new reference to what calling `reference` gives, or NULL for None."""
+    """Call `reference`, and return a new reference to the result, or NULL for None."""
     if PyWeakref_CheckRefExact(reference):
         return new_referent(reference)
     target = (<object>reference)()

@@ -1,23 +1,30 @@
-"""What a signal keeps for the engine: a part of compiled.pyx, which includes it."""
+"""A signal's state: makes the section of this name in csignals/_dispatch/pure.py fast.
+
+Here are the base class of csignals' own signals, and the making of a signal's routing table. Django's signals have
+their state in their __dict__. What protects the state from other threads is in _sharing.pxi.
+"""
 
 
 @cython.auto_pickle(False)     # see Signal.__getstate__
 cdef class SignalBase:
-    """What a signal keeps, in C slots. The class over it is Python's, so that it can be patched and subclassed."""
+    """Per-signal dispatch state. Makes `pure.SignalBase` fast, by fields of a C struct.
+
+    Signal, which inherits from it, is a Python class, so that it can be patched and subclassed.
+    """
 
     cdef dict __dict__
     cdef object __weakref__
-    cdef object entries     # what `receivers` is
+    cdef object entries     # the value of `receivers`
     cdef RoutingTable table
     cdef Keys keys
-    cdef bint table_is_valid    # the table is right, and nobody else has had the list since
-    cdef bint list_escaped  # somebody else may have the list
+    cdef bint table_is_valid    # the table is right, and no other code has had the list since
+    cdef bint list_escaped  # other code may have the list
     cdef bint has_dead      # a receiver or a sender may have died
     cdef object callback
 
     def __cinit__(self):
         self.entries = DELETED      # until __init__() is called, which a subclass may forget
-        # Where CPython's LOAD_ATTR is quick with a method if the instance has no __dict__ yet, it starts without.
+        # Since 3.12, LOAD_ATTR finds a method faster while the instance has no __dict__.
         if PREFERS_NO_DICT:
             clear(base_dict(self))
 
@@ -36,11 +43,11 @@ cdef class SignalBase:
         with cython.critical_section(self):
             self.table_is_valid = False
             self.list_escaped = True
-            receivers, self.entries = self.entries, receivers   # what it was is let go of at the end
+            receivers, self.entries = self.entries, receivers   # the old value is freed at the end
 
     @receivers.deleter
     def receivers(self):
-        self.receivers      # if there are any
+        self.receivers      # raises AttributeError if there are none
         self.receivers = DELETED
 
     @property
@@ -74,7 +81,22 @@ cdef class SignalBase:
             callback, self.callback = self.callback, callback
 
 
+def put_receivers(signal, receivers):
+    """Give a signal a list that nothing else refers to.
+
+    Makes `pure.put_receivers` fast: later sends need not compare the list.
+    """
+    if not is_base(signal) or not reads_plainly(Py_TYPE(signal)):
+        return pure.put_receivers(signal, receivers)
+    with cython.critical_section(signal):
+        (<SignalBase>signal).table_is_valid = False
+        (<SignalBase>signal).list_escaped = False
+        # The old value is freed at the end.
+        receivers, (<SignalBase>signal).entries = (<SignalBase>signal).entries, receivers
+
+
 cdef RoutingTable new_table(self):
+    """Make and store a signal's routing table, without dead entries."""
     if self._dead_receivers:
         sweep(self)
     receivers = entries_of(self) if is_base(self) and reads_plainly(Py_TYPE(self)) else None
@@ -91,7 +113,8 @@ cdef RoutingTable new_table(self):
 
 
 cdef bint keeps_frame(self) noexcept:
-    cdef tuple framed = configs_now().framed
+    """Return whether a signal's ``send`` runs in Python: see DispatchConfig.keep_frames."""
+    cdef tuple framed = merged_config_now().framed
     for i in range(PyTuple_GET_SIZE(<PyObject *>framed)):
         if PyTuple_GET_ITEM(<PyObject *>framed, i) == <PyObject *>self:
             return True

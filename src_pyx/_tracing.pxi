@@ -1,145 +1,91 @@
-"""What a trace records, and what sends ask while interception is enabled: a part of compiled.pyx, which includes it.
+"""What a trace records: makes csignals/_dispatch/pure_records.py fast.
 
-The records make those of csignals/_dispatch/pure_records.py fast. An intercepted send is done in Python by
-csignals/_interception.py; but where only traces are active for it, it is done and recorded here.
+Here are the records of sends and calls, and the call of a receiver that is recorded. Which sends are recorded is in
+_interception.pxi; what users read of a trace is in csignals/tracing, in Python.
 """
-
-# Whether interception is disabled: all that a send asks otherwise. (Not the opposite: compilers like to keep a value
-# that is known to be zero in a register, which the send needs.)
-cdef unsigned int is_interception_off = True
-
-cdef type send_class
-cdef type call_class
-
-
-@cython.auto_pickle(False)
-@cython.final
-cdef class Interception:
-    """What sends ask while interception is enabled. It is never changed: another one replaces it."""
-
-    cdef object interceptor     # csignals._dispatch.common.Interceptor, and what is read from it
-    cdef object context_scopes
-    cdef tuple process_traces
-    cdef bint has_process_scopes    # other than traces
-    cdef dict watched
-
-
-cdef Interception interception = None
-cdef object INTERCEPTION = object()     # in whose critical section that is replaced
-cdef object interceptor_set = None      # by set_interceptor(), while csignals is imported
 
 cdef dict descriptions = naming.descriptions.known
 cdef dict class_names = naming.class_names.known
 
 
-def set_interceptor(new):
-    """Set the object that sends ask while interception is enabled. Makes `pure.set_interceptor` fast."""
-    global interceptor_set
-    pure.set_interceptor(new)
-    interceptor_set = new
-
-
-def enable_interception(bint is_enabled):
-    """Have sends ask the interceptor, or ask it no longer. Makes `pure.enable_interception` fast."""
-    global interception, send_class, call_class
-    cdef Interception following = None
-    cdef type sends = None, calls = None
-    pure.enable_interception(is_enabled)
-    if is_enabled:
-        following = Interception.__new__(Interception)
-        following.interceptor = interceptor_set
-        following.context_scopes = interceptor_set.context_scopes
-        mutes, captures, traces = interceptor_set.process_scopes()
-        following.process_traces = traces
-        following.has_process_scopes = bool(mutes or captures)
-        following.watched = interceptor_set.watched
-        classes = interceptor_set.record_classes()
-        if classes is not None:
-            sends, calls = classes
-    with cython.critical_section(INTERCEPTION):
-        if sends is not None and send_class is None:
-            send_class, call_class = sends, calls
-        following, interception = interception, following
-    store(&is_interception_off, not is_enabled)
-
-
-cdef inline bint is_interception_off_now() noexcept:
-    return is_set(load(&is_interception_off))
-
-
-cdef inline Interception interception_now():
-    with cython.critical_section(INTERCEPTION):
-        return interception
-
-
 cdef inline object value_of(variable):
+    """Return the value of a context variable that has a default."""
     cdef PyObject *value
     PyContextVar_Get(variable, NULL, &value)
-    held = <object>value
+    result = <object>value
     Py_XDECREF(value)
-    return held
+    return result
 
 
 cdef inline object referent(reference):
     cdef PyObject *value
     if not PyWeakref_CheckRefExact(<PyObject *>reference):
-        raise TypeError("a send refers weakly to its traces")
+        raise TypeError("traces must be a tuple of weakref.ref objects")
     value = new_referent(<PyObject *>reference)
     if value == NULL:
         return None
-    held = <object>value
+    result = <object>value
     Py_XDECREF(value)
-    return held
-
-
-cdef bint is_watched(dict watched, self, sender) except -1:
-    if not watched:
-        return False
-    senders = get(watched, PyLong_FromVoidPtr(<void *>self))
-    # A bound method has another id: there are so few that are senders that it is not worth asking.
-    return senders is not None and (
-        bool(get(<dict>senders, NONE_ID)) or bool(get(<dict>senders, PyLong_FromVoidPtr(<void *>sender)))
-        or PyMethod_Check(sender)
-    )
-
-
-cdef tuple active_traces(Interception active, self, sender):
-    """Return references to the traces that are active for a send; or None if more than traces is active for it."""
-    cdef tuple mutes, captures, traces
-    mutes, captures, traces = <tuple?>value_of(active.context_scopes)
-    if (
-        mutes or captures or active.has_process_scopes or is_watched(active.watched, self, sender)
-    ) and active.interceptor.needs_more_than_traces(self, sender):
-        return None
-    return traces + active.process_traces if active.process_traces else traces
+    return result
 
 
 @cython.auto_pickle(False)
 @cython.final
 cdef class Frame:
-    """Whose call a context is in. Sends change it in place, which takes a tenth of setting a context variable.
+    """Holds the current call of a context. To change it in place takes a tenth of setting a context variable.
 
-    A copy of the context has the same one, but it is not the copy's own, to be changed.
+    A copy of the context refers to the same frame. Only the context that owns the frame may change it.
     """
-    cdef CallBase call      # in its critical section, as a copy may be another thread's
-    cdef void *context      # whose own it is; the address of a context that is gone may be another's, then it is that's
+    cdef CallBase call      # in the frame's critical section, as another thread may have a copy of the context
+    cdef void *context      # the address of the owner; a new context at a freed one's address owns its frame
 
 
-cdef object frame_here = ContextVar("csignals_frame", default=None)
+cdef object current_frame = ContextVar("csignals_frame", default=None)
 
 
-cdef inline CallBase call_in(Frame frame):
+cdef inline CallBase call_of(Frame frame):
     with cython.critical_section(frame):
         return frame.call
 
 
 cdef inline int put_call(Frame frame, CallBase call) except -1:
     with cython.critical_section(frame):
-        call, frame.call = frame.call, call     # what it was is let go of at the end
+        call, frame.call = frame.call, call     # the old value is freed at the end
     return 0
 
 
+cdef Frame own_frame():
+    cdef Frame frame = value_of(current_frame)
+    if frame is None or frame.context != current_context():
+        frame = new_frame(None if frame is None else call_of(frame))
+        frame.context = current_context()
+    return frame
+
+
+cdef Frame new_frame(CallBase call):
+    cdef Frame frame = Frame.__new__(Frame)
+    frame.call = call
+    set_value(current_frame, frame)
+    return frame
+
+
+def enter(CallBase call):
+    """Make a call of a receiver the current one of this context, and return what leave() takes.
+
+    Makes `pure_records.enter` fast. For coroutines, whose steps interleave: so by a frame of its own.
+    """
+    frame = value_of(current_frame)
+    new_frame(call)
+    return frame
+
+
+def leave(Frame before):
+    """Make the call before enter() the current one again. Makes `pure_records.leave` fast."""
+    set_value(current_frame, before)
+
+
 cdef inline CallBase under_way(CallBase call):
+    """Return the innermost call that has not ended. Makes `pure_records.under_way` fast."""
     while call is not None and has_ended(call):
         call = parent_of(call.send)
     return call
@@ -152,55 +98,31 @@ cdef inline bint has_ended(CallBase call) noexcept:
 
 cdef inline CallBase parent_of(SendBase send):
     with cython.critical_section(send):
-        return send.sent_in
+        return send.parent_call
 
 
 cdef inline tuple traces_of(SendBase send):
     with cython.critical_section(send):
-        return send.in_traces
-
-
-cdef Frame own_frame():
-    cdef Frame frame = value_of(frame_here)
-    if frame is None or frame.context != current_context():
-        frame = new_frame(None if frame is None else call_in(frame))
-        frame.context = current_context()
-    return frame
-
-
-cdef Frame new_frame(CallBase call):
-    cdef Frame frame = Frame.__new__(Frame)
-    frame.call = call
-    set_value(frame_here, frame)
-    return frame
-
-
-def enter(CallBase call):
-    """Have this context be in a call, and return what to leave() it with. For coroutines, whose steps interleave."""
-    frame = value_of(frame_here)
-    new_frame(call)
-    return frame
-
-
-def leave(Frame before):
-    set_value(frame_here, before)
+        return send.trace_refs
 
 
 @cython.auto_pickle(False)
 cdef class SendBase:
+    """A send that reached receivers. Makes `pure_records.SendBase` fast, by fields of a C struct."""
+
     cdef readonly object signal
     cdef readonly object sender
-    # What changes is read and replaced in its critical section.
+    # The fields below change: they are read and replaced in the send's critical section.
     cdef int64_t started_ns
     cdef int64_t ended_ns
-    cdef tuple in_traces
-    cdef CallBase sent_in
-    cdef int running        # how many of its calls are
-    cdef Frame frame        # in which a sync send notes its calls, and whose call that was before
-    cdef CallBase before
+    cdef tuple trace_refs
+    cdef CallBase parent_call
+    cdef int running        # the number of calls that have not ended
+    cdef Frame frame        # where a sync send sets its current call
+    cdef CallBase before    # the frame's call before the send
 
     def __init__(self, signal, sender, tuple traces):
-        self.open(signal, sender, traces)
+        self.begin(signal, sender, traces)
 
     @property
     def start_ns(self):
@@ -220,24 +142,26 @@ cdef class SendBase:
     def parent(self):
         return parent_of(self)
 
-    cdef int open(self, signal, sender, tuple traces) except -1:
+    cdef int begin(self, signal, sender, tuple traces) except -1:
         self.signal = signal
-        self.sender = sender_in_words(sender)
-        self.in_traces = traces
-        frame = value_of(frame_here)
-        self.sent_in = None if frame is None else under_way(call_in(<Frame?>frame))
+        self.sender = sender_name(sender)
+        self.trace_refs = traces
+        frame = value_of(current_frame)
+        self.parent_call = None if frame is None else under_way(call_of(<Frame?>frame))
         return 0
 
     def close(self, bint may_go_on=False):
-        self.end(may_go_on)
+        """Stop counting nested time in the enclosing call. Makes `pure_records.SendBase.close` fast, by finish()."""
+        self.finish(may_go_on)
 
     def let_go(self):
+        """Forget the enclosing call once the send is over. Makes `pure_records.SendBase.let_go` fast."""
         parent = None
         with cython.critical_section(self):
-            if not self.in_traces:
-                parent, self.sent_in = self.sent_in, None
+            if not self.trace_refs:
+                parent, self.parent_call = self.parent_call, None
 
-    cdef int end(self, bint may_go_on) except -1:
+    cdef int finish(self, bint may_go_on) except -1:
         cdef CallBase parent = parent_of(self)
         cdef int64_t end_ns = 0
         traces = ()
@@ -245,20 +169,22 @@ cdef class SendBase:
             if self.started_ns:
                 end_ns = perf_counter_ns() if self.running else self.ended_ns
             if not may_go_on:
-                traces, self.in_traces = self.in_traces, traces
+                traces, self.trace_refs = self.trace_refs, traces
         if parent is not None and end_ns:
             parent.nested(-1, end_ns)
         return 0
 
 
 @cython.auto_pickle(False)
-@cython.no_gc_clear     # callbacks may end a call that gc has cleared
+@cython.no_gc_clear     # callbacks of weak references may end a call that gc has cleared
 cdef class CallBase:
+    """A call of a receiver. Makes `pure_records.CallBase` fast, by fields of a C struct."""
+
     cdef readonly SendBase send
     cdef readonly object description
     cdef readonly bint is_async
     cdef readonly unsigned long thread
-    # What changes once it is in a trace is read and replaced in its critical section.
+    # The fields below change while a trace has the call: they are read and replaced in the call's critical section.
     cdef int64_t started_ns
     cdef int64_t ended_ns
     cdef int64_t nested_so_far_ns
@@ -304,14 +230,15 @@ cdef class CallBase:
             self.started_ns = perf_counter_ns()
             if not send.started_ns:
                 send.started_ns = self.started_ns
-                parent = send.sent_in
+                parent = send.parent_call
         if parent is not None:
             parent.nested(1, self.started_ns)
         return 0
 
     def end(self, error=None):
+        """End the call, with the exception that it raised. Makes `pure_records.CallBase.end` fast, by finish()."""
         if self.send is None:
-            raise AttributeError("a call that has not begun has no end")
+            raise AttributeError("__init__() of this call has not run")
         self.finish(error)
 
     cdef int finish(self, error) except -1:
@@ -330,6 +257,7 @@ cdef class CallBase:
         return 0
 
     cdef void nested(self, int change, int64_t now) noexcept:
+        """Count a nested send that begins (1) or ends (-1). Makes `pure_records.CallBase.nested` fast."""
         with cython.critical_section(self):
             self.count_nested(change, now)
 
@@ -347,11 +275,29 @@ cdef class CallBase:
         return 0
 
 
+cdef object description_of(receiver):
+    """Return the description of a receiver. Makes `pure_records.description_of` fast."""
+    function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
+    description = get(descriptions, PyLong_FromVoidPtr(<void *>function))
+    return describe(receiver) if description is None else description
+
+
+cdef object sender_name(sender):
+    """Return the sender's name, as naming.describe_sender() returns it."""
+    cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
+    if sender is None:
+        return None
+    names = get(class_names, PyLong_FromVoidPtr(cls))
+    return describe_sender(sender) if names is None else (<tuple>names)[<PyObject *>sender != cls]
+
+
 @cython.auto_pickle(False)
 cdef class TraceBase:
+    """The list in which calls are recorded. Makes `pure_records.TraceBase` fast, by note()."""
+
     cdef object __weakref__
     cdef readonly list calls
-    cdef unsigned int has_opened    # by load() and store(), as sends ask what the thread changes that closes it
+    cdef unsigned int has_opened    # by load() and store(): a send reads it while another thread closes the trace
     cdef public Py_ssize_t max_records
 
     def __init__(self, Py_ssize_t max_records):
@@ -367,6 +313,7 @@ cdef class TraceBase:
         store(&self.has_opened, is_open)
 
     cdef int note(self, CallBase call) except -1:
+        """Add a call while the trace is open. Makes `pure_records.TraceBase.note` fast."""
         if load(&self.has_opened):
             self.calls.append(call)
             if PyList_GET_SIZE(<PyObject *>self.calls) > self.max_records:
@@ -374,36 +321,23 @@ cdef class TraceBase:
         return 0
 
 
-cdef object description_of(receiver):
-    function = <object>PyMethod_GET_FUNCTION(receiver) if PyMethod_Check(receiver) else receiver
-    description = get(descriptions, PyLong_FromVoidPtr(<void *>function))
-    return describe(receiver) if description is None else description
-
-
-cdef object sender_in_words(sender):
-    cdef PyObject *cls = <PyObject *>sender if PyType_Check(sender) else <PyObject *>Py_TYPE(sender)
-    if sender is None:
-        return None
-    names = get(class_names, PyLong_FromVoidPtr(cls))
-    return describe_sender(sender) if names is None else (<tuple>names)[<PyObject *>sender != cls]
-
-
 cdef SendBase new_send(signal, sender, tuple traces):
+    """Begin the record of a sync send."""
     cdef SendBase send = <SendBase>new_instance(<PyTypeObject *>send_class)
-    send.open(signal, sender, traces)
+    send.begin(signal, sender, traces)
     send.frame = own_frame()
-    send.before = call_in(send.frame)
+    send.before = call_of(send.frame)
     return send
 
 
 cdef PyObject *new_recorded_response(
     self, PyObject *receiver, PyObject **arguments, PyObject *names, bint robust, SendBase send
 ) except NULL:
-    """Call a receiver, record that, and return a new reference to its response."""
+    """Call a receiver, record the call, and return a new reference to the response."""
     cdef PyObject *response
     cdef CallBase record = <CallBase>new_instance(<PyTypeObject *>call_class)
     record.begin(send, <object>receiver)
-    be_in_frame_of(send)
+    enter_frame_of(send)
     put_call(send.frame, record)
     response = PyObject_Vectorcall(receiver, arguments, PY_VECTORCALL_ARGUMENTS_OFFSET, names)
     if response == NULL:
@@ -413,7 +347,7 @@ cdef PyObject *new_recorded_response(
 
 
 cdef PyObject *recorded_failure(self, receiver, bint robust, CallBase record) except NULL:
-    """Record the exception that is being raised, then do as logged_failure() does."""
+    """Record the exception that is raised, then do the same as logged_failure()."""
     cdef PyObject *outer[3]
     cdef int status
     cdef bint is_logged = robust and PyErr_ExceptionMatches(Exception)
@@ -439,15 +373,15 @@ cdef int finish(CallBase record, error) except -1:
 
 
 cdef int close_send(SendBase send) except -1:
-    be_in_frame_of(send)
+    enter_frame_of(send)
     put_call(send.frame, send.before)
     send.frame = send.before = None
-    send.end(False)
+    send.finish(False)
     return 0
 
 
-cdef inline int be_in_frame_of(SendBase send) except -1:
-    """Have the context be in the frame of a send: asgiref may have put there that of a task it ran for a receiver."""
-    if value_of(frame_here) is not send.frame:
-        set_value(frame_here, send.frame)
+cdef inline int enter_frame_of(SendBase send) except -1:
+    """Set the context's frame to that of a send: asgiref may have set that of a task which it ran for a receiver."""
+    if value_of(current_frame) is not send.frame:
+        set_value(current_frame, send.frame)
     return 0

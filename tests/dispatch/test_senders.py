@@ -219,7 +219,7 @@ def test_compiled_a_plain_sender_is_found_by_its_address_alone():
     signal = package.Signal()
     for sender in (Sender, Equal(), 7):
         signal.connect(lambda **named: named, sender=sender, weak=False)
-        with mock.patch.object(engine, "make_id", side_effect=AssertionError("asked for the id")):
+        with mock.patch.object(engine, "python_make_id", side_effect=AssertionError("asked for the id")):
             assert len(signal.send(sender)) == 1
             assert signal.send(object()) == []
 
