@@ -24,7 +24,7 @@ os.environ["PATH"] = os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
 
 ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
-#: What the tests in QUICK need. Those run no servers, build nothing, and use no other packages.
+#: What the tests need that are not slow: those run no servers, build nothing, and use no other packages.
 FEW = [
     "Cython>=3.3.1",
     "Django",
@@ -37,17 +37,6 @@ FEW = [
     "setuptools>=77",
     "trio",
     "wrapt",
-]
-QUICK = [
-    "tests/deferred",
-    "tests/devmode",
-    "tests/dispatch",
-    "tests/introspection",
-    "tests/testing",
-    "tests/tracing",
-    "tests/django/test_drop_in.py",
-    "tests/django/test_patches.py",
-    "tests/packaging/test_implementation.py",
 ]
 
 #: What no sanitizer is used for: it measures, builds, or is mostly the doing of others, in processes of theirs.
@@ -80,7 +69,7 @@ def tests(session):
 def quick(session):
     """The part of the suite that is quick, and needs little."""
     with session.chdir(built(session)):
-        pytest(session, *QUICK)
+        pytest(session, "-m", "not slow")
 
 
 @nox.session(python=["3.11", "3.13"])
@@ -224,7 +213,7 @@ def copy_of_checkout(session):
 
 
 def built(session, flags=""):
-    """Return a copy of the checkout with the engine built in it, in an environment that has what QUICK needs."""
+    """Return a copy of the checkout with the engine built in it, in an environment that has FEW packages."""
     install(session, *FEW)
     copy = copy_of_checkout(session)
     env = {"CFLAGS": flags, "LDFLAGS": flags} if flags else {}
