@@ -24,7 +24,7 @@ os.environ["PATH"] = os.pathsep.join([str(COMMANDS), os.environ["PATH"]])
 
 ALL = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15", "3.13t", "pypy3.11"]
 
-#: The packages that the tests in QUICK need. Those tests run no servers and build nothing.
+#: The packages that the tests need that are not slow. Those tests run no servers and build nothing.
 FEW = [
     "Cython>=3.3.1",
     "Django",
@@ -37,17 +37,6 @@ FEW = [
     "setuptools>=77",
     "trio",
     "wrapt",
-]
-QUICK = [
-    "tests/deferred",
-    "tests/devmode",
-    "tests/dispatch",
-    "tests/introspection",
-    "tests/testing",
-    "tests/tracing",
-    "tests/django/test_drop_in.py",
-    "tests/django/test_patches.py",
-    "tests/packaging/test_implementation.py",
 ]
 
 #: The percentage of the lines of src_pyx/ that the quick suite runs at least. It may only rise, as may `fail_under` in
@@ -84,7 +73,7 @@ def tests(session):
 def quick(session):
     """Run the part of the suite that is quick and needs few packages."""
     with session.chdir(built(session)):
-        pytest(session, *QUICK)
+        pytest(session, "-m", "not slow")
 
 
 @nox.session(python=["3.11", "3.13"])
@@ -236,7 +225,7 @@ def copy_of_checkout(session):
 
 
 def built(session, flags=""):
-    """Return a copy of the checkout with the extension built in it. Installs the packages that QUICK needs."""
+    """Return a copy of the checkout with the extension built in it. Installs the packages in FEW."""
     install(session, *FEW)
     copy = copy_of_checkout(session)
     env = {"CFLAGS": flags, "LDFLAGS": flags} if flags else {}

@@ -17,6 +17,8 @@ from bench.sends import Send
 from tests.helpers.implementations import compiled
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 OURS, THEIRS = (Place("send", "1 receiver", name) for name in ("csignals", "Django"))
 SENDS = [

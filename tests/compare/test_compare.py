@@ -10,6 +10,8 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow
+
 CHECKOUT = Path(__file__).parents[2]
 
 SIGNALS = {

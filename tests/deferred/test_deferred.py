@@ -359,6 +359,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(VALUES, VALUES, st.dictionaries(st.sampled_from(["total", "currency", "more"]), VALUES))
 def test_whatever_a_message_says_it_is_refused_or_run(deferred, shop, signal, sender, named):

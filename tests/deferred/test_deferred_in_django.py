@@ -9,6 +9,8 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

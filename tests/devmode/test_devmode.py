@@ -104,6 +104,7 @@ def line_marked(text, function):
     return function.__code__.co_filename, number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TRAPS)
 def test_a_receiver_that_is_lost_uncalled_is_warned_of_where_it_was_connected(subject, kind, watching, case):
     found = Recorded(case, *subject)
@@ -116,6 +117,7 @@ def test_a_receiver_that_is_lost_uncalled_is_warned_of_where_it_was_connected(su
     assert (warning.filename, warning.lineno) == line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", HELD)
 def test_a_receiver_that_something_holds_is_not(subject, watching, monkeypatch, case):
     if case in REFUSED:
@@ -130,6 +132,7 @@ def test_a_receiver_that_something_holds_is_not(subject, watching, monkeypatch, 
     assert Recorded(int) == []  # nobody can call what is not connected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ENDED)
 def test_a_receiver_that_was_called_or_that_nobody_can_call_any_more_is_not(subject, case):
     assert Recorded(case, *subject) == []
@@ -258,6 +261,7 @@ def test_what_a_module_does_not_keep_is_warned_of(subject):
     ]
 
 
+@pytest.mark.slow
 @few_kinds
 def test_filters_take_the_warning_for_one_of_the_module_that_connects(subject, watching):
     found = Recorded(run_as_module, TRAPS_IN_A_MODULE, *subject, action="default")
@@ -277,6 +281,7 @@ def again_and_again(signal, receiver):
         collect_where_references_are_not_counted()
 
 
+@pytest.mark.slow
 @few_kinds
 @pytest.mark.parametrize("namespace", [__name__, "no.module.that.is.loaded", None, 1])
 def test_what_happens_again_is_shown_once_by_default(subject, watching, namespace):
@@ -448,6 +453,7 @@ def lives_of_a_decorated_function(signal, died):
     died.append("connected")
 
 
+@pytest.mark.slow
 @counted
 @pytest.mark.parametrize("kind", ["standalone", "Django's", "overriding model", "overriding"])
 @pytest.mark.parametrize(
@@ -705,6 +711,7 @@ def test_a_receiver_of_a_model_yet_to_come_is_warned_of_where_that_comes(drop_in
     assert warning.filename == __file__
 
 
+@pytest.mark.slow
 def test_a_connection_is_forgotten_with_its_end(csignals, implementation, watching, drop_in):
     uncalled = load(implementation, "csignals.devmode")
     for signal in csignals.Signal(), django.dispatch.Signal():

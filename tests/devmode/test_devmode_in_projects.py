@@ -2,7 +2,11 @@
 
 import sys
 
+import pytest
+
 from tests.helpers.interpreter import run_python
+
+pytestmark = pytest.mark.slow
 
 #: Up to Python 3.10, decorators are called where the function begins.
 CALLS_DECORATORS_ABOVE = sys.version_info >= (3, 11)

@@ -215,6 +215,7 @@ def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receiv
     assert named(list_receivers(signal)) == named(trace.never_called) == ["local"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["it is called", "it dies", "its signal dies"])
 def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkeypatch, end):
     engine = load(implementation, "csignals._dispatch.pure")

@@ -21,10 +21,13 @@ COUNTS_CANCELLATIONS = sys.version_info >= (3, 13)
 
 variable = contextvars.ContextVar("variable", default="unset")
 
-pytestmark = pytest.mark.skipif(
-    django.VERSION < (5, 0) or sys.version_info < (3, 11),
-    reason="Django 4.2 has no asend, and before Python 3.11 asyncio has no timeout()",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        django.VERSION < (5, 0) or sys.version_info < (3, 11),
+        reason="Django 4.2 has no asend, and before Python 3.11 asyncio has no timeout()",
+    ),
+]
 
 
 class World:

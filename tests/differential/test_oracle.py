@@ -17,6 +17,8 @@ from tests.differential.scopes import Tools
 from tests.helpers.implementations import load, without_gil
 from tests.helpers.stock_django import StockSignal
 
+pytestmark = pytest.mark.slow
+
 # Each death takes a collection: of everything without the GIL, and of everything three times in PyPy.
 EXAMPLES = 5 if sys.implementation.name == "pypy" else 30 if without_gil else 150
 

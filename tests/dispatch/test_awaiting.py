@@ -323,6 +323,7 @@ def test_a_loop_with_a_task_factory_makes_its_own_tasks(csignals):
     assert [task for _, task in asyncio.run(main())] == made[:2]
 
 
+@pytest.mark.slow
 def test_thousands_of_sends_at_once_leave_nothing_behind(csignals, caplog):
     async def wait(**named):
         await asyncio.sleep(0.01)

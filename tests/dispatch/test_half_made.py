@@ -107,6 +107,7 @@ def block(request, csignals, implementation):
     }[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_half", MAKERS)
 def test_all_methods_raise_attribute_error(make, block, make_half):
     for name, method in METHODS.items():

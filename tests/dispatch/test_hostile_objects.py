@@ -133,6 +133,7 @@ def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, imp
             assert result in ([(hear, "heard")], ([hear], []), [hear], True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("looks", range(1, 8))
 @pytest.mark.parametrize("send", SENDS[:3])
 def test_a_key_may_let_go_of_the_signal_s_class(make, send, looks):

@@ -115,6 +115,7 @@ print("let go of")
 """
 
 
+@pytest.mark.slow
 def test_a_chain_of_signals_of_any_length_is_let_go_of(implementation):
     done = run_python("-c", CHAIN, implementation=implementation)
     assert (done.returncode, done.stdout, done.stderr) == (0, "let go of\n", "")

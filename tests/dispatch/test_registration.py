@@ -178,6 +178,7 @@ def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
     assert [entry[1]() for entry in signal.receivers] == [stays]
 
 
+@pytest.mark.slow
 @has_thresholds
 def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal):
     """The collector may run wherever something is allocated, before Python 3.12 also in the midst of C code."""

@@ -201,6 +201,7 @@ def test_compatibility_2_nothing_is_left_behind_by_connecting(signal):
     assert len(weakref.finalize._registry) == finalizers
 
 
+@pytest.mark.slow
 def test_many_senders_one_receiver_each(signal):
     senders = [Sender() for _ in range(3000)]
     receivers = [lambda i=i, **named: i for i in range(3000)]

@@ -217,6 +217,7 @@ def shown(value):
     return (type(value).__name__, str(value), inner) if isinstance(value, BaseException) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("receivers", MIXES, ids=label)
 def test_sends_outside_of_a_task_are_those_in_one(make, loop, factories, receivers, method):
@@ -229,6 +230,7 @@ def test_sends_outside_of_a_task_are_those_in_one(make, loop, factories, receive
         assert outcome(in_a_callback, loop, make, receivers, method, factory) == expected, factory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("receivers", MIXES, ids=label)
 def test_sends_with_a_task_factory_are_those_without(make, loop, factories, receivers, method):

@@ -184,12 +184,14 @@ def test_a_strong_receiver_s_finalizer_runs_without_the_lock(signal):
     assert free == [True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 8])
 def test_threads_that_do_all_at_once_lose_double_and_mix_up_nothing(csignals, make, threads, budget):
     done = Storm(csignals, make, threads).run(0.8 * budget)
     assert min(done[act] for act in ("send", "connect", "disconnect", "assign", "drop", "drop_sender")) > 0
 
 
+@pytest.mark.slow
 def test_a_thread_may_send_whatever_another_one_does(implementation, csignals, make, budget):
     load(implementation, "csignals.testing")  # as an act captures
     assert collide_all(csignals, make, 0.02 * budget, beside=["send"]) >= 20

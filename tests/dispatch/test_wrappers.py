@@ -92,6 +92,7 @@ def some_step(chance, senders):
     return kind, chance.choice(receivers), chance.choice([None, *senders])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("came", ["before", "after"])
 @pytest.mark.parametrize("use_caching", [False, True], ids=["", "cached"])
 def test_wrappers_are_asked_just_when_django_asks(drop_in, budget, use_caching, came):

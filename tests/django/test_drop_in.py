@@ -41,6 +41,7 @@ def scenario(function):
     return function
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # Django 4.2 awaits none

@@ -48,6 +48,7 @@ def counting(method, seen, wraps=True):
     return functools.wraps(method)(wrapper) if wraps else wrapper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wraps", [True, False], ids=["functools.wraps", "plain"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("first", ["theirs", "ours"])

@@ -21,6 +21,8 @@ from tests.django.test_packages import run
 from tests.helpers.implementations import counted, environment, load
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow
+
 
 def names_of(code):
     """Return what code, and the code of the functions in it, names."""

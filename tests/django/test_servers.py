@@ -20,7 +20,10 @@ import pytest
 
 from tests.helpers.implementations import different_on_pypy, environment, load, without_gil
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX, and so is handing on a socket")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX, and so is handing on a socket"),
+]
 
 SITE = Path(__file__).parent / "site"
 USER = {"username": "ada", "password": "lovelace"}

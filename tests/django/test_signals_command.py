@@ -13,6 +13,8 @@ import pytest
 from tests.helpers.implementations import environment
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow
+
 SITE = Path(__file__).parent / "site"
 ENGINE = "cython" if sys.implementation.name == "cpython" else "python"
 AWAITS = django.VERSION >= (5, 0)

@@ -145,6 +145,7 @@ class Passing:
         return self(*args)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", [passing, Passing(), Passing().passing], ids=["function", "object", "method"])
 @pytest.mark.parametrize("names", [["send"], ["_live_receivers"], ["send", "has_listeners"], sorted(OWNED)], ids=str)
 @pytest.mark.parametrize("first", ["theirs", "ours"])

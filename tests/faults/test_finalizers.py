@@ -168,6 +168,7 @@ def unraisable(monkeypatch):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_nothing_is_lost_or_doubled_whatever_acts_when_it_is_let_go_of(
     make, csignals, collect_always, unraisable, seed, budget

@@ -119,6 +119,7 @@ def test_what_a_receiver_raises_is_treated_as_by_django(make, cls, size):
 
 if django.VERSION >= (6, 1):
     # What asyncio leaves behind where a task raises KeyboardInterrupt or SystemExit, in Django's world as in ours.
+    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("cls", RAISED)
     @pytest.mark.parametrize("kind", [raises, awaited_raises])

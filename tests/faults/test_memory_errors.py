@@ -12,6 +12,8 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("memory_errors.py")
 
 CONNECTS = [

@@ -10,7 +10,7 @@ from tests.fuzz import arguments, atheris_run, calls, machine_run
 from tests.helpers.implementations import compiled
 from tests.helpers.interpreter import run_python
 
-pytestmark = compiled  # it looks for differences from the other
+pytestmark = [pytest.mark.slow, compiled]  # it looks for differences from the other
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""Senders and receivers for the tests of what is in force for a send."""
+"""Senders and receivers of the usual shapes, for any test whose point is not their shape."""
 
 import asyncio
 

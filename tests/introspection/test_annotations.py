@@ -52,6 +52,7 @@ def test_all_annotations_resolve(implementation):
     assert found["csignals.ReceiverInfo"]["dispatch_uid"] == "typing.Any"
 
 
+@pytest.mark.slow
 @compiled
 def test_they_are_the_same_on_both_implementations():
     in_python, in_c = all_hints("python"), all_hints("cython")

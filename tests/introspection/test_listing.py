@@ -398,6 +398,7 @@ def test_a_repr_runs_no_repr_of_receivers_and_senders(make, shown, listing):
     assert (info.receiver, info.sender, info.dispatch_uid) == (name("Hostile object"), name("Hostile object"), None)
 
 
+@pytest.mark.slow
 def test_repr_and_list_while_other_threads_connect(make, shown, listing):
     signal, ended, errors = make(), threading.Event(), []
 

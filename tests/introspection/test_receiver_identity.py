@@ -171,6 +171,7 @@ def test_lists_know_whom_no_dispatch_uid_was_given(list_receivers, make, zoo):
         assert [each.dispatch_uid for each in list_receivers(signal)] == [None, "uid"], name
 
 
+@pytest.mark.slow
 def test_lists_traces_and_representations_call_it_by_one_name(csignals, list_receivers, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), get())

@@ -434,6 +434,7 @@ def test_modules_that_load_themselves_lazily_stay_unloaded(modules, signal_names
     assert type(unloaded).__name__ == "_LazyModule"
 
 
+@pytest.mark.slow
 def test_names_are_found_while_other_threads_import(modules, signal_names, make):
     codes = {f"imported_{i}": "signal = make()\nclass Order:\n    signal = make()" for i in range(150)}
     modules("maker", **codes)

@@ -14,6 +14,8 @@ import pytest
 
 from tests.helpers.implementations import compiled
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SOURCES = ["pyproject.toml", "setup.py", "README.md", "LICENSE", "MANIFEST.in", "csignals", "src_pyx"]
 NO, REQUIRE = "CSIGNALS_NO_EXTENSIONS", "CSIGNALS_REQUIRE_EXTENSIONS"

@@ -1,6 +1,10 @@
 """csignals imported again, after it was removed from ``sys.modules``. Each takes a process of its own."""
 
+import pytest
+
 from tests.helpers.interpreter import run_python
+
+pytestmark = pytest.mark.slow
 
 SETTINGS = """
 import asyncio, importlib, sys

@@ -49,6 +49,7 @@ def signal(make):
     return connected(make(), one)
 
 
+@pytest.mark.slow
 @every_kind
 def test_a_task_that_began_in_a_block_does_not_keep_what_that_has_kept(implementation, signal, block):
     async def main():

@@ -324,6 +324,7 @@ def test_a_line_is_used_again_once_it_is_free(csignals, signal):
     assert list(lines.values()) == ["thread 1", "thread 1 (2)"]
 
 
+@pytest.mark.slow
 def test_a_trace_of_many_sends_becomes_a_valid_file(csignals, signal):
     connected(signal, one)
     with csignals.trace() as trace:
@@ -352,6 +353,7 @@ def forests(draw):
     return records
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests(), scale=st.sampled_from([1, 7, 1_001, 999_999_937]))
 def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, scale):
@@ -382,6 +384,7 @@ def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, sc
     assert all(len(of_line) == 1 for of_line in threads.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests())
 def test_what_nests_properly_takes_no_more_lines_than_calls_overlap(csignals, records):

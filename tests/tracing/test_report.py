@@ -333,6 +333,7 @@ def test_an_empty_trace_is_its_headline(csignals):
 # --- Bounded memory ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_bounded_trace_of_many_sends_takes_no_more_memory_and_counts_all(csignals, signal):
     tracemalloc = pytest.importorskip("tracemalloc", reason="PyPy does not trace memory")
     connected(signal, one)
@@ -363,6 +364,7 @@ def test_a_bounded_trace_of_many_sends_takes_no_more_memory_and_counts_all(csign
     )
 
 
+@pytest.mark.slow
 def test_an_unbounded_trace_has_all_records(csignals, signal):
     connected(signal, one)
     with csignals.trace() as trace:
@@ -372,6 +374,7 @@ def test_an_unbounded_trace_has_all_records(csignals, signal):
     assert facts(trace.summary().receivers) == [("one", 100_000, 0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 3, 10])
 def test_folding_changes_no_sum(csignals, most):
     inner, outer = connected(csignals.Signal(), one, fail), csignals.Signal()
@@ -424,6 +427,7 @@ def test_many_calls_that_run_do_not_make_each_send_slow(csignals, signal):
     assert trace.summary().receivers[0].calls == 121
 
 
+@pytest.mark.slow
 def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
     count, rounds = 8, 12_500
     inner = connected(csignals.Signal(), one)
