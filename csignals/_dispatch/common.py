@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from weakref import ReferenceType
 
+from csignals._introspection.attributes import Memo
 from csignals._typing import Any
 
 TYPE_CHECKING = False
@@ -181,10 +182,21 @@ def split_sync_async(signal: Any, live: Any) -> Any:
     return (live, ()) if config_of(signal).has_live_list else live
 
 
+_with_table = Memo()  # the signals in whose __dict__ there may be a routing table
+
+
 def store_table(signal: Any, table: object) -> None:
     """Store a signal's routing table. Not through setattr(), which a subclass may have overridden."""
     if config_of(signal).is_active():
+        if not _with_table.get(signal):
+            _with_table.keep(signal, True)
         vars(signal)["_csignals_table"] = table
+
+
+def remove_tables() -> None:
+    """Remove the tables that store_table() has stored."""
+    for signal in _with_table.living():
+        vars(signal).pop("_csignals_table", None)
 
 
 # --- A signal's cache, as Django keeps it --------------------------------------------------------------------

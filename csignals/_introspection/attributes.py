@@ -50,6 +50,10 @@ class Memo:
         self._references[number] = reference
         return self.known.setdefault(number, value)
 
+    def living(self) -> list[Any]:
+        """Return the objects for which a value is kept."""
+        return [target for each in list(self._references.values()) if (target := each()) is not None]
+
     def forget(self, target: object) -> None:
         self._forget(id(target))
 

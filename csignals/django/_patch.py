@@ -5,10 +5,8 @@ The methods that send are made in ``csignals._dispatch``; _gather.py has the asy
 
 from __future__ import annotations
 
-import gc
 import inspect
 import threading
-from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
@@ -22,6 +20,7 @@ from csignals import _dispatch, devmode
 from csignals import signals as standalone
 from csignals._dispatch import pure
 from csignals._dispatch.awaiting import asend, asend_robust, make_await_receivers
+from csignals._dispatch.common import remove_tables
 from csignals._dispatch.task_group import await_each
 from csignals._introspection.attributes import attribute
 from csignals._scopes import watched
@@ -95,17 +94,7 @@ def uninstall() -> None:
         forget_wrapper()
         if dispatcher.func_accepts_kwargs is _func_accepts_kwargs:
             dispatcher.func_accepts_kwargs = func_accepts_kwargs
-        classes = set(map(id, _subclasses(Signal)))
-        for each in gc.get_objects():
-            if id(type(each)) in classes:  # isinstance() would evaluate lazy objects, and takes far longer
-                vars(each).pop(TABLE, None)
-
-
-def _subclasses(cls: type) -> Iterator[type]:
-    each: type
-    yield cls
-    for each in type.__subclasses__(cls):
-        yield from _subclasses(each)
+        remove_tables()
 
 
 def is_installed() -> bool:

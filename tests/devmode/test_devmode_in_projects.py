@@ -231,13 +231,13 @@ REQUESTS = """
 from django.core.signals import got_request_exception
 from django.test import Client
 from django.test.signals import template_rendered
-from csignals import devmode
+from csignals import _scopes
 settings.ROOT_URLCONF = "urls"
 for client in Client(), Client():
     for _ in range(20):
         assert client.get("/").content == b"hello"
     for signal in got_request_exception, template_rendered:
-        assert _uncalled.watched.get(signal) is None
+        assert _scopes.watched.get(signal) is None
 """
 
 
