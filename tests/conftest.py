@@ -33,6 +33,11 @@ def pytest_addoption(parser):
     )
 
 
+def pytest_configure(config):
+    if config.getoption("dist", "no") == "load":  # pytest-xdist is there, and `-n` was given alone
+        config.option.dist = "loadgroup"
+
+
 def pytest_report_header(config):
     return f"csignals implementation: {config.getoption('--implementation')}"
 
