@@ -34,8 +34,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    if config.getoption("dist", "no") == "load":  # pytest-xdist is there, and `-n` was given alone
-        config.option.dist = "loadgroup"
+    # With pytest-xdist: what the tests of a file build, compile or start once, one process does.
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadfile"
 
 
 def pytest_report_header(config):

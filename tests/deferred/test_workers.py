@@ -21,7 +21,7 @@ from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
 from tests.deferred.test_deferred_in_django import run_tests_of_the_project
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workers"), pytest.mark.workers]
+pytestmark = [pytest.mark.slow, pytest.mark.workers]
 HERE = Path(__file__).parent
 
 # The options that README.md names for Celery. With those for Redis, another worker gets the message that a dead one had

@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.implementations import environment, load
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("django_suite"), pytest.mark.django_suite]
+pytestmark = [pytest.mark.slow, pytest.mark.django_suite]
 
 # The releases, and the Pythons that they are made for.
 RELEASES = {

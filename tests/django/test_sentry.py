@@ -21,7 +21,7 @@ from tests.django.test_packages import run
 from tests.helpers.implementations import counted, environment, load
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packages")]
+pytestmark = pytest.mark.slow
 
 
 def names_of(code):

@@ -22,7 +22,6 @@ from tests.helpers.implementations import different_on_pypy, environment, load, 
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("servers"),
     pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX, and so is handing on a socket"),
 ]
 
