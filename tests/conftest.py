@@ -40,6 +40,12 @@ def pytest_collection_finish():
         gc.freeze()
 
 
+def pytest_configure(config):
+    # With pytest-xdist: what the tests of a file build, compile or start once, one process does.
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadfile"
+
+
 def pytest_report_header(config):
     return f"csignals implementation: {config.getoption('--implementation')}"
 

@@ -27,6 +27,8 @@ from tests.helpers.implementations import (
     without_collector,
 )
 
+RECEIVERS = make.__module__
+
 STOCK_CONNECT = inspect.signature(django.dispatch.Signal.connect)
 
 
@@ -305,9 +307,9 @@ def test_the_warning_says_what_is_lost_and_how_to_keep_it(csignals, watching):
         f"The receiver {receiver} was collected before it was ever called: nothing held {held} but the signal, which "
         f"holds it weakly. Keep a reference to {held}, or connect it with weak=False."
         for receiver, held in (
-            (f"tests.devmode.weak_receivers.make.<locals>.made ({file}:{start})", "it"),
-            (f"tests.devmode.weak_receivers.Listener.hear ({file}:{method})", "its object"),
-            (f"functools.partial(tests.devmode.weak_receivers.hear) ({file}:{function})", "it"),
+            (f"{RECEIVERS}.make.<locals>.made ({file}:{start})", "it"),
+            (f"{RECEIVERS}.Listener.hear ({file}:{method})", "its object"),
+            (f"functools.partial({RECEIVERS}.hear) ({file}:{function})", "it"),
         )
     ]
 
@@ -569,9 +571,9 @@ def test_as_an_error_it_is_reported_with_its_line_and_breaks_nothing(subject, wa
     ((kind, text),) = reported
     assert kind is watching.WeakReceiverWarning
     file, line = __file__, lose.__code__.co_firstlineno + 1
-    assert text.startswith(f"{file}:{line}: The receiver tests.devmode.weak_receivers.make.<locals>.made (")
+    assert text.startswith(f"{file}:{line}: The receiver {RECEIVERS}.make.<locals>.made (")
     listed = load(implementation, "csignals.listing").list_receivers(signal)
-    assert "tests.devmode.weak_receivers.make.<locals>.made" in [each.receiver for each in listed if each.is_collected]
+    assert f"{RECEIVERS}.make.<locals>.made" in [each.receiver for each in listed if each.is_collected]
     assert len(signal.receivers) == before + 1
     assert signal.send(None)[-1] == (hear, None)
     signal.disconnect(hear)

@@ -7,10 +7,6 @@ import django
 HAS_ASYNC = django.VERSION >= (5, 0)
 
 
-class Sender:
-    pass
-
-
 class Listener:
     def hear(self, **named):
         return "method"

@@ -11,13 +11,10 @@ import weakref
 import pytest
 
 from tests.helpers.implementations import load, plain_id
+from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
 
 SENDS = ["send", "send_robust", "has_listeners", "_live_receivers"]
-
-
-class Sender:
-    pass
 
 
 def hear(**named):

@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 
 from tests.helpers.implementations import collect_where_references_are_not_counted
+from tests.helpers.receivers import Sender
 
 
 def receiver_a(signal, sender, **named):
@@ -30,10 +31,6 @@ class Listener:
 
     def __call__(self, signal, sender, **named):
         return self.answer
-
-
-class Sender:
-    pass
 
 
 def test_send_returns_pairs_in_order_of_registration(signal):

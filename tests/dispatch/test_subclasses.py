@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 
 import django.dispatch
 
-from tests.differential.samples import HAS_ASYNC, Sender, connected, fail, first, outcome, second, shape
+from tests.differential.samples import HAS_ASYNC, connected, fail, first, outcome, second, shape
+from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
 
 T = TypeVar("T")

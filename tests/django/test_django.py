@@ -15,6 +15,7 @@ from django.dispatch import receiver as django_receiver
 
 from tests.helpers.implementations import collect_where_references_are_not_counted, load
 from tests.helpers.interpreter import run_python
+from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
 
 PATCHED = ["_live_receivers", "connect", "disconnect", "has_listeners", "send", "send_robust"]
@@ -89,10 +90,6 @@ def test_a_signal_works_before_during_and_after(drop_in, use_caching):
     gc.collect()
     assert signal.send(Listener, x=1) == [(hear, {"x": 1})]
     assert len(signal.receivers) == 1
-
-
-class Sender:
-    pass
 
 
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])

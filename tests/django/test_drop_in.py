@@ -19,7 +19,6 @@ from django.db.models.signals import ModelSignal, post_init
 from tests.differential.samples import (
     HAS_ASYNC,
     Listener,
-    Sender,
     awaited,
     awaited_fail,
     awaited_fail_too,
@@ -31,6 +30,7 @@ from tests.differential.samples import (
     shape,
 )
 from tests.helpers.implementations import collect_where_references_are_not_counted
+from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
 
 SCENARIOS = []

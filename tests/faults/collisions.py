@@ -13,11 +13,9 @@ import random
 import threading
 import time
 
+from tests.helpers.receivers import Sender
+
 STABLE = 6  # receivers that stay: with those of one act, the list is longer than what is compared without a call
-
-
-class Sender:
-    pass
 
 
 class Receiver:

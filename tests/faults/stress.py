@@ -18,12 +18,10 @@ import sys
 import threading
 import time
 
+from tests.helpers.receivers import Sender
+
 PLACES = ["standalone", "in Django"]
 MOST_OWN = 20  # receivers that a thread has connected at a time
-
-
-class Sender:
-    pass
 
 
 class Receiver:

@@ -14,12 +14,9 @@ import weakref
 import pytest
 
 from tests.helpers.implementations import collect_where_references_are_not_counted, collecting_after
+from tests.helpers.receivers import Sender
 
 MOST_ACTS = 30  # in one step: who connects whenever keys are compared would have connect() compare for ever
-
-
-class Sender:
-    pass
 
 
 class World:

@@ -11,14 +11,13 @@ import pytest
 from django.dispatch import Signal
 
 from tests.helpers.implementations import collect, load
+from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
 from tests.introspection.receiver_zoo import Index, Proxy, available, is_same, passing, wrapper_of
 
+pytestmark = pytest.mark.slow
+
 WAYS = ["send", "send_robust", "has_listeners", *(["asend", "asend_robust"] if django.VERSION >= (5, 0) else [])]
-
-
-class Sender:
-    pass
 
 
 def stranger(**named):

@@ -12,31 +12,11 @@ import pytest
 
 from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
-
-
-class Sender:
-    pass
-
-
-class Other:
-    pass
-
-
-def one(**named):
-    return "one"
-
-
-def two(**named):
-    return "two"
+from tests.helpers.receivers import Other, Sender, awaited, connected, one, two
 
 
 def fail(**named):
     raise ValueError("fail")
-
-
-async def awaited(**named):
-    await asyncio.sleep(0)
-    return "awaited"
 
 
 @pytest.fixture
@@ -65,12 +45,6 @@ def make(request, implementation):
 def make_async(request, implementation):
     """As `make`, where signals have ``asend``."""
     return maker(request.param, request)
-
-
-def connected(signal, *receivers, **how):
-    for receiver in receivers:
-        signal.connect(receiver, **how)
-    return signal
 
 
 def seen(sends):

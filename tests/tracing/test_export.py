@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.helpers.implementations import in_place
+from tests.helpers.receivers import fail
 from tests.tracing.fake_traces import make_call, make_send, make_trace
 
 
@@ -23,10 +24,6 @@ class Sender:
 
 def one(**named):
     pass
-
-
-def fail(**named):
-    raise ValueError("bad luck")
 
 
 @pytest.fixture(autouse=True)

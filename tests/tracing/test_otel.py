@@ -12,11 +12,8 @@ from opentelemetry.trace import StatusCode
 
 from tests.helpers.implementations import in_place, load
 from tests.helpers.interpreter import run_python
+from tests.helpers.receivers import Sender
 from tests.tracing.fake_traces import make_call, make_send, make_trace
-
-
-class Sender:
-    pass
 
 
 def one(**named):

@@ -12,11 +12,8 @@ import pytest
 
 from tests.helpers.implementations import in_place, without_gil
 from tests.helpers.interpreter import run_python
+from tests.helpers.receivers import Sender
 from tests.tracing.fake_traces import FILE, make_call, make_send, make_trace
-
-
-class Sender:
-    pass
 
 
 def one(**named):
