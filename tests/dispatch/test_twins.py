@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2].parent
+ROOT = Path(__file__).parents[2]
 DISPATCH, COMPILED = ROOT / "csignals" / "_dispatch", ROOT / "src_pyx" / "compiled.pyx"
 MODULES = "pure", "common", "pure_records"
 
