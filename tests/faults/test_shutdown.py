@@ -62,6 +62,8 @@ def test_in_atexit_all_works(run):
 LAST = """
 import builtins, os, sys
 
+pytestmark = pytest.mark.slow  # new interpreters
+
 class Last:
     def __init__(self, where):
         self.where, self.write, self.signal = where, os.write, Signal()

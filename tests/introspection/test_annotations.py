@@ -10,6 +10,8 @@ import pytest
 from tests.helpers.implementations import compiled, in_place, load
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow  # new interpreters
+
 #: Methods and functions that are C, where there is C. Those have no annotations.
 OF_C = {
     "csignals.Signal._live_receivers",

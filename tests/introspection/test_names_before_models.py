@@ -16,6 +16,8 @@ csignals.django.install()
 from django.conf import settings
 from django.apps import apps
 from django.db.models.signals import post_save, pre_migrate
+
+pytestmark = pytest.mark.slow  # new interpreters
 assert not settings.configured and not apps.ready
 own_signal = csignals.Signal()
 for each in post_save, own_signal, pre_migrate:
