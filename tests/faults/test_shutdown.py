@@ -10,6 +10,9 @@ import pytest
 from tests.helpers.implementations import different_on_pypy, environment, without_gil
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow  # new interpreters
+
+
 PLACES = {
     "standalone": "from csignals import Signal",
     "in Django": "import csignals.django; csignals.django.install(); from django.dispatch import Signal",
@@ -61,8 +64,6 @@ def test_in_atexit_all_works(run):
 # os.write() is there when print() is no more.
 LAST = """
 import builtins, os, sys
-
-pytestmark = pytest.mark.slow  # new interpreters
 
 class Last:
     def __init__(self, where):

@@ -12,6 +12,7 @@ from tests.helpers.interpreter import run_python
 
 pytestmark = pytest.mark.slow  # new interpreters
 
+
 #: Methods and functions that are C, where there is C. Those have no annotations.
 OF_C = {
     "csignals.Signal._live_receivers",

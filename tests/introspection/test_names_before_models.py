@@ -6,6 +6,9 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
+pytestmark = pytest.mark.slow  # new interpreters
+
+
 # What follows is run before anything of Django is loaded; then models come, and `check` finds what came of it.
 START = """
 import sys, types
@@ -16,8 +19,6 @@ csignals.django.install()
 from django.conf import settings
 from django.apps import apps
 from django.db.models.signals import post_save, pre_migrate
-
-pytestmark = pytest.mark.slow  # new interpreters
 assert not settings.configured and not apps.ready
 own_signal = csignals.Signal()
 for each in post_save, own_signal, pre_migrate:
