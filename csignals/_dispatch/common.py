@@ -188,9 +188,9 @@ _with_table = Memo()  # the signals in whose __dict__ there may be a routing tab
 def store_table(signal: Any, table: object) -> None:
     """Store a signal's routing table. Not through setattr(), which a subclass may have overridden."""
     if config_of(signal).is_active():
-        if not _with_table.get(signal):
-            _with_table.keep(signal, True)
         vars(signal)["_csignals_table"] = table
+        if not _with_table.get(signal):
+            _with_table.put(signal, True)
 
 
 def remove_tables() -> None:

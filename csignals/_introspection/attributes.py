@@ -43,12 +43,23 @@ class Memo:
         Nothing is kept for an object that has no weak references.
         """
         try:
-            reference = Known(target, self._forget_dead)
+            self._refer_to(target)
         except TypeError:
             return value
+        return self.known.setdefault(id(target), value)
+
+    def put(self, target: Any, value: Any) -> None:
+        """Keep a value for an object in place of the one that is kept. Raises TypeError without weak references.
+
+        Unlike `keep`, this works where memory is lacking: CPython 3.13's dict.setdefault() loses the MemoryError.
+        """
+        self._refer_to(target)
+        self.known[id(target)] = value
+
+    def _refer_to(self, target: Any) -> None:
+        reference = Known(target, self._forget_dead)
         reference.number = number = id(target)
         self._references[number] = reference
-        return self.known.setdefault(number, value)
 
     def living(self) -> list[Any]:
         """Return the objects for which a value is kept."""
