@@ -39,6 +39,9 @@ FEW = [
     "wrapt",
 ]
 
+#: All tests but those with a session of their own.
+WHOLE = "not django_suite and not wheels and not workers"
+
 #: The percentage of the lines of src_pyx/ that the quick suite runs at least. It may only rise, as may `fail_under` in
 #: pyproject.toml, which is for the Python code.
 COMPILED_FLOOR = "80"
@@ -66,7 +69,10 @@ def interpreters(session):
 def tests(session):
     """Run the whole suite, with the newest Django that supports the interpreter."""
     install(session, ".[test]")
-    pytest(session)
+    # 3.13t makes functions and classes immortal once a thread has started, so each file gets its own process.
+    is_by_file = session.python == "3.13t" and not any(map(os.path.exists, session.posargs))
+    files = sorted(Path("tests").rglob("test_*.py")) if is_by_file else [None]
+    pytest(session, "-m", WHOLE, files=files)
 
 
 @nox.session(python=ALL)
@@ -188,21 +194,19 @@ def install(session, *packages, env=None):
     session.install("--prefer-binary", *packages, env={"CSIGNALS_REQUIRE_EXTENSIONS": required, **(env or {})})
 
 
-def pytest(session, *args, env=None, python="python"):
+def pytest(session, *args, env=None, python="python", files=(None,)):
+    """Run pytest once, or once for each of these files, and fail if any run does."""
     implementation = ["--implementation=python"] if is_pypy(session) else []
     session.run(python, "-m", "csignals", env=env, external=True)
-    runs, codes = [args], [0]
-    if session.python == "3.13t" and not args and not any(map(os.path.exists, session.posargs)):
-        # 3.13t makes functions and classes immortal once a thread has started, so each file gets its own process.
-        # Pytest exits with 5 if no test of a file is selected.
-        runs, codes = [[file] for file in sorted(Path("tests").rglob("test_*.py"))], [0, 5]
     # With PyPy's slower collector, and with threads, a test may take longer than the usual two minutes.
     patience = ["-o", "faulthandler_timeout=900"] if is_pypy(session) or session.python == "3.13t" else []
     failed = False
-    for files in runs:
-        command = [python, "-m", "pytest", "-rs", *implementation, *patience, *files, *session.posargs]
+    for file in files:
+        chosen = [] if file is None else [file]
+        command = [python, "-m", "pytest", "-rs", *implementation, *patience, *args, *chosen, *session.posargs]
         try:
-            session.run(*command, env=env, external=True, success_codes=codes)
+            # Pytest exits with 5 if no test of a file is selected.
+            session.run(*command, env=env, external=True, success_codes=[0] if file is None else [0, 5])
         except CommandFailed:  # nox prints the command that failed
             failed = True
     if failed:
