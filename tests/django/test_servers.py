@@ -22,6 +22,7 @@ from tests.helpers.implementations import different_on_pypy, environment, load, 
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.exhaustive,
     pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX, and so is handing on a socket"),
 ]
 
