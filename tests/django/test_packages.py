@@ -280,7 +280,7 @@ def test_overrides_in_signal_subclasses_are_used(implementation, place):
 
 
 @either_place
-def test_simple_history_records_and_sends_its_own_signals(implementation, place):
+def test_simple_history_records_and_sends_signals(implementation, place):
     seen = observe_both("django_simple_history", implementation, place)
     assert "HistoricalRecords.finalize" in seen["names"]["class_prepared"]
     assert seen["names"]["post_save"] == ["HistoricalRecords.post_save"]

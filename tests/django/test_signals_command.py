@@ -80,11 +80,11 @@ def test_the_command_matches_the_receiver_lists(implementation):
 def test_the_command_prints_all_signals():
     done = signals()
     assert (done.returncode, done.stderr) == (0, "")
-    blocks = re.split(r"\n(?=\S)", done.stdout.replace(os.sep, "/"))
-    assert "shop.signals.order_lost: no receivers" in blocks
+    sections = re.split(r"\n(?=\S)", done.stdout.replace(os.sep, "/"))
+    assert "shop.signals.order_lost: no receivers" in sections
     warm, paid = line_number("@classmethod"), line_number("order_paid.connect(lambda")
     call = line_number("__str__ = __repr__") + 2
-    assert blocks[0] == (
+    assert sections[0] == (
         "a name of its own\n"
         f"    shop.receivers.Printer.warm  shop/receivers.py:{warm}  shop.receivers.Printer.warm  strong  sync"
     )
@@ -94,8 +94,8 @@ def test_the_command_prints_all_signals():
         f"    shop.receivers.Reluctant object  shop/receivers.py:{call}  any sender                     strong  sync\n"
         "    print                            -                     shop.receivers.Printer object  weak    sync\n"
         "    dict                             -                     shop.receivers.index           weak    sync"
-    ) in blocks
-    (saved,) = [block for block in blocks if block.startswith("django.db.models.signals.post_save\n")]
+    ) in sections
+    (saved,) = [section for section in sections if section.startswith("django.db.models.signals.post_save\n")]
     index = line_number("@receiver(post_save, sender=Order")
     assert (
         f"\n    functools.partial(shop.receivers.index)  shop/receivers.py:{index}  shop.models.Order  strong  "
@@ -104,7 +104,7 @@ def test_the_command_prints_all_signals():
     assert saved.count("  async") == HAS_ASYNC_RECEIVERS
     found = list_everything()
     count = sum(len(info["receivers"]) for info in found)
-    assert blocks[-1] == f"{len(found)} signals, {count} receivers\n"
+    assert sections[-1] == f"{len(found)} signals, {count} receivers\n"
 
 
 def test_files_elsewhere_have_absolute_paths(tmp_path):
