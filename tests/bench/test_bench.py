@@ -1,4 +1,4 @@
-"""The harness of the benchmarks: turns, ratios, bars, tables, and that nobody is timed who does not reach receivers."""
+"""The benchmark harness: turns, ratios, bars, tables, and the rejection of contestants that miss receivers."""
 
 import json
 from pathlib import Path
@@ -41,7 +41,7 @@ print(json.dumps([(case.table.title, case.name, contestant) for case in cases fo
 
 
 class Faulty(Contestant):
-    """A contestant that calls receivers in a way of its own."""
+    """A contestant that calls receivers with the given function."""
 
     def __init__(self, call_all):
         super().__init__("faulty", "csignals")
@@ -56,11 +56,11 @@ class Faulty(Contestant):
 
 @pytest.fixture
 def results():
-    made_up = Results()
+    example = Results()
     for ours, theirs in (100, 500), (200, 1200), (100, 400):
-        made_up.add(OURS, "ns", ours)
-        made_up.add(THEIRS, "ns", theirs)
-    return made_up
+        example.add(OURS, "ns", ours)
+        example.add(THEIRS, "ns", theirs)
+    return example
 
 
 def case(name, **contestants):
@@ -73,7 +73,7 @@ def run(*arguments, **variables):
     return run_python(*arguments, variables=variables, timeout=120, cwd=CHECKOUT, encoding="utf-8")
 
 
-def test_cases_run_lap_by_lap_and_each_contestant_is_first_as_often_as_others():
+def test_contestants_take_turns_in_each_lap():
     cases = [case(name, a=None, b=None, c=None) for name in ("one", "other")]
     items = [
         SimpleNamespace(
@@ -93,7 +93,7 @@ def test_cases_run_lap_by_lap_and_each_contestant_is_first_as_often_as_others():
     ]
 
 
-def test_a_contestant_is_made_ready_once_and_dropped_with_its_case():
+def test_each_contestant_is_prepared_only_once():
     made = []
     one, other = (case(name, a=lambda: made.append(1) or Work(lambda times: None)) for name in ("one", "other"))
     preparations = Preparations()
@@ -121,14 +121,14 @@ def test_contestants_reach_their_receivers(contestant):
         lambda receivers, named: [(receiver, receiver(**named, more=1)) for receiver in receivers],
         lambda receivers, named: [(receiver, receiver(**{**named, "sender": 1})) for receiver in receivers],
     ],
-    ids=["nobody", "not all", "in another order", "one twice", "with more", "with another sender"],
+    ids=["none", "not all", "wrong order", "one twice", "extra argument", "wrong sender"],
 )
-def test_who_does_not_call_all_receivers_as_it_should_is_refused(call_all):
+def test_wrong_calls_of_receivers_are_rejected(call_all):
     with pytest.raises(NotReachedError, match="faulty: "):
         Send(3, 4).prepare(Faulty(call_all))
 
 
-def test_who_calls_those_of_other_senders_is_refused():
+def test_calls_for_other_senders_are_rejected():
     def call_all(receivers, named):
         return [(receiver, receiver(**named)) for receiver in receivers]
 
@@ -137,20 +137,20 @@ def test_who_calls_those_of_other_senders_is_refused():
         Send(3, others=1, to_sender=True).prepare(Faulty(call_all))
 
 
-def test_the_engines_are_those_that_their_names_say():
+def test_contestants_use_the_named_implementation():
     assert Standalone("", *FALLBACK).signal_class().send.__module__ == "csignals._dispatch.pure"
     signals = [contestants.dispatcher_alone().Signal, contestants.dispatcher_with("python").Signal]
     assert [each.send.__globals__["__name__"] for each in signals] == [signals[0].__module__, "csignals._dispatch.pure"]
 
 
-def test_what_is_not_installed_is_left_out_and_named(monkeypatch):
+def test_missing_packages_are_left_out(monkeypatch):
     both = [Contestant("theirs", "no_such_module"), Contestant("ours", "csignals")]
     monkeypatch.setattr(contestants, "CONTESTANTS", both)
     assert [each.name for each in contestants.present()] == ["ours"]
     assert contestants.left_out() == {"theirs": "no_such_module"}
 
 
-def test_ratios_are_those_of_the_laps(results):
+def test_ratios_come_from_the_laps(results):
     assert results.spread(THEIRS, OURS) == (5, 4.5, 5.5)
     assert results.spread(OURS) == (100, 100, 150)
 
@@ -169,12 +169,12 @@ def test_ratios_are_those_of_the_laps(results):
         (Bar(THEIRS, Place("send", "1 receiver", "blinker"), "≥", 5), NOT_MEASURED),
     ],
 )
-def test_verdicts(results, bar, verdict):
+def test_bars_are_met_or_missed(results, bar, verdict):
     assert bar.verdict(results, "5.2.19") == verdict
 
 
 @compiled
-def test_bars_are_about_what_is_measured():
+def test_bars_refer_to_measured_places():
     places = {Place(*place) for place in json.loads(run("-c", LIST_PLACES).stdout)}
     weighed = "memory", "import", "modules"
     named = {each for bar in BARS for each in (bar.above, bar.below) if each and not each.table.startswith(weighed)}
@@ -184,13 +184,13 @@ def test_bars_are_about_what_is_measured():
     assert {place for place in named if "csignals" in place.contestant} <= places
 
 
-def test_tables(results):
+def test_the_report_has_its_tables(results):
     assert list(report.tables(results)) == [
         ("send (ns)", ["", "1 receiver"], [["csignals", ["100"]], ["Django", ["500", "5 (4.50-5.50)"]]])
     ]
 
 
-def test_markdown(results, monkeypatch):
+def test_the_report_is_written_as_markdown(results, monkeypatch):
     monkeypatch.setattr(report, "BARS", [Bar(THEIRS, OURS, "≥", 6)])
     text = report.markdown(results, ["CPython"], "5.2.19")
     assert "* CPython\n" in text
@@ -199,11 +199,11 @@ def test_markdown(results, monkeypatch):
     assert report.missed(results, "5.2.19") == 1
 
 
-def test_plots_have_a_line_of_what_was_measured():
-    made_up = Results()
+def test_plots_have_lines_of_measured_values():
+    example = Results()
     for count, (table, name) in plots.RECEIVERS.items():
-        made_up.add(Place(table, name, "csignals"), "µs" if count > 100 else "ns", count)
-    assert plots.line(made_up, "csignals", plots.RECEIVERS) == [
+        example.add(Place(table, name, "csignals"), "µs" if count > 100 else "ns", count)
+    assert plots.line(example, "csignals", plots.RECEIVERS) == [
         (1, 1),
         (3, 3),
         (10, 10),
@@ -211,10 +211,10 @@ def test_plots_have_a_line_of_what_was_measured():
         (1000, 1_000_000),
         (10_000, 10_000_000),
     ]
-    assert plots.line(made_up, "Django", plots.RECEIVERS) == []
+    assert plots.line(example, "Django", plots.RECEIVERS) == []
 
 
-def test_the_command_measures_and_writes(tmp_path):
+def test_the_command_writes_its_measurements(tmp_path):
     chosen = "test_send_to_no_receiver and 10_for_other"
     done = run("-m", "bench", "-k", chosen, "--laps", "1", "--output", str(tmp_path))
     assert done.returncode in (0, 3), done.stdout + done.stderr
@@ -223,7 +223,7 @@ def test_the_command_measures_and_writes(tmp_path):
 
 
 @compiled
-def test_the_command_ends_with_the_first_contestant_that_reaches_nobody(tmp_path):
+def test_the_command_stops_at_unreached_receivers(tmp_path):
     (tmp_path / "deaf.py").write_text("from bench.contestants import Contestant\nContestant.add = lambda *args: None\n")
     arguments = "-k", "10_senders-csignals", "--laps", "1"
     done = run("-m", "bench", *arguments, PYTEST_PLUGINS="deaf", PYTHONPATH=str(tmp_path))

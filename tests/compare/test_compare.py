@@ -1,3 +1,5 @@
+"""`python -m csignals compare`: the comparison with Django's signals, its measurements and its errors."""
+
 import os
 import subprocess
 import sys
@@ -62,7 +64,7 @@ def run(implementation, *arguments):
 
 
 def run_compare_after(implementation, code):
-    """Run the command in a process that has run `code` first."""
+    """Run `code` and then the command, in one process."""
     return run(implementation, "-c", textwrap.dedent(code) + RUN)
 
 
@@ -72,7 +74,7 @@ def rows(output):
 
 
 def verdicts(output):
-    """Return what the table of signals says of each."""
+    """Return the verdict on each signal from the table of signals."""
     return {row[1]: row[3] for row in rows(output) if len(row) == 4 and row[1] in SIGNALS}
 
 
@@ -84,12 +86,12 @@ def comparison(implementation):
     return result
 
 
-def test_comparison_succeeds_within_a_minute_and_without_warnings(comparison):
+def test_the_comparison_succeeds_within_a_minute(comparison):
     assert (comparison.returncode, comparison.stderr) == (0, "")
     assert comparison.seconds < 60
 
 
-def test_comparison_says_what_was_measured(comparison, implementation):
+def test_the_output_names_the_versions(comparison, implementation):
     import django
 
     import csignals
@@ -101,11 +103,11 @@ def test_comparison_says_what_was_measured(comparison, implementation):
     assert ("pure Python" in second) == (implementation == "python")
 
 
-def test_every_built_in_signal_is_proved_the_same(comparison):
+def test_every_built_in_signal_is_the_same(comparison):
     assert verdicts(comparison.stdout) == dict.fromkeys(SIGNALS, "same")
 
 
-def test_every_signal_of_these_families_that_django_defines_is_proved(implementation):
+def test_the_comparison_covers_all_django_signals(implementation):
     code = """
         from importlib import import_module
         from django.dispatch import Signal
@@ -117,7 +119,7 @@ def test_every_signal_of_these_families_that_django_defines_is_proved(implementa
     assert set(run(implementation, "-c", textwrap.dedent(code)).stdout.split()) == SIGNALS
 
 
-def test_sends_are_measured_with_and_without_keyword_arguments(comparison):
+def test_the_output_times_both_send_forms(comparison):
     assert "One send without keyword arguments, in nanoseconds" in comparison.stdout
     assert "One send with 4 keyword arguments, in nanoseconds" in comparison.stdout
     measured = [row for row in rows(comparison.stdout) if len(row) == 7 and row[0].isdecimal()]
@@ -128,7 +130,7 @@ def test_sends_are_measured_with_and_without_keyword_arguments(comparison):
         assert all(float(ratio[:-1]) > 0 for ratio in row[5:])
 
 
-def test_loading_of_rows_is_measured(comparison):
+def test_the_output_times_row_loading(comparison):
     _, found, table = comparison.stdout.partition("Loading 10,000 model rows, in milliseconds")
     assert found
     measured = [row for row in rows(table) if row[1]]
@@ -137,7 +139,7 @@ def test_loading_of_rows_is_measured(comparison):
         assert min(float(django), float(in_django), float(ratio.removesuffix("x"))) > 0
 
 
-def test_tables_fit_on_80_columns_without_control_characters(comparison):
+def test_tables_fit_into_80_plain_columns(comparison):
     assert max(map(len, comparison.stdout.splitlines())) <= 80
     assert "\x1b" not in comparison.stdout + comparison.stderr
     assert "…" not in comparison.stdout
@@ -159,7 +161,7 @@ WRONG_SENDS = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_SENDS)
-def test_difference_fails_the_proof(implementation, wrong):
+def test_a_difference_fails_the_comparison(implementation, wrong):
     change, signals = WRONG_SENDS[wrong]
     result = run_compare_after(
         implementation,
@@ -188,10 +190,10 @@ def test_difference_fails_the_proof(implementation, wrong):
     assert different >= signals
     for name in different:
         assert f"{name}, first difference:\n  Django:   " in result.stdout
-    assert "One send" not in result.stdout, "figures for what is wrong"
+    assert "One send" not in result.stdout, "measured despite a difference"
 
 
-def test_signal_that_is_never_sent_fails_the_proof(implementation):
+def test_an_unsent_signal_fails_the_comparison(implementation):
     result = run_compare_after(
         implementation,
         """
@@ -202,7 +204,7 @@ def test_signal_that_is_never_sent_fails_the_proof(implementation):
     assert (result.returncode, verdicts(result.stdout)["user_logged_in"]) == (1, "DIFFERENT")
 
 
-def test_proof_fails_where_csignals_is_not_in_force(implementation):
+def test_an_inactive_csignals_fails_the_comparison(implementation):
     result = run_compare_after(
         implementation,
         """
@@ -214,7 +216,7 @@ def test_proof_fails_where_csignals_is_not_in_force(implementation):
     assert "is not the method of csignals" in result.stderr
 
 
-def test_without_a_command_the_versions_are_printed(implementation):
+def test_no_command_prints_the_versions(implementation):
     import django
 
     import csignals
@@ -229,7 +231,7 @@ def test_without_a_command_the_versions_are_printed(implementation):
     ]
 
 
-def test_without_django_the_versions_are_printed_all_the_same(implementation):
+def test_versions_are_printed_without_django(implementation):
     code = "import sys, csignals.__main__ as cli; sys.modules['django'] = None; sys.exit(cli.main([]))"
     result = run(implementation, "-c", code)
     assert (result.returncode, result.stderr) == (0, "")
@@ -237,25 +239,25 @@ def test_without_django_the_versions_are_printed_all_the_same(implementation):
 
 
 @pytest.mark.parametrize("missing", ["django", "rich"])
-def test_what_is_missing_is_said_in_one_line(implementation, missing):
+def test_a_missing_package_is_reported(implementation, missing):
     result = run_compare_after(implementation, f"import sys; sys.modules[{missing!r}] = None")
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == 'csignals: compare needs Django and rich: pip install "csignals[cli,django]"\n'
 
 
-def test_neither_django_nor_rich_is_imported_for_nothing(implementation):
+def test_importing_the_command_imports_no_packages(implementation):
     code = "import sys, csignals.__main__; print(sorted({'django', 'rich', 'asgiref'} & set(sys.modules)))"
     assert run(implementation, "-c", code).stdout.split() == ["[]"]
 
 
-def test_help_names_the_command(implementation):
+def test_help_lists_the_command(implementation):
     result = run(implementation, "-m", "csignals", "--help")
     assert result.returncode == 0
     assert "compare" in result.stdout
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_comparison_leaves_csignals_installed_or_not_as_it_was(implementation, installed):
+def test_the_comparison_restores_the_installed_state(implementation, installed):
     result = run(
         implementation,
         "-c",
@@ -279,7 +281,7 @@ def test_comparison_leaves_csignals_installed_or_not_as_it_was(implementation, i
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
-def test_progress_is_shown_on_a_terminal():
+def test_a_terminal_shows_the_progress():
     import pty
 
     controller, terminal = pty.openpty()
@@ -293,7 +295,7 @@ def test_progress_is_shown_on_a_terminal():
     ) as process:
         os.close(terminal)
         shown = b""
-        with suppress(OSError):  # how Linux says that the other end is closed
+        with suppress(OSError):  # Linux raises it when the other end is closed
             while part := os.read(controller, 65536):
                 shown += part
         os.close(controller)

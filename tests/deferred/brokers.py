@@ -1,4 +1,4 @@
-"""Redis, RabbitMQ and PostgreSQL as .ci/servers lays them, for tests: on loopback, in a folder of their own."""
+"""Redis, RabbitMQ and PostgreSQL servers for tests, as .ci/servers installs them: on loopback, in their own folders."""
 
 import functools
 import os
@@ -9,13 +9,13 @@ import tempfile
 import time
 from pathlib import Path
 
-LAY = Path(__file__).parents[2] / ".ci/servers"
+INSTALL = Path(__file__).parents[2] / ".ci/servers"
 
 
 @functools.cache
-def laid():
-    """Return the folder that has the servers' packages. To lay them, the first time, takes a minute."""
-    return Path(subprocess.run([LAY], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+def servers_folder():
+    """Return the folder of the servers' packages. The first call installs them, which takes a minute."""
+    return Path(subprocess.run([INSTALL], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
 
 
 def free_port():
@@ -25,7 +25,7 @@ def free_port():
 
 
 def wait_for(is_there, what, seconds=60):
-    """Wait until something is so, and fail if it does not come."""
+    """Wait until `is_there()` returns true, and fail after `seconds`."""
     end = time.monotonic() + seconds
     while not is_there():
         assert time.monotonic() < end, f"{what} within {seconds} s"
@@ -38,7 +38,7 @@ def listens(port):
 
 
 class Server:
-    """A server process, for the length of a block. It can be stopped and started again, and has then what it had."""
+    """A server process that runs during a with block. It keeps its data when it is stopped and started again."""
 
     process = None
 
@@ -73,7 +73,7 @@ class Server:
                 start_new_session=True,
                 user=self.user(),
             )
-        wait_for(self.is_ready, f"{type(self).__name__} should be there")
+        wait_for(self.is_ready, f"{type(self).__name__} should be ready")
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
@@ -93,7 +93,15 @@ class Server:
 
 class Redis(Server):
     def command(self):
-        return [laid() / "usr/bin/redis-server", "--port", self.port, "--bind", "127.0.0.1", "--appendonly", "yes"]
+        return [
+            servers_folder() / "usr/bin/redis-server",
+            "--port",
+            self.port,
+            "--bind",
+            "127.0.0.1",
+            "--appendonly",
+            "yes",
+        ]
 
     @property
     def url(self):
@@ -109,7 +117,7 @@ class Redis(Server):
             client.flushall()
 
     def is_idle(self, workers):
-        """Whether no message is left, in the queue or in a worker's hands, and so many workers wait for one."""
+        """Return whether neither the queue nor a worker has a message, and this number of workers wait for one."""
         with self.client() as client, client.pipeline() as at_once:
             at_once.llen("celery").hlen("unacked").zcard("unacked_index").info("clients")
             *messages, clients = at_once.execute()
@@ -118,13 +126,13 @@ class Redis(Server):
 
 class RabbitMQ(Server):
     def prepare(self):
-        self.names, self.nodes = free_port(), free_port()  # the first is epmd's, which the node starts
+        self.names, self.nodes = free_port(), free_port()  # the first port is for epmd, which the node starts
 
     def command(self):
-        return [next(laid().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")) / "sbin/rabbitmq-server"]
+        return [next(servers_folder().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")) / "sbin/rabbitmq-server"]
 
     def environment(self):
-        erlang = laid() / "usr/lib/erlang"
+        erlang = servers_folder() / "usr/lib/erlang"
         return {
             "HOME": str(self.folder),
             "PATH": f"{erlang / 'bin'}:{os.environ['PATH']}",
@@ -145,7 +153,9 @@ class RabbitMQ(Server):
     def stop(self):
         super().stop()
         subprocess.run(
-            [laid() / "usr/lib/erlang/bin/epmd", "-kill"], env={**os.environ, **self.environment()}, capture_output=True
+            [servers_folder() / "usr/lib/erlang/bin/epmd", "-kill"],
+            env={**os.environ, **self.environment()},
+            capture_output=True,
         )
 
     @property
@@ -160,13 +170,13 @@ class RabbitMQ(Server):
 
 
 class PostgreSQL(Server):
-    """It will not run as root: then it is nobody."""
+    """It refuses to run as root. The tests then run it as the user nobody."""
 
     def prepare(self):
-        self.commands = next(laid().glob("usr/lib/postgresql/*/bin"))
+        self.commands = next(servers_folder().glob("usr/lib/postgresql/*/bin"))
         if self.user() is not None:
             shutil.chown(self.folder, self.user())
-        share = next(laid().glob("usr/share/postgresql/*"))
+        share = next(servers_folder().glob("usr/share/postgresql/*"))
         options = ["-U", "tests", "-A", "trust", "-N", "-L", share, "--no-locale", "-E", "UTF8"]
         self.run("initdb", "-D", self.folder / "data", *options)
 

@@ -1,4 +1,4 @@
-"""What travels to another process comes back the same, and what cannot is refused by name."""
+"""The codec restores each value that it encodes, and its errors name the values that cannot travel."""
 
 import builtins
 import datetime
@@ -21,7 +21,7 @@ from tests.helpers.implementations import load
 
 
 @pytest.fixture
-def references(implementation):
+def codec(implementation):
     return load(implementation, "csignals.deferred.codec")
 
 
@@ -42,12 +42,12 @@ class Price(Money):
     pass
 
 
-def travelled(references, value):
-    return references.decode(json.loads(json.dumps(references.encode(value), allow_nan=False)))
+def round_trip(codec, value):
+    return codec.decode(json.loads(json.dumps(codec.encode(value), allow_nan=False)))
 
 
 def is_same(one, other):
-    """Return whether two values are equal, and of the same types all through."""
+    """Return whether two values are equal and have the same types at every level."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -71,7 +71,7 @@ scalars = (
     | st.times()
     | st.decimals(allow_nan=False)
 )
-keys = scalars.filter(lambda value: value == value)  # or it is not found again
+keys = scalars.filter(lambda value: value == value)  # a NaN as a key cannot be found again
 values = st.recursive(
     scalars,
     lambda inner: (
@@ -86,37 +86,37 @@ values = st.recursive(
 )
 
 
-def test_values_come_back_the_same(references):
+def test_values_survive_a_round_trip(codec):
     @settings(deadline=None, database=None)
     @given(values)
-    def come_back(value):
-        assert is_same(travelled(references, value), value)
+    def check(value):
+        assert is_same(round_trip(codec, value), value)
 
-    come_back()
+    check()
 
 
-def test_a_time_in_a_zone_is_the_same_moment(references):
+def test_a_zoned_time_keeps_its_moment(codec):
     @settings(deadline=None, database=None)
     @given(st.datetimes(timezones=zones))
-    def come_back(value):
-        found = travelled(references, value)
+    def check(value):
+        found = round_trip(codec, value)
         assert (found.replace(tzinfo=None), found.utcoffset()) == (value.replace(tzinfo=None), value.utcoffset())
 
-    come_back()
+    check()
 
 
-def test_classes_and_signals_are_found_by_their_names(references, csignals):
+def test_classes_and_signals_travel_by_name(codec, csignals):
     module = sys.modules[__name__]
     module.signal_of_test = signal = csignals.Signal(name="called otherwise")
     module.holder_of_test = type("Holder", (), {"__module__": __name__, "signal": csignals.Signal()})
     try:
         for value in [Money, Color, dict, io.StringIO, type, signal, module.holder_of_test.signal]:
-            assert travelled(references, value) is value
+            assert round_trip(codec, value) is value
     finally:
         del module.signal_of_test, module.holder_of_test
 
 
-def test_what_cannot_travel(references, csignals):
+def test_other_values_cannot_travel(codec, csignals):
     class Local:
         pass
 
@@ -138,22 +138,22 @@ def test_what_cannot_travel(references, csignals):
         (hidden, "is another object than this one"),
         (csignals.Signal(), "not a global of a module"),
     ]:
-        with pytest.raises(references.CannotTravelError, match=why):
-            references.encode(value)
-    with pytest.raises(references.CannotTravelError, match="or in itself"):
-        references.encode(in_itself)
+        with pytest.raises(codec.CannotTravelError, match=why):
+            codec.encode(value)
+    with pytest.raises(codec.CannotTravelError, match="or in itself"):
+        codec.encode(in_itself)
 
 
-def test_a_class_can_be_taught(references):
-    known = dict(references._registered), dict(references._by_tag)
-    references.register_type(Money, lambda money: decimal.Decimal(money.amount), lambda amount: Money(int(amount)))
+def test_a_registered_type_can_travel(codec):
+    known = dict(codec._registered), dict(codec._by_tag)
+    codec.register_type(Money, lambda money: decimal.Decimal(money.amount), lambda amount: Money(int(amount)))
     try:
         for value in Money(3), Price(3):
-            found = travelled(references, [value])
+            found = round_trip(codec, [value])
             assert type(found[0]) is Money
             assert found[0].amount == 3
     finally:
-        references._registered, references._by_tag = known
+        codec._registered, codec._by_tag = known
 
 
 @pytest.mark.parametrize(
@@ -181,9 +181,9 @@ def test_a_class_can_be_taught(references):
         {"$": "dict", "v": {"a": 1}},
     ],
 )
-def test_what_nobody_encoded_is_refused(references, encoded):
-    with pytest.raises(references.MalformedError):
-        references.decode(["", encoded])
+def test_malformed_data_is_rejected(codec, encoded):
+    with pytest.raises(codec.MalformedError):
+        codec.decode(["", encoded])
 
 
 @pytest.mark.parametrize(
@@ -197,29 +197,29 @@ def test_what_nobody_encoded_is_refused(references, encoded):
         ("signal", "antigravity:signal"),
     ],
 )
-def test_nothing_is_imported_for_a_name(references, kind, name):
+def test_decoding_imports_no_module(codec, kind, name):
     before = set(sys.modules)
-    with pytest.raises(references.NotThereError):
-        references.decode({"$": kind, "v": name})
+    with pytest.raises(codec.NotThereError):
+        codec.decode({"$": kind, "v": name})
     assert set(sys.modules) == before
 
 
-def test_a_module_is_not_asked_for_what_it_makes_up(references, monkeypatch):
+def test_decoding_ignores_a_module_getattr(codec, monkeypatch):
     module = types.ModuleType("lazy_module")
     module.__getattr__ = lambda name: pytest.fail("was asked")
     monkeypatch.setitem(sys.modules, "lazy_module", module)
-    with pytest.raises(references.NotThereError):
-        references.decode({"$": "class", "v": "lazy_module:Anything"})
+    with pytest.raises(codec.NotThereError):
+        codec.decode({"$": "class", "v": "lazy_module:Anything"})
 
 
-def test_numbers_that_json_has_not(references):
-    assert json.dumps(references.encode([math.inf, -math.inf, 1.5]), allow_nan=False)
-    assert travelled(references, [math.inf, -math.inf]) == [math.inf, -math.inf]
-    assert math.isnan(travelled(references, math.nan))
-    assert travelled(references, uuid.UUID(int=1)) == uuid.UUID(int=1)
+def test_infinity_and_nan_can_travel(codec):
+    assert json.dumps(codec.encode([math.inf, -math.inf, 1.5]), allow_nan=False)
+    assert round_trip(codec, [math.inf, -math.inf]) == [math.inf, -math.inf]
+    assert math.isnan(round_trip(codec, math.nan))
+    assert round_trip(codec, uuid.UUID(int=1)) == uuid.UUID(int=1)
 
 
-def test_times_keep_their_zones(references):
+def test_times_keep_their_zones(codec):
     zone = zoneinfo.ZoneInfo("Europe/Berlin")
     for time in [
         datetime.datetime(2026, 10, 25, 2, 30, tzinfo=zone, fold=1),
@@ -228,57 +228,57 @@ def test_times_keep_their_zones(references):
         datetime.time(12, tzinfo=zone),
         datetime.time(12, tzinfo=datetime.timezone(datetime.timedelta(hours=2)), fold=1),
     ]:
-        found = travelled(references, time)
+        found = round_trip(codec, time)
         assert (found, found.tzinfo, found.fold) == (time, time.tzinfo, time.fold)
 
     for folder in map(pathlib.Path, zoneinfo.TZPATH):
         if (folder / "Europe/Berlin").exists():
             with open(folder / "Europe/Berlin", "rb") as file:
                 unnamed = zoneinfo.ZoneInfo.from_file(file)
-            found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=unnamed))
+            found = round_trip(codec, datetime.datetime(2026, 7, 1, tzinfo=unnamed))
             assert found.isoformat() == "2026-07-01T00:00:00+02:00"
 
     class Zone(datetime.tzinfo):
         def utcoffset(self, time):
             return time and datetime.timedelta(hours=1)
 
-    found = travelled(references, datetime.datetime(2026, 7, 1, tzinfo=Zone()))
+    found = round_trip(codec, datetime.datetime(2026, 7, 1, tzinfo=Zone()))
     assert found.isoformat() == "2026-07-01T00:00:00+01:00"
-    with pytest.raises(references.CannotTravelError, match="no offset from UTC"):
-        references.encode(datetime.time(12, tzinfo=Zone()))
+    with pytest.raises(codec.CannotTravelError, match="no offset from UTC"):
+        codec.encode(datetime.time(12, tzinfo=Zone()))
 
 
 @pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
-def test_nobody_can_have_all_hashes_be_the_same(references, kind):
+def test_too_many_equal_hashes_are_rejected(codec, kind):
     same = [number * (2**61 - 1) for number in range(1000)]
     different = list(range(1000)) + [number + 2**61 - 1 for number in range(1000)]  # two of each
-    with pytest.raises(references.MalformedError, match="same hash"):
-        references.decode({"$": kind, "v": [[each, 0] for each in same] if kind == "dict" else same})
-    with pytest.raises(references.CannotTravelError, match="same hash"):
-        references.encode(dict.fromkeys(same) if kind == "dict" else getattr(builtins, kind)(same))
-    found = references.decode({"$": kind, "v": [[each, 0] for each in different] if kind == "dict" else different})
+    with pytest.raises(codec.MalformedError, match="same hash"):
+        codec.decode({"$": kind, "v": [[each, 0] for each in same] if kind == "dict" else same})
+    with pytest.raises(codec.CannotTravelError, match="same hash"):
+        codec.encode(dict.fromkeys(same) if kind == "dict" else getattr(builtins, kind)(same))
+    found = codec.decode({"$": kind, "v": [[each, 0] for each in different] if kind == "dict" else different})
     assert len(found) == 2000
 
 
-def test_what_fails_where_a_taught_class_is_made_is_no_malformed_message(references, monkeypatch):
-    monkeypatch.setattr(references, "_registered", dict(references._registered))
-    monkeypatch.setattr(references, "_by_tag", dict(references._by_tag))
-    references.register_type(Money, lambda money: money.amount, lambda amount: 1 // amount)
-    encoded = references.encode((Money(0),))
+def test_errors_of_registered_types_propagate(codec, monkeypatch):
+    monkeypatch.setattr(codec, "_registered", dict(codec._registered))
+    monkeypatch.setattr(codec, "_by_tag", dict(codec._by_tag))
+    codec.register_type(Money, lambda money: money.amount, lambda amount: 1 // amount)
+    encoded = codec.encode((Money(0),))
     with pytest.raises(ZeroDivisionError):
-        references.decode(encoded)
+        codec.decode(encoded)
 
 
 @pytest.mark.parametrize(
     "nest", [lambda value: [value], lambda value: {"a": value}, lambda value: {1: value}, lambda value: (value,)]
 )
-def test_how_deep_it_may_be_nested(references, nest):
+def test_nesting_is_limited_to_100_levels(codec, nest):
     deepest = 1
-    for _ in range(references.MAX_DEPTH):
+    for _ in range(codec.MAX_DEPTH):
         deepest = nest(deepest)
-    assert travelled(references, deepest) == deepest
-    with pytest.raises(references.CannotTravelError, match="more than 100 deep"):
-        references.encode(nest(deepest))
-    encoded = references.encode(deepest)
-    with pytest.raises(references.MalformedError):
-        references.decode([encoded])
+    assert round_trip(codec, deepest) == deepest
+    with pytest.raises(codec.CannotTravelError, match="more than 100 deep"):
+        codec.encode(nest(deepest))
+    encoded = codec.encode(deepest)
+    with pytest.raises(codec.MalformedError):
+        codec.decode([encoded])

@@ -1,4 +1,4 @@
-"""Deferred receivers at both ends, with an engine that is a list: what is refused, what travels, and who is called."""
+"""Deferred receivers on the sender's and the worker's side, with a task backend that is a list."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.helpers.interpreter import run_python
 
 
 class Box:
-    """An engine that keeps what it is given."""
+    """A task backend that keeps its messages in a list."""
 
     def __init__(self):
         self.prepared, self.messages = [], []
@@ -82,7 +82,7 @@ def box(deferred):
 
 @pytest.fixture
 def shop(csignals, deferred, monkeypatch):
-    """A module, with a signal and functions that are not decorated yet."""
+    """Return a module with a signal and undecorated functions."""
     module = type(sys)("shop_of_test")
     monkeypatch.setitem(sys.modules, "shop_of_test", module)
     module.signal, module.calls = csignals.Signal(), []
@@ -96,7 +96,7 @@ def run_all(deferred, box):
         deferred.run(message)
 
 
-def test_a_send_returns_at_once_and_a_worker_calls(deferred, box, shop):
+def test_a_send_defers_the_call(deferred, box, shop):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver, sender=shop.Sender)
     for method in shop.signal.send, shop.signal.send_robust:
@@ -112,7 +112,7 @@ def test_a_send_returns_at_once_and_a_worker_calls(deferred, box, shop):
     ]
 
 
-def test_a_receiver_that_names_nothing_gets_what_can_travel(deferred, box, shop):
+def test_kwargs_receivers_get_all_arguments_that_travel(deferred, box, shop):
     receiver = deferred.deferred(shop.receive_all)
     shop.signal.connect(receiver)
     in_itself = []
@@ -124,7 +124,7 @@ def test_a_receiver_that_names_nothing_gets_what_can_travel(deferred, box, shop)
     assert shop.calls == [{"signal": shop.signal, "sender": "a sender", "a": 1, "b": [datetime.date(2026, 1, 1)]}]
 
 
-def test_async_receivers_and_static_methods(deferred, box, shop):
+def test_async_receivers_and_static_methods_run(deferred, box, shop):
     later = deferred.deferred(shop.later)
     owners = deferred.deferred(shop.Owner.receive)
     for receiver in later, owners:
@@ -134,10 +134,10 @@ def test_async_receivers_and_static_methods(deferred, box, shop):
     assert shop.calls == [("later", 3), ("owner", 3)]
 
 
-def test_of_two_of_one_name_the_first_is_refused_at_the_send(deferred, box, shop):
+def test_a_replaced_receiver_raises_at_the_send(deferred, box, shop):
     first = deferred.deferred(shop.receive_all)
     shop.signal.connect(first)
-    exec(MODULE, vars(shop))  # as for a module that is loaded again
+    exec(MODULE, vars(shop))  # as when a module is reloaded
     second = deferred.deferred(shop.receive_all)
     with pytest.raises(TypeError, match="another deferred receiver is now called shop_of_test:receive_all"):
         shop.signal.send(None)
@@ -147,7 +147,7 @@ def test_of_two_of_one_name_the_first_is_refused_at_the_send(deferred, box, shop
     assert len(box.messages) == 1
 
 
-def test_what_is_marked_as_async_is_awaited_by_the_worker_only(deferred, box, shop):
+def test_only_workers_await_marked_receivers(deferred, box, shop):
     shop.marked = markcoroutinefunction(eval("lambda **named: later(None, named['total'])", vars(shop)))
     shop.marked.__qualname__ = "marked"
     receiver = deferred.deferred(shop.marked)
@@ -157,7 +157,7 @@ def test_what_is_marked_as_async_is_awaited_by_the_worker_only(deferred, box, sh
     assert shop.calls == [("later", 1)]
 
 
-def test_what_the_receiver_raises_the_engine_gets(deferred, box, shop):
+def test_exceptions_of_receivers_reach_the_backend(deferred, box, shop):
     receiver = deferred.deferred(shop.fails)
     shop.signal.connect(receiver)
     shop.signal.send(None)
@@ -165,7 +165,7 @@ def test_what_the_receiver_raises_the_engine_gets(deferred, box, shop):
         deferred.run(box.messages[0])
 
 
-def test_what_cannot_travel_is_named_at_the_send(deferred, box, shop):
+def test_a_send_names_arguments_that_cannot_travel(deferred, box, shop):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
     with pytest.raises(TypeError, match=r"the argument 'total' .* shop_of_test:receive: object .*register_type\(\)"):
@@ -189,7 +189,7 @@ def test_what_cannot_travel_is_named_at_the_send(deferred, box, shop):
     assert box.messages == []
 
 
-def test_what_a_worker_could_not_find_is_refused_when_decorated(deferred, shop):
+def test_the_decorator_rejects_unreachable_receivers(deferred, shop):
     def local(**named):
         pass
 
@@ -236,7 +236,7 @@ def test_what_a_worker_could_not_find_is_refused_when_decorated(deferred, shop):
         deferred.deferred(missing="ignore")(shop.receive)
 
 
-def test_options_reach_the_engine_in_seconds(deferred, box, shop):
+def test_options_reach_the_backend_in_seconds(deferred, box, shop):
     minute = datetime.timedelta(minutes=1)
     receiver = deferred.deferred(queue="mail", priority=3, delay=90, retries=2, expires=minute)(shop.receive_all)
     shop.signal.connect(receiver)
@@ -245,7 +245,7 @@ def test_options_reach_the_engine_in_seconds(deferred, box, shop):
     assert box.prepared == [deferred.Options(queue="mail", priority=3, delay=90, retries=2, expires=60.0)]
 
 
-def test_which_engine(deferred, shop, monkeypatch):
+def test_the_receiver_or_configuration_chooses_the_backend(deferred, shop, monkeypatch):
     own, other = Box(), Box()
     for receiver in deferred.deferred(backend=own)(shop.receive), deferred.deferred(shop.receive_all):
         shop.signal.connect(receiver, weak=False)
@@ -255,18 +255,18 @@ def test_which_engine(deferred, shop, monkeypatch):
     deferred.configure(other)
     shop.signal.send(None, total=1)
     assert (len(own.messages), len(other.messages)) == (2, 1)
-    shop.Engine = Box
-    deferred.configure("shop_of_test.Engine")
+    shop.Backend = Box
+    deferred.configure("shop_of_test.Backend")
     shop.signal.send(None, total=1)
     assert (len(own.messages), len(other.messages)) == (3, 1)
     for wrong in "celeri", 1, object, "shop_of_test.Sender":
         with pytest.raises(TypeError, match="is not a task backend"):
             deferred.configure(wrong)
     with pytest.raises(ImportError):
-        deferred.configure("no_such_module.Engine")
+        deferred.configure("no_such_module.Backend")
 
 
-def test_an_engine_that_fails_is_heard_of_at_the_sender(deferred, shop):
+def test_backend_errors_reach_the_sender(deferred, shop):
     deferred.configure(Broken())
     receiver = deferred.deferred(shop.receive_all)
     shop.signal.connect(receiver)
@@ -286,32 +286,32 @@ def message(**changes):
 
 DEEP = "[" * 500_000 + "]" * 500_000
 HOSTILE = {
-    "no string": 1,
+    "not a string": 1,
     "bytes": b"{}",
     "none": None,
     "empty": "",
-    "no JSON": "{",
+    "not JSON": "{",
     "a list": "[]",
     "a number": "1",
     "not a number": '{"csignals": NaN}',
     "another version": message(csignals=2),
     "no version": message(csignals=...),
     "an unknown receiver": message(receiver="shop_of_test:nobody"),
-    "what is not declared": message(receiver="shop_of_test:receive_all"),
+    "an undeclared receiver": message(receiver="shop_of_test:receive_all"),
     "os.system": message(receiver="os:system"),
     "a list of receivers": message(receiver=["shop_of_test:receive"]),
     "no receiver": message(receiver=...),
     "an unknown signal": message(signal={"$": "signal", "v": "shop_of_test:nothing"}),
     "a class as signal": message(signal={"$": "signal", "v": "shop_of_test:Sender"}),
     "a number as signal": message(signal=1),
-    "no signal at all": message(signal=None),
+    "none as signal": message(signal=None),
     "no signal": message(signal=...),
     "no sender": message(sender=...),
     "an unloaded sender": message(sender={"$": "class", "v": "antigravity:Sender"}),
     "arguments in a list": message(named=["total"]),
     "no arguments": message(named=...),
     "another signal": message(named={"signal": 2}),
-    "none that it takes": message(named={"x": 1}),
+    "no required argument": message(named={"x": 1}),
     "a name as UUID": message(named={"total": {"$": "UUID", "v": "x"}}),
     "a number as UUID": message(named={"total": {"$": "UUID", "v": 1}}),
     "no such zone": message(named={"total": {"$": "time", "v": ["12:00", "../passwd", 0]}}),
@@ -322,7 +322,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_hostile_messages_are_refused(deferred, shop, hostile):
+def test_hostile_messages_are_rejected(deferred, shop, hostile):
     deferred.deferred(shop.receive)
     with pytest.raises(deferred.MessageRejected):
         deferred.run(HOSTILE[hostile])
@@ -362,22 +362,22 @@ VALUES = st.recursive(
 @pytest.mark.slow
 @settings(max_examples=100, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(VALUES, VALUES, st.dictionaries(st.sampled_from(["total", "currency", "more"]), VALUES))
-def test_whatever_a_message_says_it_is_refused_or_run(deferred, shop, signal, sender, named):
+def test_every_message_runs_or_is_rejected(deferred, shop, signal, sender, named):
     deferred.deferred(shop.receive)
     changes = {"sender": sender, "named": named}
     with contextlib.suppress(deferred.MessageRejected):
         deferred.run(message(**changes, signal=signal))
-    assert shop.calls == []  # no signal is made up
+    assert shop.calls == []  # no generated value is a signal
     with contextlib.suppress(deferred.MessageRejected):
         deferred.run(message(**changes))
         assert len(shop.calls) == 1
     shop.calls.clear()
 
 
-@pytest.mark.parametrize("reference", [("row", ["a.B", 1, None]), ("model", "a.B"), ("app", "a")])
-def test_without_django_there_are_no_rows(implementation, reference):
+@pytest.mark.parametrize("encoded", [("row", ["a.B", 1, None]), ("model", "a.B"), ("app", "a")])
+def test_rows_are_rejected_without_django(implementation, encoded):
     changes = {"receiver": "shop:receive", "signal": {"$": "signal", "v": "shop:signal"}}
-    sent = message(**changes, named={"total": {"$": reference[0], "v": reference[1]}})
+    sent = message(**changes, named={"total": {"$": encoded[0], "v": encoded[1]}})
     code = f"""
 import sys, types
 from csignals import Signal
@@ -395,7 +395,8 @@ except MessageRejected as error:
     assert done.stdout == "rejected a message: Django's models are not loaded here False\n", done.stderr
 
 
-def test_what_it_does_not_take_is_left_out_as_of_another_release(deferred, shop):
+def test_unknown_arguments_are_left_out(deferred, shop):
+    """The message may come from another release of the project."""
     deferred.deferred(shop.receive)
     deferred.run(message(named={"total": 1, "sender": 2, "signal": 3, "x": {"$": "of later"}}))
     deferred.deferred(shop.receive_all)
@@ -404,13 +405,14 @@ def test_what_it_does_not_take_is_left_out_as_of_another_release(deferred, shop)
     assert shop.calls == [(None, 1, "EUR", signal), {"total": 1, "sender": None, **signal}]
 
 
-def test_these_messages_would_be_run_but_for_what_is_wrong(deferred, shop):
+def test_the_unchanged_message_is_accepted(deferred, shop):
+    """The hostile messages are therefore rejected for their changes."""
     deferred.deferred(shop.receive)
     deferred.run(message())
     assert shop.calls == [(None, 1, "EUR", {"signal": shop.signal})]
 
 
-def test_what_is_in_force_sees_them(deferred, csignals, implementation, box, shop):
+def test_scopes_and_lists_include_deferred_receivers(deferred, csignals, implementation, box, shop):
     testing = load(implementation, "csignals.testing")
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
@@ -432,7 +434,7 @@ def test_what_is_in_force_sees_them(deferred, csignals, implementation, box, sho
     assert "sync, deferred" in str(info)
 
 
-def test_inline(deferred, implementation, shop):
+def test_inline_deferred_calls_receivers_immediately(deferred, implementation, shop):
     testing = load(implementation, "csignals.testing")
     receiver = deferred.deferred(queue="mail", backend=Broken())(shop.receive)
     shop.signal.connect(receiver)
@@ -445,7 +447,7 @@ def test_inline(deferred, implementation, shop):
         shop.signal.send(None, total=1)
 
 
-def test_inline_blocks_end_in_any_order(deferred, box, implementation, shop):
+def test_inline_scopes_end_in_any_order(deferred, box, implementation, shop):
     testing = load(implementation, "csignals.testing")
     shop.signal.connect(deferred.deferred(shop.receive), weak=False)
     one, other = testing.inline_deferred(), testing.inline_deferred()
@@ -459,7 +461,7 @@ def test_inline_blocks_end_in_any_order(deferred, box, implementation, shop):
     assert len(box.messages) == 1
 
 
-def test_annotations_may_name_what_is_not_there_yet(deferred, box, shop):
+def test_annotations_may_be_undefined_names(deferred, box, shop):
     annotation = "Later" if sys.version_info >= (3, 14) else "'Later'"
     exec(f"def of_later(sender, total: {annotation}, **named): pass", vars(shop))
     receiver = deferred.deferred(shop.of_later)
@@ -478,7 +480,7 @@ def test_one_function_may_be_declared_twice(deferred, box, shop):
         deferred.deferred(missing="raise")(shop.receive)
 
 
-def test_a_sender_may_change_between_sends(deferred, box, shop):
+def test_a_mutable_sender_is_encoded_again(deferred, box, shop):
     shop.signal.connect(deferred.deferred(shop.receive_all), weak=False)
     sender = [1]
     shop.signal.send(sender)
@@ -488,10 +490,10 @@ def test_a_sender_may_change_between_sends(deferred, box, shop):
     assert [each["sender"] for each in shop.calls] == [[1], [1, 2]]
 
 
-def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, monkeypatch):
-    references = load(implementation, "csignals.deferred.codec")
-    monkeypatch.setattr(references, "_registered", dict(references._registered))
-    monkeypatch.setattr(references, "_by_tag", dict(references._by_tag))
+def test_a_registered_type_travels_to_workers(deferred, box, shop, implementation, monkeypatch):
+    codec = load(implementation, "csignals.deferred.codec")
+    monkeypatch.setattr(codec, "_registered", dict(codec._registered))
+    monkeypatch.setattr(codec, "_by_tag", dict(codec._by_tag))
     shop.Money = type("Money", (), {"__module__": "shop_of_test"})
     deferred.register_type(shop.Money, lambda money: [money.amount], lambda encoded: encoded[0])
     receiver = deferred.deferred(shop.receive)
@@ -515,13 +517,13 @@ def test_a_class_that_is_taught_travels(deferred, box, shop, implementation, mon
         deferred.register_type(type("Local", (), {"__qualname__": "f.<locals>.Local"}), str, str)
 
 
-def test_importing_it_imports_no_engine_and_no_django(implementation):
+def test_importing_deferred_imports_no_backend(implementation):
     code = "import sys, csignals.deferred; print({'celery', 'django', 'django_tasks', 'kombu'} & sys.modules.keys())"
     done = run_python("-c", code, implementation=implementation)
     assert done.stdout == "set()\n", done.stderr
 
 
-def test_the_logger_hears_nothing_of_what_goes_well(deferred, box, shop, caplog):
+def test_successful_messages_are_not_logged(deferred, box, shop, caplog):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
     with caplog.at_level(logging.DEBUG):

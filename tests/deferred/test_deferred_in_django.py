@@ -1,4 +1,4 @@
-"""What Django's own test runner finds of receivers after the commit and in workers: the tests of `store`."""
+"""Receivers that run after the commit and in workers, in a Django project. Django's test runner runs its tests."""
 
 import json
 import os
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 def test_the_project_passes_its_tests(implementation, tmp_path):
-    run_tests_of_the_project(implementation, tmp_path)
+    run_project_tests(implementation, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -25,12 +25,12 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
         ("celery", "CSIGNALS must be a dict"),
         ({"DEFERRED_ON_COMMIT": False}, "CSIGNALS must be a dict"),
         ({"DEFERRED": "celeri"}, "'celeri' is not a task backend: use 'celery', 'django_tasks'"),
-        ({"DEFERRED": "no_such_module.Engine"}, "No module named 'no_such_module'"),
-        ({"DEFERRED": "csignals.Engine"}, "has no attribute 'Engine'"),
+        ({"DEFERRED": "no_such_module.Backend"}, "No module named 'no_such_module'"),
+        ({"DEFERRED": "csignals.Backend"}, "has no attribute 'Backend'"),
         ({"DEFERRED": "csignals.Signal"}, "is not a task backend"),
     ],
 )
-def test_a_setting_that_is_wrong_is_refused_at_the_start(implementation, setting, message):
+def test_wrong_settings_raise_at_startup(implementation, setting, message):
     code = f"""
 from django.conf import settings
 settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS={setting!r})
@@ -44,19 +44,19 @@ django.setup()
 
 
 @pytest.mark.parametrize("on_commit", [True, False])
-def test_the_setting_chooses_the_engine_and_whether_commits_are_waited_for(implementation, on_commit):
+def test_settings_choose_backend_and_commit_behaviour(implementation, on_commit):
     code = f"""
 from django.conf import settings
-CSIGNALS = {{"DEFERRED": "builtins.Engine", "DEFERRED_ON_COMMIT": {on_commit}}}
+CSIGNALS = {{"DEFERRED": "builtins.Backend", "DEFERRED_ON_COMMIT": {on_commit}}}
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}}
 settings.configure(INSTALLED_APPS=["csignals.django"], CSIGNALS=CSIGNALS, DATABASES=DATABASES)
 import builtins, sys, types
 
-class Engine:
+class Backend:
     def prepare(self, options): pass
     def enqueue(self, message, prepared): print("enqueued")
 
-builtins.Engine = Engine
+builtins.Backend = Backend
 import django
 django.setup()
 from django.test.signals import template_rendered
@@ -81,20 +81,20 @@ from django.conf import settings
 settings.configure(INSTALLED_APPS={apps}, CSIGNALS={csignals})
 import builtins, sys, types
 
-class Engine:
+class Backend:
     def __init__(self): print("made")
     def prepare(self, options): pass
     def enqueue(self, message, prepared): print("enqueued")
 
-class Other(Engine):
+class Other(Backend):
     def enqueue(self, message, prepared): print("enqueued by another")
 
-class Late(Engine):
+class Late(Backend):
     def __init__(self):
         from django.apps import apps
         apps.check_apps_ready()
 
-builtins.Engine, builtins.Other, builtins.Late = Engine, Other, Late
+builtins.Backend, builtins.Other, builtins.Late = Backend, Other, Late
 import django
 from csignals import Signal
 from csignals.deferred import configure, deferred
@@ -106,34 +106,34 @@ DECLARED = "module.signal.connect(deferred(module.receive), weak=False)\nprint('
 GIVEN = "module.signal.connect(deferred(backend='builtins.Other')(module.receive), weak=False)\nprint('declared')\n"
 SENT = "module.signal.send(None)\n"
 LATE = f"{DECLARED}django.setup()\n{SENT}"
-LATER = f"{DECLARED}builtins.Later = Engine\ndjango.setup()\n{SENT}"
+LATER = f"{DECLARED}builtins.Later = Backend\ndjango.setup()\n{SENT}"
 CALLED = f"configure('builtins.Other')\ndjango.setup()\n{DECLARED}{SENT}"
 
 
 @pytest.mark.parametrize(
     ("apps", "csignals", "code", "printed"),
     [
-        # A worker has to know the engine's task, and sends nothing: the engine is made where a receiver is declared.
-        ([], {"DEFERRED": "builtins.Engine"}, DECLARED + SENT, ["made", "declared", "enqueued"]),
+        # A worker needs the backend's task but never sends, so declaring a receiver creates the backend.
+        ([], {"DEFERRED": "builtins.Backend"}, DECLARED + SENT, ["made", "declared", "enqueued"]),
         ([], {}, GIVEN + SENT, ["made", "declared", "enqueued by another"]),
-        # or before, where there is the app.
-        (["csignals.django"], {"DEFERRED": "builtins.Engine"}, f"django.setup()\n{DECLARED}", ["made", "declared"]),
-        # It may want the apps.
+        # The app creates the backend before that.
+        (["csignals.django"], {"DEFERRED": "builtins.Backend"}, f"django.setup()\n{DECLARED}", ["made", "declared"]),
+        # A backend may need loaded apps.
         (["csignals.django"], {"DEFERRED": "builtins.Late"}, LATE, ["declared", "enqueued"]),
-        # or what is being loaded.
+        # The module of a backend may still be loading.
         (["csignals.django"], {"DEFERRED": "builtins.Later"}, LATER, ["declared", "made", "enqueued"]),
-        # What is called wins over what is set.
-        (["csignals.django"], {"DEFERRED": "builtins.Engine"}, CALLED, ["made", "declared", "enqueued by another"]),
+        # configure() overrides the setting.
+        (["csignals.django"], {"DEFERRED": "builtins.Backend"}, CALLED, ["made", "declared", "enqueued by another"]),
         (["csignals.django"], {}, CALLED, ["made", "declared", "enqueued by another"]),
     ],
 )
-def test_when_an_engine_is_made_and_of_which(implementation, apps, csignals, code, printed):
+def test_the_backend_is_created_as_needed(implementation, apps, csignals, code, printed):
     code = PREPARED.format(apps=apps, csignals=csignals) + code
     done = run_python("-c", code, implementation=implementation)
     assert done.stdout.split("\n")[:-1] == printed, done.stderr
 
 
-def test_the_command_says_when_they_run(implementation, tmp_path):
+def test_the_command_shows_deferred_receivers(implementation, tmp_path):
     done = manage(implementation, tmp_path, "signals")
     (saved,) = re.findall(r"^django.db.models.signals.post_save\n((?: .*\n)+)", done.stdout, re.MULTILINE)
     (heard, worked), columns = zip(*[line.split(None, 1) for line in saved.splitlines()], strict=True)
@@ -146,7 +146,7 @@ def test_the_command_says_when_they_run(implementation, tmp_path):
 
 
 def manage(implementation, folder, *arguments, **database):
-    """Run a command of the project's."""
+    """Run a management command of the project."""
     done = run_python(
         "-W",
         "error",
@@ -167,6 +167,6 @@ def manage(implementation, folder, *arguments, **database):
     return done
 
 
-def run_tests_of_the_project(implementation, folder, **database):
+def run_project_tests(implementation, folder, **database):
     done = manage(implementation, folder, "test", "store", "--noinput", **database)
     assert int(re.search(r"Ran (\d+) tests", done.stderr)[1]) > 20

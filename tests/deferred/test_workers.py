@@ -1,6 +1,6 @@
-"""Deferred receivers on the engines that teams run, with their servers and workers: what is lost when one of them ends.
+"""Deferred receivers on real task backends, servers and workers: which messages survive when one of them ends.
 
-They are of `store`, a Django project. Servers are those of brokers.py.
+The receivers are those of `store`, a Django project. brokers.py runs the servers.
 """
 
 import faulthandler
@@ -18,14 +18,14 @@ from pathlib import Path
 import pytest
 
 from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
-from tests.deferred.test_deferred_in_django import run_tests_of_the_project
+from tests.deferred.test_deferred_in_django import run_project_tests
 from tests.helpers.interpreter import run_python
 
 pytestmark = [pytest.mark.slow, pytest.mark.workers]
 HERE = Path(__file__).parent
 
-# The options that README.md names for Celery. With those for Redis, another worker gets the message that a dead one had
-# within four seconds or, where the dead one had the lock, within seven.
+# The options that README.md recommends for Celery. With the options for Redis, another worker gets the message of a
+# dead worker within four seconds, or within seven if the dead worker had the lock.
 OPTIONS = {
     Redis: {
         "visibility_timeout": 3,
@@ -36,19 +36,19 @@ OPTIONS = {
     RabbitMQ: {"confirm_publish": True},
 }
 
-# How many messages a broker loses for each worker that is just taking one, and is killed, or finds the broker gone.
-# kombu takes a message off Redis first, and notes then which worker has it.
+# How many messages a broker loses for each worker that is taking one while the worker or the broker is killed.
+# kombu first takes a message off Redis, and only then records which worker has it.
 LOST_WHILE_TAKEN = {Redis: 1, RabbitMQ: 0}
 
 
 @pytest.fixture(autouse=True)
 def patience():
-    """Let a test take more than the usual two minutes: the first one may have to lay the servers."""
+    """Allow more than the usual two minutes for a test: the first test may have to install the servers."""
     faulthandler.dump_traceback_later(300, exit=True, file=sys.__stderr__)
 
 
 class Project:
-    """The project `store` with an engine: its workers, a process that sends, and what was written down."""
+    """The project `store` with a task backend: its workers, a sending process, and the numbers that receivers wrote."""
 
     def __init__(self, folder, **environment):
         self.folder = folder
@@ -75,7 +75,7 @@ class Project:
         )
 
     def run(self, code):
-        """Run code in the project, and return what it prints."""
+        """Run code in the project, and return its output."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = self.python("-c", f"import django; django.setup()\n{code}", **pipes)
         out, err = process.communicate(timeout=100)
@@ -83,8 +83,8 @@ class Project:
         return out
 
     def start(self, *arguments):
-        """Start a worker; its log is its own."""
-        log = open(self.folder / f"worker{len(self.processes)}.log", "w")  # noqa: SIM115  # the worker's
+        """Start a worker, with its own log file."""
+        log = open(self.folder / f"worker{len(self.processes)}.log", "w")  # noqa: SIM115  # the worker uses it
         with log:
             process = self.python(*arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         process.log = Path(log.name)
@@ -93,14 +93,14 @@ class Project:
 
     @contextmanager
     def sender(self):
-        """A process that sends: what it gives is called with the numbers, and returns which failed."""
+        """Start a sending process. Yield a function that sends a range of numbers and returns the failed sends."""
         with self.python("-m", "store.sender", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
 
             def send(first, last, name="counted"):
                 print(name, first, last, file=process.stdin, flush=True)
                 return {int(number): why for number, why in json.loads(process.stdout.readline()).items()}
 
-            assert send(0, 0) == {}  # it is there
+            assert send(0, 0) == {}  # the process is ready
             yield send
             process.stdin.close()
 
@@ -118,7 +118,7 @@ class Project:
 
 
 def celery_worker(project, *options):
-    """Start a worker of Celery, and wait until it is there."""
+    """Start a Celery worker, and wait until it is ready."""
     (worker,) = celery_workers(project, 1, *options)
     return worker
 
@@ -126,7 +126,7 @@ def celery_worker(project, *options):
 def celery_workers(project, number, *options):
     workers = [start_celery_worker(project, *options) for _ in range(number)]
     for worker in workers:
-        wait_for(lambda worker=worker: " ready." in worker.log.read_text(), "a worker should be there")
+        wait_for(lambda worker=worker: " ready." in worker.log.read_text(), "a worker should be ready")
     return workers
 
 
@@ -137,7 +137,7 @@ def start_celery_worker(project, *options):
 
 
 def kill(worker):
-    """Kill a worker with all its processes, at whatever it is."""
+    """Kill a worker with all its processes, whatever they do."""
     os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
 
@@ -176,7 +176,7 @@ def broker(request):
 
 
 def empty(broker):
-    """Take all messages off a broker. One that a test has stopped is started again."""
+    """Delete all messages of a broker. Start the broker first if a test has stopped it."""
     if broker.process.poll() is not None:
         broker.start()
     broker.empty()
@@ -184,13 +184,13 @@ def empty(broker):
 
 @pytest.fixture
 def on_broker(project, broker):
-    """Return what makes the project on a broker that has no messages. It takes more options for Redis."""
+    """Return a function that creates the project on an empty broker. It accepts further options for Redis."""
     empty(broker)
 
     def make(environment=None, **for_redis):
         options = OPTIONS[type(broker)] | (for_redis if isinstance(broker, Redis) else {})
         environment = {"TRANSPORT_OPTIONS": json.dumps(options), **(environment or {})}
-        return project(ENGINE="celery", BROKER=broker.url, **environment)
+        return project(BACKEND="celery", BROKER=broker.url, **environment)
 
     return make
 
@@ -198,33 +198,36 @@ def on_broker(project, broker):
 @pytest.fixture
 def on_redis(project, redis):
     empty(redis)
-    return project(ENGINE="celery", BROKER=redis.url)
+    return project(BACKEND="celery", BROKER=redis.url)
 
 
 def wait_for_the_end(project, broker, sent, workers):
-    """Wait until all that was sent is run or, where a broker may have lost some of it, until it has nothing more."""
+    """Wait until all sent numbers are written. Redis may lose some, so an idle Redis ends the wait, too."""
 
     def is_there():
         return not project.lost(sent) or (isinstance(broker, Redis) and broker.is_idle(workers))
 
-    wait_for(is_there, "what was sent should be run")
+    wait_for(is_there, "the sent messages should be run")
 
 
-def test_a_killed_worker_loses_one_message_at_most(on_broker, broker):
-    """Redis loses no more, and RabbitMQ none, of 500 messages of which two workers have run some."""
+def test_killed_workers_lose_one_message_at_most(on_broker, broker):
+    """Redis loses one of 500 messages at most, and RabbitMQ none."""
     project = on_broker()
     with project.sender() as send:
         assert send(0, 500) == {}
     killed, living = celery_workers(project, 2)
-    wait_for(lambda: len(project.written()) > 50, "the workers should run some")
+    wait_for(lambda: len(project.written()) > 50, "the workers should run some messages")
     kill(killed)
     wait_for_the_end(project, broker, range(500), workers=1)
     assert len(project.lost(range(500))) <= LOST_WHILE_TAKEN[type(broker)]
     assert living.poll() is None
 
 
-def test_a_broker_that_stops_loses_nothing_else(on_broker, broker):
-    """Messages wait for a broker that is started again, and its workers come back. RabbitMQ may stop at any moment."""
+def test_a_broker_restart_loses_no_messages(on_broker, broker):
+    """Messages survive a restart, and the workers reconnect. Redis stops while idle, RabbitMQ at any moment.
+
+    Only sends to a stopped broker fail.
+    """
     project = on_broker()
     with project.sender() as send:
         assert send(0, 300) == {}
@@ -249,7 +252,7 @@ def test_a_broker_that_stops_loses_nothing_else(on_broker, broker):
 
 
 @pytest.mark.parametrize("broker", ["rabbitmq"], indirect=True)
-def test_a_send_fails_if_rabbitmq_has_not_got_it(on_broker, broker):
+def test_a_send_fails_without_rabbitmq_confirmation(on_broker, broker):
     project = on_broker()
     with project.sender() as send, ThreadPoolExecutor(1) as thread:
         assert send(0, 1) == {}
@@ -264,17 +267,17 @@ def test_a_send_fails_if_rabbitmq_has_not_got_it(on_broker, broker):
         assert sending.result(timeout=60)[1][0] == "kombu.exceptions.OperationalError"
 
 
-# --- and a worker that is just taking a message
+# --- Celery workers that are taking a message
 
 
 @pytest.fixture
 def taking(on_broker, broker):
     """Return the project, and a worker that is stopped (SIGSTOP) while it takes the first of ten messages.
 
-    The worker takes several at a time if the transport lets it.
+    The worker takes several messages at a time if the transport allows it.
     """
-    # The worker has always asked for a message, as it waits for one longer than the test lasts. It sends no events: to
-    # send one, it would wait for a broker that is gone, and read nothing.
+    # The polling interval is longer than the test, so the worker always waits for a message. It sends no heartbeat:
+    # that would block on a stopped broker, and the worker would read nothing.
     project = on_broker(polling_interval=60)
     worker = celery_worker(project, "--concurrency=2", "--prefetch-multiplier=4", "--without-heartbeat")
     with project.sender() as send:
@@ -287,7 +290,7 @@ def taking(on_broker, broker):
     return project, worker
 
 
-def test_only_redis_loses_what_a_killed_worker_was_taking(taking, broker):
+def test_killed_takers_lose_messages_on_redis(taking, broker):
     project, worker = taking
     kill(worker)
     celery_worker(project)
@@ -295,17 +298,19 @@ def test_only_redis_loses_what_a_killed_worker_was_taking(taking, broker):
     assert project.lost(range(10)) == set(range(LOST_WHILE_TAKEN[type(broker)]))
 
 
-def test_only_redis_loses_what_was_being_taken_when_it_stopped(taking, broker):
+def test_stopping_redis_loses_the_taken_message(taking, broker):
     project, worker = taking
     broker.stop()
     os.kill(worker.pid, signal.SIGCONT)
-    wait_for(lambda: "Connection to broker lost" in worker.log.read_text(), "the worker should miss its broker")
+    wait_for(
+        lambda: "Connection to broker lost" in worker.log.read_text(), "the worker should notice the stopped broker"
+    )
     broker.start()
     wait_for_the_end(project, broker, range(10), workers=1)
     assert project.lost(range(10)) == set(range(LOST_WHILE_TAKEN[type(broker)]))
 
 
-def test_a_worker_that_is_told_to_stop_loses_nothing(taking, broker):
+def test_a_terminated_worker_loses_no_message(taking, broker):
     project, worker = taking
     worker.terminate()
     os.kill(worker.pid, signal.SIGCONT)
@@ -315,24 +320,24 @@ def test_a_worker_that_is_told_to_stop_loses_nothing(taking, broker):
     assert project.lost(range(10)) == set()
 
 
-# --- and a worker that has one
+# --- Celery workers that have a message
 
 
-def test_a_receiver_whose_process_is_killed_is_called_again(on_broker):
-    project = on_broker(visibility_timeout=600)  # as the worker itself gives the message back
+def test_receivers_of_killed_processes_run_again(on_broker):
+    project = on_broker(visibility_timeout=600)  # the worker itself returns the message
     celery_worker(project)
     with project.sender() as send:
         assert send(0, 1, "fatal") == {}
-    wait_for(lambda: project.written() == [0, 0], "what killed its process should be run again")
+    wait_for(lambda: project.written() == [0, 0], "the receiver that killed its process should run again")
 
 
-def test_a_receiver_whose_worker_is_killed_is_called_again(on_broker, broker):
+def test_receivers_of_killed_workers_run_again(on_broker, broker):
     project = on_broker({"KILLS": "worker"})
     workers = celery_workers(project, 2)
     with project.sender() as send:
         started = time.monotonic()
         assert send(0, 1, "fatal") == {}
-    wait_for(lambda: project.written() == [0, 0], "what killed its worker should be run by the other")
+    wait_for(lambda: project.written() == [0, 0], "the other worker should run the receiver")
     assert time.monotonic() - started >= OPTIONS[type(broker)].get("visibility_timeout", 0)
     assert sorted(worker.poll() or 0 for worker in workers) == [-signal.SIGKILL, 0]
 
@@ -352,7 +357,7 @@ with app.connection() as connection, connection.channel() as channel, channel.co
 
 
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)
-def test_a_lock_of_the_dead_is_waited_for(on_broker, broker):
+def test_workers_wait_for_an_abandoned_lock(on_broker, broker):
     project = on_broker({"KILLS": "worker"})
     celery_workers(project, 2)
     with project.sender() as send, broker.client() as client:
@@ -360,22 +365,22 @@ def test_a_lock_of_the_dead_is_waited_for(on_broker, broker):
         started, locked = time.monotonic(), client.pttl("unacked_mutex") / 1000
         assert send(0, 1, "fatal") == {}
     assert OPTIONS[Redis]["visibility_timeout"] < locked <= OPTIONS[Redis]["unacked_mutex_expire"]
-    wait_for(lambda: project.written() == [0, 0], "what killed its worker should be run by the other")
+    wait_for(lambda: project.written() == [0, 0], "the other worker should run the receiver")
     assert time.monotonic() - started >= locked
 
 
-# --- and what Celery itself has
+# --- Celery's own features
 
 
-def test_queues_retries_and_expiry_are_celerys(on_redis):
+def test_celery_handles_queues_retries_and_expiry(on_redis):
     celery_worker(on_redis)
     with on_redis.sender() as send:
         assert send(7, 8, "tried") == {}
         assert send(8, 9, "stale") == {}
         assert send(1, 2) == {}
-        wait_for(lambda: on_redis.written(), "what is of its queue should be run")
+        wait_for(lambda: on_redis.written(), "the messages of its queue should be run")
         worker = celery_worker(on_redis, "--queues=mail")
-        wait_for(lambda: on_redis.written() == [1, 7, 7, 7], "it should be tried until it succeeds")
+        wait_for(lambda: on_redis.written() == [1, 7, 7, 7], "the receiver should be retried until it succeeds")
     assert "Discarding revoked task: csignals.run" in worker.log.read_text()
 
 
@@ -388,13 +393,13 @@ models.timed.send(None, number=0)
 
 
 def seconds_until_run(project):
-    """Have a receiver be called that says when, and return how long that took."""
+    """Send to a receiver that writes the time, and return the seconds between send and call."""
     sent = int(project.run(SENT_AT))
-    wait_for(project.written, "what was delayed should be run")
+    wait_for(project.written, "the delayed receiver should be called")
     return (project.written()[0] - sent) / 1e9
 
 
-def test_a_delay_is_waited_for(on_broker):
+def test_celery_waits_for_the_delay(on_broker):
     project = on_broker()
     celery_worker(project)
     assert seconds_until_run(project) >= 1
@@ -433,12 +438,12 @@ with app.connection_for_write() as connection:
 """
 
 
-def test_hostile_messages_leave_the_worker_alive(on_redis):
+def test_hostile_messages_stop_no_celery_worker(on_redis):
     worker = celery_worker(on_redis)
     on_redis.run(HOSTILE)
     with on_redis.sender() as send:
         send(5, 6)
-    wait_for(lambda: on_redis.written() == [5], "what comes after them should be run")
+    wait_for(lambda: on_redis.written() == [5], "the messages after the hostile ones should be run")
     log = worker.log.read_text()
     assert worker.poll() is None
     assert log.count("csignals.deferred.MessageRejected") == 9, log
@@ -453,16 +458,16 @@ def test_hostile_messages_leave_the_worker_alive(on_redis):
 
 @contextmanager
 def postgresql():
-    """PostgreSQL with two databases, and what the project is to be told of it."""
+    """Run PostgreSQL with two databases, and yield the environment variables for the project."""
     with PostgreSQL() as server:
         for name in "first", "second":
             server.sql("postgres", f"CREATE DATABASE {name}")
         yield {"POSTGRES": str(server.port)}
 
 
-def test_the_project_passes_its_tests(implementation, tmp_path):
+def test_the_project_passes_on_postgresql(implementation, tmp_path):
     with postgresql() as database:
-        run_tests_of_the_project(implementation, tmp_path, **database)
+        run_project_tests(implementation, tmp_path, **database)
 
 
 # --- Django's Tasks in the database --------------------------------------------------------------------------
@@ -471,10 +476,10 @@ def test_the_project_passes_its_tests(implementation, tmp_path):
 @pytest.fixture(params=["SQLite", "PostgreSQL"])
 def in_database(request, project):
     if request.param == "SQLite":
-        yield migrated(project(ENGINE="django_tasks"))
+        yield migrated(project(BACKEND="django_tasks"))
         return
     with postgresql() as database:
-        found = migrated(project(ENGINE="django_tasks", **database))
+        found = migrated(project(BACKEND="django_tasks", **database))
         yield found
         found.stop()
 
@@ -501,7 +506,7 @@ with transaction.atomic():
 print(DBTaskResult.objects.count())
 try:
     with transaction.atomic():
-        happened.send(None, what="it")      # enqueued in the transaction: a row of it
+        happened.send(None, what="it")      # the task is a row of this transaction
         print(DBTaskResult.objects.count())
         counted.send(None, number=2)
         raise ZeroDivisionError
@@ -513,17 +518,17 @@ print(DBTaskResult.objects.count())
 """
 
 
-def test_tasks_commit_or_vanish_with_what_was_sent(in_database):
+def test_tasks_follow_the_transaction_of_the_send(in_database):
     assert in_database.run(SENT).split() == ["0", "1", "2", "1", "2"]
     db_worker(in_database)
-    wait_for(lambda: in_database.written() == [1], "a worker should run it")
+    wait_for(lambda: in_database.written() == [1], "a worker should run the task")
 
 
-def test_workers_of_the_database(in_database):
+def test_database_workers_run_every_task(in_database):
     for _ in range(2):
         db_worker(in_database)
     in_database.run("from store.models import counted\nfor n in range(200): counted.send(None, number=n)")
-    wait_for(lambda: len(in_database.written()) >= 200, "all that was sent should be run")
+    wait_for(lambda: len(in_database.written()) >= 200, "all tasks should be run")
     assert sorted(in_database.written()) == list(range(200))
 
 
@@ -539,25 +544,25 @@ print(*DBTaskResult.objects.values_list("status", flat=True))
 """
 
 
-def test_a_task_of_a_killed_worker_stays(in_database):
+def test_a_killed_worker_leaves_its_task(in_database):
     workers = [db_worker(in_database) for _ in range(2)]
     in_database.run(
         "from store.models import counted, fatal\n"
         "for n in range(1, 20): counted.send(None, number=n)\n"
         "fatal.send(None, number=0)"
     )
-    wait_for(lambda: any(worker.poll() for worker in workers), "a worker should be killed by its task")
+    wait_for(lambda: any(worker.poll() for worker in workers), "a task should kill its worker")
     left = {"SUCCESSFUL": 19, "RUNNING": 1}
-    wait_for(lambda: Counter(in_database.run(STATES).split()) == left, "the other worker should run the others")
+    wait_for(lambda: Counter(in_database.run(STATES).split()) == left, "the other worker should run the other tasks")
     assert in_database.run(MADE_READY) == "1\n"
-    wait_for(lambda: in_database.written().count(0) == 2, "what is ready again should be run by the other")
+    wait_for(lambda: in_database.written().count(0) == 2, "the other worker should run the renewed task")
     assert sorted(in_database.written()) == [0, *range(20)]
     assert sorted(worker.poll() or 0 for worker in workers) == [-signal.SIGKILL, 0]
 
 
-def test_a_delay_is_waited_for_in_the_database(in_database):
+def test_database_workers_wait_for_the_delay(in_database):
     db_worker(in_database)
-    wait_for(lambda: "Starting worker" in in_database.processes[0].log.read_text(), "a worker should be there")
+    wait_for(lambda: "Starting worker" in in_database.processes[0].log.read_text(), "a worker should be ready")
     assert seconds_until_run(in_database) >= 1
 
 
@@ -572,10 +577,10 @@ counted.send(None, number=1)
 """
 
 
-def test_hostile_tasks_leave_the_worker_alive(in_database):
+def test_hostile_tasks_stop_no_database_worker(in_database):
     worker = db_worker(in_database)
     in_database.run(HOSTILE_ROWS)
-    wait_for(lambda: in_database.written() == [1], "what comes after them should be run")
+    wait_for(lambda: in_database.written() == [1], "the messages after the hostile ones should be run")
     assert worker.poll() is None
     ended = in_database.run(
         "from django_tasks_db.models import DBTaskResult\n"
@@ -608,12 +613,12 @@ for task in [result.task for result in backend.results]:
 """
 
 
-def test_there_need_be_no_backend_and_no_queue_that_are_the_default_ones():
+def test_no_default_backend_or_queue_is_needed():
     done = run_python("-c", QUEUES)
     assert done.stdout == "mail 0 None\nreports 7 60.0\n", done.stderr
 
 
-def test_options_that_it_has_not_are_refused_at_the_send(in_database):
+def test_unsupported_options_raise_at_the_send(in_database):
     code = """
 from csignals import Signal
 from csignals.deferred import deferred

@@ -1,4 +1,4 @@
-"""Weak receivers that died before they were ever called: in development each is warned of, and no others are."""
+"""In development, csignals warns of weak receivers that die before any send calls them, and of no others."""
 
 import contextlib
 import functools
@@ -18,7 +18,7 @@ import django.utils.inspect
 import pytest
 from django.db.models.signals import ModelSignal, post_save
 
-from tests.devmode.weak_receivers import ENDED, HELD, REFUSED, TRAPS, Listener, hear, make, wrapped
+from tests.devmode.weak_receivers import ENDED, HELD, LOST, REJECTED, Listener, hear, make, renamed, wrapped
 from tests.helpers.implementations import (
     collect,
     collect_where_references_are_not_counted,
@@ -45,8 +45,8 @@ def django_debug(debug):
 
 
 @pytest.fixture
-def watching(implementation, monkeypatch):
-    """The module that knows whether it is development, as it is under Django's DEBUG."""
+def devmode(implementation, monkeypatch):
+    """Return the module `csignals.devmode`, with Django's DEBUG on."""
     module = load(implementation, "csignals.devmode")
     monkeypatch.setattr(module, "IS_DEV_MODE", False)
     monkeypatch.setattr(module, "conf", None)
@@ -61,8 +61,8 @@ def kind(request):
 
 
 @pytest.fixture
-def subject(kind, csignals, drop_in, watching):
-    """A signal, and the receiver() that goes with it."""
+def subject(kind, csignals, drop_in, devmode):
+    """Return a signal, and the matching decorator `receiver`."""
     if kind == "standalone":
         yield csignals.Signal(), csignals.receiver
     elif kind == "post_save":
@@ -78,8 +78,8 @@ few_kinds = pytest.mark.parametrize("kind", ["standalone", "Django's", "post_sav
 
 
 @contextlib.contextmanager
-def looking_at_new_objects():
-    """Have the collector look at no others, for the length of a block: at all of them, it takes a tenth of a second."""
+def collecting_new_objects_only():
+    """Hide all older objects from the collector in the with block. To collect them all takes a tenth of a second."""
     freeze, unfreeze = (getattr(gc, name, int) for name in ("freeze", "unfreeze"))
     freeze()
     try:
@@ -89,10 +89,10 @@ def looking_at_new_objects():
 
 
 class Recorded(list):
-    """The warnings that were shown until the collector has been."""
+    """The warnings of a call, and of the collection after it."""
 
     def __init__(self, call, *args, action="always"):
-        with looking_at_new_objects(), warnings.catch_warnings(record=True) as caught:
+        with collecting_new_objects_only(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter(action)
             self.result = call(*args)
             collect()
@@ -100,30 +100,30 @@ class Recorded(list):
 
 
 def line_marked(text, function):
-    """Return the file and the number of the line that ends so."""
+    """Return the file and the number of the line that ends with this mark."""
     source, start = inspect.getsourcelines(function)
     (number,) = [start + i for i, line in enumerate(source) if line.endswith(f"# {text}\n")]
     return function.__code__.co_filename, number
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", TRAPS)
-def test_a_receiver_that_is_lost_uncalled_is_warned_of_where_it_was_connected(subject, kind, watching, case):
+@pytest.mark.parametrize("case", LOST)
+def test_the_warning_names_the_connecting_line(subject, kind, devmode, case):
     found = Recorded(case, *subject)
     if "two_signals" in case.__name__:
         assert len(found) == 2
         assert str(found.pop().message) == str(found[0].message)
     (warning,) = found
-    assert warning.category is watching.WeakReceiverWarning
+    assert warning.category is devmode.WeakReceiverWarning
     line = line_marked("override", overriding) if "overriding" in kind else line_marked("here", case)
     assert (warning.filename, warning.lineno) == line
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", HELD)
-def test_a_receiver_that_something_holds_is_not(subject, watching, monkeypatch, case):
-    if case in REFUSED:
-        monkeypatch.setattr(watching, "IS_DEV_MODE", True)
+def test_a_held_receiver_causes_no_warning(subject, devmode, monkeypatch, case):
+    if case in REJECTED:
+        monkeypatch.setattr(devmode, "IS_DEV_MODE", True)
         django.conf.settings.DEBUG = False
     signal, before = subject[0], len(subject[0].receivers)
     found = Recorded(case, *subject)
@@ -131,19 +131,19 @@ def test_a_receiver_that_something_holds_is_not(subject, watching, monkeypatch, 
     assert len(signal.receivers) > before
     held, signal.receivers = signal.receivers, []
     del found.result, held
-    assert Recorded(int) == []  # nobody can call what is not connected
+    assert Recorded(int) == []  # no send can call a receiver that is not connected
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ENDED)
-def test_a_receiver_that_was_called_or_that_nobody_can_call_any_more_is_not(subject, case):
+def test_an_ended_receiver_causes_no_warning(subject, case):
     assert Recorded(case, *subject) == []
 
 
 @few_kinds
-def test_a_signal_that_dies_as_well_loses_nothing(subject, kind):
+def test_a_dying_signal_causes_no_warning(subject, kind):
     if kind == "post_save":
-        pytest.skip("that one stays")
+        pytest.skip("post_save never dies")
     if kind == "Django's" and django.VERSION < (6, 1):
         pytest.skip("Django's finalizers of receivers hold the signal")
 
@@ -157,8 +157,8 @@ def test_a_signal_that_dies_as_well_loses_nothing(subject, kind):
     assert Recorded(connect, type(subject[0])()) == []
 
 
-class Keeping:
-    """What a receiver comes to be held by only after it is connected."""
+class Keeper:
+    """Keeps a reference to a receiver, but only after connecting it."""
 
     def __init__(self, signal):
         on_save = make()
@@ -167,9 +167,9 @@ class Keeping:
 
 
 @few_kinds
-def test_a_receiver_that_is_kept_once_it_is_connected_lives_on_in_silence(subject):
+def test_receivers_may_be_kept_after_connecting(subject):
     signal, before = subject[0], len(subject[0].receivers)
-    found = Recorded(Keeping, signal)
+    found = Recorded(Keeper, signal)
     assert found == []
     assert len(signal.send(None)) == before + 1
     owner = found.result
@@ -179,7 +179,7 @@ def test_a_receiver_that_is_kept_once_it_is_connected_lives_on_in_silence(subjec
 
 @few_kinds
 @pytest.mark.parametrize("call", [vars(Listener)["hear"], None])
-def test_it_is_warned_of_when_it_dies(subject, call):
+def test_the_warning_comes_with_the_death(subject, call):
     listeners = [Listener()]
     receiver = listeners[0].hear if call else listeners[0]
     assert Recorded(subject[0].connect, receiver) == []
@@ -218,7 +218,7 @@ sixth = lambda **named: None
 signal.connect(sixth)
 signal.connect(first, sender=Namespace)
 """
-TRAPS_IN_A_MODULE = """
+LOST_IN_A_MODULE = """
 signal.connect(lambda **named: None)
 signal.connect(wrapped(hear))
 signal.connect(make())
@@ -244,20 +244,16 @@ def run_as_module(source, signal, receiver):
     return module
 
 
-def renamed(function):
-    return lambda **named: function(**named)
-
-
 @few_kinds
-def test_what_a_module_has_lives_on(subject):
+def test_receivers_of_a_module_stay_alive(subject):
     found = Recorded(run_as_module, MODULE, *subject)
     assert found == []
     assert len(subject[0].send(found.result.Namespace)) >= 7
 
 
 @few_kinds
-def test_what_a_module_does_not_keep_is_warned_of(subject):
-    found = Recorded(run_as_module, TRAPS_IN_A_MODULE, *subject)
+def test_receivers_lost_by_a_module_cause_warnings(subject):
+    found = Recorded(run_as_module, LOST_IN_A_MODULE, *subject)
     assert sorted((warning.filename, warning.lineno) for warning in found) == [
         ("a_module.py", line) for line in (2, 3, 4, 8, 12)
     ]
@@ -265,15 +261,15 @@ def test_what_a_module_does_not_keep_is_warned_of(subject):
 
 @pytest.mark.slow
 @few_kinds
-def test_filters_take_the_warning_for_one_of_the_module_that_connects(subject, watching):
-    found = Recorded(run_as_module, TRAPS_IN_A_MODULE, *subject, action="default")
+def test_filters_match_the_connecting_module(subject, devmode):
+    found = Recorded(run_as_module, LOST_IN_A_MODULE, *subject, action="default")
     registry = vars(found.result)["__warningregistry__"]
     assert sorted(key[2] for key in registry if key != "version") == [2, 3, 4, 8, 12]
     for module, count in ("a_module", 0), ("another", 5):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            warnings.filterwarnings("ignore", category=watching.WeakReceiverWarning, module=module)
-            run_as_module(TRAPS_IN_A_MODULE, *subject)
+            warnings.filterwarnings("ignore", category=devmode.WeakReceiverWarning, module=module)
+            run_as_module(LOST_IN_A_MODULE, *subject)
         assert len(caught) == count
 
 
@@ -286,14 +282,14 @@ def again_and_again(signal, receiver):
 @pytest.mark.slow
 @few_kinds
 @pytest.mark.parametrize("namespace", [__name__, "no.module.that.is.loaded", None, 1])
-def test_what_happens_again_is_shown_once_by_default(subject, watching, namespace):
+def test_a_repeated_warning_is_shown_once(subject, devmode, namespace):
     again = types.FunctionType(again_and_again.__code__, {**globals(), "__name__": namespace})
-    watching._registry.clear()
+    devmode._registry.clear()
     assert len(Recorded(again, *subject, action="default")) == 1
     assert len(Recorded(again, *subject)) == 3
 
 
-def test_the_warning_says_what_is_lost_and_how_to_keep_it(csignals, watching):
+def test_the_warning_explains_loss_and_remedy(csignals, devmode):
     assert issubclass(csignals.WeakReceiverWarning, RuntimeWarning)
     signal = csignals.Signal()
     file = hear.__code__.co_filename
@@ -351,19 +347,19 @@ def receivers_of_all_kinds():
     ]
 
 
-def test_a_receiver_is_described_after_its_death_as_in_its_life(implementation):
-    uncalled, names = load(implementation, "csignals.devmode"), load(implementation, "csignals._introspection.naming")
+def test_dead_receivers_keep_their_description(implementation):
+    devmode, naming = load(implementation, "csignals.devmode"), load(implementation, "csignals._introspection.naming")
     for receiver in receivers_of_all_kinds():
-        notes = uncalled.notes_of(receiver)
-        found, expected = uncalled.description_of(notes), names.describe(receiver)
+        notes = devmode.notes_of(receiver)
+        found, expected = devmode.description_of(notes), naming.describe(receiver)
         assert (found.name, found.file, found.line) == (expected.name, expected.file, expected.line)
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("standalone", [1, 1, 1]), ("Django's", [1, 2, 2])])
-def test_a_weak_connection_costs_one_question_and_a_strong_one_none(subject, implementation, watching, expected):
+def test_only_weak_connections_check_the_mode(subject, implementation, devmode, expected):
     signal, asked = subject[0], []
-    no_check = mock.patch.object(load(implementation, "csignals.signals"), "_check")  # which asks as well
-    with no_check, mock.patch.object(watching, "is_debugging", return_value=False) as is_debugging:
+    no_check = mock.patch.object(load(implementation, "csignals.signals"), "_check")  # it also calls is_debugging()
+    with no_check, mock.patch.object(devmode, "is_debugging", return_value=False) as is_debugging:
         for named in ({}, {}, {"weak": False, "sender": Listener}):
             signal.connect(hear, **named)
             asked.append(is_debugging.call_count)
@@ -377,12 +373,12 @@ def is_debugging(implementation):
         yield module.is_debugging
 
 
-def test_it_is_development_under_django_s_debug(is_debugging):
+def test_development_mode_follows_django_debug(is_debugging):
     settings = django.conf.LazySettings()
     with mock.patch("django.conf.settings", settings):
         assert is_debugging() is False
         settings.configure(DEBUG=True)
-        assert is_debugging() is True  # they were not asked before
+        assert is_debugging() is True  # nothing has read the settings before
         assert is_debugging() is settings.DEBUG is True
         settings.DEBUG = False
         assert is_debugging() is settings.DEBUG is is_debugging() is False
@@ -398,7 +394,7 @@ def test_it_is_development_under_django_s_debug(is_debugging):
             assert is_debugging() is (configured and debug)
 
 
-def test_it_is_development_once_there_is_django(is_debugging):
+def test_development_mode_starts_with_django(is_debugging):
     with mock.patch.dict(sys.modules):
         del sys.modules["django.conf"]
         assert is_debugging() is False
@@ -409,8 +405,8 @@ def test_it_is_development_once_there_is_django(is_debugging):
 # --- When a receiver dies -------------------------------------------------------------------------------------
 
 
-def live(signal, case):
-    """Have a receiver connected and let go of. Return when it died, and what the collector found."""
+def death_and_garbage(signal, case):
+    """Connect a receiver and drop it. Return when it died, and how many objects the collector found."""
     died = []
     gc.collect()
     with without_collector(), warnings.catch_warnings():
@@ -420,7 +416,7 @@ def live(signal, case):
         return died, gc.collect()
 
 
-def lives_of_a_local_function(signal, died):
+def connect_a_local_function(signal, died):
     def local(**named):
         pass
 
@@ -431,14 +427,14 @@ def lives_of_a_local_function(signal, died):
     died.append("deleted")
 
 
-def lives_of_a_lambda(signal, died):
+def connect_a_lambda(signal, died):
     function = lambda **named: None  # noqa: E731
     weakref.finalize(function, died.append, "died")
     signal.connect(function)
     died.append("connected")
 
 
-def lives_of_a_method(signal, died):
+def connect_a_method(signal, died):
     def method():
         listener = Listener()
         weakref.finalize(listener, died.append, "died")
@@ -448,7 +444,7 @@ def lives_of_a_method(signal, died):
     died.append("connected")
 
 
-def lives_of_a_decorated_function(signal, died):
+def connect_a_decorated_function(signal, died):
     function = wrapped(make())
     weakref.finalize(function, died.append, "died")
     signal.connect(function, sender=Listener)
@@ -461,19 +457,19 @@ def lives_of_a_decorated_function(signal, died):
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
-        (lives_of_a_local_function, ["connected", "died", "deleted"]),
-        (lives_of_a_lambda, ["connected", "died"]),
-        (lives_of_a_decorated_function, ["connected", "died"]),
-        (lives_of_a_method, ["died", "connected"]),
+        (connect_a_local_function, ["connected", "died", "deleted"]),
+        (connect_a_lambda, ["connected", "died"]),
+        (connect_a_decorated_function, ["connected", "died"]),
+        (connect_a_method, ["died", "connected"]),
     ],
 )
-def test_a_receiver_dies_when_it_would_have_died(subject, case, expected):
-    assert live(subject[0], case) == ([*expected, "the function has ended"], 0)
+def test_watching_does_not_delay_the_death(subject, case, expected):
+    assert death_and_garbage(subject[0], case) == ([*expected, "the function has ended"], 0)
     assert subject[0].send(None) == []
 
 
 @pytest.mark.parametrize("kind", ["Django's"])
-def test_django_s_check_holds_no_receiver(subject):
+def test_the_django_check_keeps_no_receiver(subject):
     cache = django.utils.inspect._get_func_parameters
     before = cache.cache_info().currsize
     deaths = []
@@ -487,7 +483,7 @@ def test_django_s_check_holds_no_receiver(subject):
     assert [death() for death in deaths] == [None, None, None, Listener.hear, None]
 
 
-def refuse_unhashable():
+def unhashable_receivers():
     unhashable = type("Unhashable", (Listener,), {"__eq__": lambda self, other: True})()
     return [unhashable, unhashable.hear]
 
@@ -499,7 +495,7 @@ def bad_receivers():
 
         without_kwargs = classmethod(lambda cls: None)
 
-    partial = functools.partial(hear, 1)  # it takes none
+    partial = functools.partial(hear, 1)  # hear() takes no positional argument
     return [
         object(),
         None,
@@ -513,34 +509,34 @@ def bad_receivers():
         len,
         mock.Mock(),
         Strange,
-        *refuse_unhashable(),
+        *unhashable_receivers(),
     ]
 
 
-def said_by_connect(signal):
-    said = []
-    for _ in range(2):  # what the first time keeps is seen the second time
+def results_of_connect(signal):
+    results = []
+    for _ in range(2):  # the second round finds what the first one has cached
         for receiver in bad_receivers():
             try:
-                said.append(signal.connect(receiver, weak=False))
+                results.append(signal.connect(receiver, weak=False))
             except Exception as error:
-                said.append((type(error), str(error).partition(" at 0x")[0]))
-    return said
+                results.append((type(error), str(error).partition(" at 0x")[0]))
+    return results
 
 
 @pytest.mark.parametrize("kind", ["Django's"])
-def test_django_s_check_says_what_it_always_said(subject, drop_in):
-    ours = said_by_connect(subject[0])
+def test_the_django_check_keeps_its_messages(subject, drop_in):
+    ours = results_of_connect(subject[0])
     drop_in.uninstall()
     assert django.dispatch.dispatcher.func_accepts_kwargs is django.utils.inspect.func_accepts_kwargs
-    assert ours == said_by_connect(django.dispatch.Signal())
+    assert ours == results_of_connect(django.dispatch.Signal())
     assert set(map(type, ours)) == {tuple, type(None)}
-    assert {said[0] for said in ours if said} == {TypeError, ValueError}
+    assert {result[0] for result in ours if result} == {TypeError, ValueError}
     drop_in.install()
 
 
 @pytest.mark.parametrize("kind", ["Django's"])
-def test_somebody_else_s_check_stays(subject, drop_in, monkeypatch):
+def test_a_replaced_check_stays_in_place(subject, drop_in, monkeypatch):
     drop_in.uninstall()
     monkeypatch.setattr(django.dispatch.dispatcher, "func_accepts_kwargs", lambda receiver: False)
     drop_in.install()
@@ -560,7 +556,7 @@ def lose(signal):
 
 
 @few_kinds
-def test_as_an_error_it_is_reported_with_its_line_and_breaks_nothing(subject, watching, implementation, monkeypatch):
+def test_a_warning_as_error_breaks_nothing(subject, devmode, implementation, monkeypatch):
     signal, reported = subject[0], []
     monkeypatch.setattr(sys, "unraisablehook", lambda args: reported.append((args.exc_type, str(args.exc_value))))
     before = len(signal.receivers)
@@ -569,7 +565,7 @@ def test_as_an_error_it_is_reported_with_its_line_and_breaks_nothing(subject, wa
         lose(signal)
         signal.connect(hear)
     ((kind, text),) = reported
-    assert kind is watching.WeakReceiverWarning
+    assert kind is devmode.WeakReceiverWarning
     file, line = __file__, lose.__code__.co_firstlineno + 1
     assert text.startswith(f"{file}:{line}: The receiver {RECEIVERS}.make.<locals>.made (")
     listed = load(implementation, "csignals.listing").list_receivers(signal)
@@ -580,7 +576,7 @@ def test_as_an_error_it_is_reported_with_its_line_and_breaks_nothing(subject, wa
 
 
 @few_kinds
-def test_whoever_shows_it_may_use_the_signal(subject, monkeypatch):
+def test_showwarning_may_use_the_signal(subject, monkeypatch):
     signal, seen = subject[0], []
 
     def show(message, *args):
@@ -602,7 +598,7 @@ def test_whoever_shows_it_may_use_the_signal(subject, monkeypatch):
     assert seen == [True, True, True, False]  # the inner one disconnected it
 
 
-def test_it_may_die_while_the_lock_of_its_signal_is_held(csignals, watching, drop_in):
+def test_receivers_may_die_under_the_lock(csignals, devmode, drop_in):
     for signal in csignals.Signal(), django.dispatch.Signal():
         held = [make()]
         signal.connect(held[0])
@@ -616,7 +612,7 @@ def test_it_may_die_while_the_lock_of_its_signal_is_held(csignals, watching, dro
         assert signal.send(None) == []
 
 
-def test_threads_lose_receivers_and_are_told_of_each(csignals, watching, drop_in):
+def test_threads_get_all_their_warnings(csignals, devmode, drop_in):
     count, errors = 100, []
 
     def work(signals, barrier):
@@ -645,10 +641,10 @@ def test_threads_lose_receivers_and_are_told_of_each(csignals, watching, drop_in
         assert {warning.lineno for warning in found} == {work.__code__.co_firstlineno + 4}
 
 
-# --- Who calls ------------------------------------------------------------------------------------------------
+# --- What counts as a call ---------------------------------------------------------------------------------
 
 
-def test_a_class_that_sends_in_a_way_of_its_own_calls(csignals, watching, drop_in):
+def test_a_custom_send_counts_as_call(csignals, devmode, drop_in):
     for base in csignals.Signal, django.dispatch.Signal:
 
         class Own(base):
@@ -666,7 +662,7 @@ def test_a_class_that_sends_in_a_way_of_its_own_calls(csignals, watching, drop_i
         assert len(Recorded(connect_and_send, Own(), dict)) == 1
 
 
-def test_where_csignals_has_no_part_in_sends_nothing_is_said(drop_in, watching, monkeypatch):
+def test_sends_of_other_packages_cause_no_warnings(drop_in, devmode, monkeypatch):
     drop_in.uninstall()
     Signal = django.dispatch.Signal  # noqa: N806
 
@@ -681,7 +677,7 @@ def test_where_csignals_has_no_part_in_sends_nothing_is_said(drop_in, watching, 
     monkeypatch.undo()
 
 
-def test_a_receiver_that_dies_after_uninstalling_is_not_warned_of(drop_in, watching):
+def test_uninstall_ends_the_warnings(drop_in, devmode):
     signal, held = django.dispatch.Signal(), [make(), make()]
     signal.connect(held[0])
     signal.connect(held[1])
@@ -690,7 +686,7 @@ def test_a_receiver_that_dies_after_uninstalling_is_not_warned_of(drop_in, watch
     assert Recorded(held.clear) == []
 
 
-def test_connect_is_django_s_but_for_the_warning(drop_in, watching):
+def test_connect_keeps_signature_and_docs(drop_in, devmode):
     connect = django.dispatch.Signal.connect
     assert inspect.signature(connect) == STOCK_CONNECT
     assert (connect.__module__, connect.__qualname__) == ("django.dispatch.dispatcher", "Signal.connect")
@@ -703,25 +699,24 @@ def test_connect_is_django_s_but_for_the_warning(drop_in, watching):
     assert "Connect receiver to sender" in connect.__doc__
 
 
-def test_a_receiver_of_a_model_yet_to_come_is_warned_of_where_that_comes(drop_in, watching):
+def test_lazy_connections_warn_at_model_creation(drop_in, devmode):
     signal, apps = ModelSignal(), mock.Mock()
     signal.connect(make(), sender="app.Model", apps=apps)
     operations = [apps.lazy_model_operation.call_args[0][0]]
     apps.reset_mock()
-    assert Recorded(operations[0], Listener) == []  # it still holds the receiver
+    assert Recorded(operations[0], Listener) == []  # the operation still holds the receiver
     (warning,) = Recorded(operations.clear)
     assert warning.filename == __file__
 
 
 @pytest.mark.slow
-def test_a_connection_is_forgotten_with_its_end(csignals, implementation, watching, drop_in):
-    uncalled = load(implementation, "csignals.devmode")
+def test_ended_connections_are_forgotten(csignals, devmode, drop_in):
     for signal in csignals.Signal(), django.dispatch.Signal():
         for number in range(1, 101):
             signal.connect(hear, dispatch_uid=number)
             signal.connect(hear, sender=type("Model", (), {}))
             signal.disconnect(dispatch_uid=number)
         collect()
-        senders = uncalled.watched.get(signal)
+        senders = devmode.watched.get(signal)
         assert [watches for watches in senders.values() if watches] == []
         assert len(senders) == 1

@@ -1,4 +1,4 @@
-"""Warnings of lost receivers in processes of their own: Python's development mode, and Django's DEBUG."""
+"""Warnings of lost receivers in separate processes, in Python's development mode and under Django's DEBUG."""
 
 import sys
 
@@ -8,7 +8,7 @@ from tests.helpers.interpreter import run_python
 
 pytestmark = pytest.mark.slow
 
-#: Up to Python 3.10, decorators are called where the function begins.
+#: Up to Python 3.10, the call of a decorator has the line of `def`.
 CALLS_DECORATORS_ABOVE = sys.version_info >= (3, 11)
 COLLECT = "import gc\nfor _ in range(3): gc.collect()\n"
 SCRIPT = """
@@ -40,7 +40,7 @@ main(signal)
 """
 
 
-def test_python_s_development_mode_shows_it(implementation, tmp_path):
+def test_python_development_mode_shows_warnings(implementation, tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT + COLLECT)
     code = f"import sys; sys.path.append({str(tmp_path)!r}); import script"
     done = run(implementation, "-X", "dev", "-c", code)
@@ -57,7 +57,7 @@ def test_python_s_development_mode_shows_it(implementation, tmp_path):
     assert run(implementation, "-c", code).stderr == ""
 
 
-def test_what_lives_until_the_interpreter_ends_is_not_lost(implementation):
+def test_receivers_alive_at_exit_are_not_lost(implementation):
     script = """
 import csignals
 class Listener:
@@ -84,7 +84,7 @@ atexit.register(kept[0].connect, kept[1])
 """
 
 
-def test_connect_may_be_called_by_no_python_code(implementation):
+def test_connect_works_without_python_caller(implementation):
     done = run(implementation, "-X", "dev", "-c", AT_EXIT)
     assert (done.stdout, done.stderr) == ("called\n", "")
 
@@ -97,7 +97,7 @@ signal.connect(print_it := lambda **named: print("called"))
 """
 
 
-def test_as_an_error_it_is_printed_and_the_program_goes_on(implementation, tmp_path):
+def test_a_warning_as_error_is_printed(implementation, tmp_path):
     (tmp_path / "script.py").write_text(LOSE + COLLECT + "signal.send(None)\n")
     done = run(implementation, "-X", "dev", "-W", "error", tmp_path / "script.py")
     assert done.stdout == "called\n"
@@ -105,11 +105,11 @@ def test_as_an_error_it_is_printed_and_the_program_goes_on(implementation, tmp_p
     assert f"WeakReceiverWarning: {tmp_path / 'script.py'}:4: The receiver __main__.<lambda> (" in done.stderr
 
 
-def test_as_an_error_it_fails_the_test_that_pytest_runs(implementation, tmp_path):
+def test_a_warning_as_error_fails_tests(implementation, tmp_path):
     lost, _, _ = LOSE.partition("signal.connect(print_it")
     lose = (lost + COLLECT).replace("\n", "\n    ")
     (tmp_path / "test_it.py").write_text(f"def test_lose():{lose}\ndef test_other(): pass\n")
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # or a folder above may have csignals' own options
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # otherwise pytest may use the options of csignals
     arguments = "-X", "dev", "-m", "pytest", "-p", "no:cacheprovider", "-q", "--rootdir", tmp_path, tmp_path
     shown = run(implementation, *arguments)
     assert f"{tmp_path / 'test_it.py'}:4: WeakReceiverWarning: The receiver test_it.test_lose" in shown.stdout
@@ -157,7 +157,7 @@ django.setup()
 """
 
 
-def shop(tmp_path, apps, **modules):
+def make_shop(tmp_path, apps, **modules):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "__init__.py").touch()
     (tmp_path / "shop" / "apps.py").write_text(apps)
@@ -175,8 +175,8 @@ def lines_and_names(stderr):
     return sorted(found)
 
 
-def test_django_s_debug_shows_it(implementation, tmp_path):
-    installed = shop(tmp_path, APPS)
+def test_django_debug_shows_the_warnings(implementation, tmp_path):
+    installed = make_shop(tmp_path, APPS)
     done = run(implementation, "-c", PROJECT + COLLECT, tmp_path, "debug", *installed)
     last = 20 if CALLS_DECORATORS_ABOVE else 21
     assert lines_and_names(done.stderr) == [
@@ -211,8 +211,8 @@ class Order(models.Model):
 """
 
 
-def test_a_receiver_of_a_model_yet_to_come_is_warned_of_where_the_model_comes(implementation, tmp_path):
-    installed = shop(tmp_path, LAZY_APPS, models=LAZY_MODELS)
+def test_lazy_connections_warn_at_the_model(implementation, tmp_path):
+    installed = make_shop(tmp_path, LAZY_APPS, models=LAZY_MODELS)
     done = run(implementation, "-c", PROJECT + COLLECT, tmp_path, "debug", *installed)
     assert lines_and_names(done.stderr) == [(f"{tmp_path}/shop/models.py:4", "shop.apps.connect.<locals>.<lambda>")]
     assert f"({tmp_path}/shop/apps.py:6)" in done.stderr
@@ -241,7 +241,7 @@ for client in Client(), Client():
 """
 
 
-def test_the_test_client_loses_nothing_and_leaves_nothing(implementation, tmp_path):
+def test_the_test_client_causes_no_warnings(implementation, tmp_path):
     (tmp_path / "urls.py").write_text(URLS)
     done = run(implementation, "-X", "dev", "-c", PROJECT + REQUESTS + COLLECT, tmp_path, "debug", "csignals.django")
     assert (done.stdout, lines_and_names(done.stderr)) == ("", [])
@@ -270,11 +270,11 @@ for _ in range(3):
     gc.collect()
 
 from django.core.management import call_command
-call_command("migrate", verbosity=0)    # a historical User has its options told of settings, as long as it lives
+call_command("migrate", verbosity=0)    # the options of each historical User listen to a signal
 """
 
 
-def test_historical_models_lose_nothing(implementation, tmp_path):
+def test_historical_models_cause_no_warnings(implementation, tmp_path):
     installed = "csignals.django", "django.contrib.contenttypes", "django.contrib.auth"
     done = run(implementation, "-c", PROJECT + HISTORY + COLLECT, tmp_path, "debug", *installed)
     assert (done.stdout, done.stderr) == ("", "")
@@ -294,15 +294,16 @@ except Exception as error:
 """
 
 
-def test_django_s_check_of_models_that_never_come_knows_connect(implementation, tmp_path):
+def test_the_check_of_lazy_senders_works(implementation, tmp_path):
+    """Django's check signals.E001 looks for its own `connect` in the calls."""
     arguments = "-c", PROJECT + CHECK, tmp_path, "debug"
     seen = [run(implementation, *arguments, *apps).stdout for apps in ([], ["csignals.django"])]
     expected = (
         "(signals.E001) The function 'hear' was connected to the 'post_save' signal with a lazy reference to the "
         "sender 'nowhere.model', but app 'nowhere' isn't installed."
     )
-    for said in seen:
-        assert expected in said
+    for printed in seen:
+        assert expected in printed
 
 
 def run(implementation, *arguments, code=0):
@@ -311,8 +312,8 @@ def run(implementation, *arguments, code=0):
     return done
 
 
-def test_what_django_itself_connects_is_neither_warned_of_nor_listed(implementation):
-    """The options of a model listen to a signal, and those of a model in a migration die with it."""
+def test_connections_of_django_cause_no_warnings(implementation):
+    """The options of each model listen to a signal. The options of a historical model die with the model."""
     script = f"""
 from django.conf import settings
 settings.configure(

@@ -1,4 +1,4 @@
-"""Weak receivers that die before any send has reached them: in development, the fact is in traces and in lists."""
+"""In development, traces and lists of receivers show weak receivers that died before any send called them."""
 
 import asyncio
 import functools
@@ -21,7 +21,7 @@ RECEIVERS = Sender.__module__
 
 
 @pytest.fixture
-def watching(implementation, monkeypatch):
+def debug_mode(implementation, monkeypatch):
     module = load(implementation, "csignals.devmode")
     monkeypatch.setattr(module, "is_debugging", lambda: True)
     with warnings.catch_warnings():
@@ -36,11 +36,11 @@ def list_receivers(implementation):
 
 
 @pytest.fixture
-def make(watching, make):
+def make(debug_mode, make):
     return make
 
 
-def receiver():
+def local_receiver():
     def local(**named):
         pass
 
@@ -51,11 +51,11 @@ def named(deaths):
     return [death.receiver.rpartition(".")[2] for death in deaths]
 
 
-def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignals, make, list_receivers):
+def test_lists_and_traces_show_lost_receivers(csignals, make, list_receivers):
     signal = make()
     kept = Listener()
     with csignals.trace() as trace, csignals.trace(scope="process") as other:
-        local = receiver()
+        local = local_receiver()
         line = local.__code__.co_firstlineno
         signal.connect(local, sender=Sender, dispatch_uid="uid")
         signal.connect(kept.hear)
@@ -63,7 +63,7 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
         gc.collect()
     live, gone = list_receivers(signal)
     assert (live.receiver, live.is_collected) == (f"{RECEIVERS}.Listener.hear", False)
-    assert (gone.receiver, gone.file, gone.line) == (f"{__name__}.receiver.<locals>.local", __file__, line)
+    assert (gone.receiver, gone.file, gone.line) == (f"{__name__}.local_receiver.<locals>.local", __file__, line)
     assert (gone.sender, gone.is_weak, gone.is_async, gone.dispatch_uid) == (
         f"{RECEIVERS}.Sender",
         True,
@@ -87,17 +87,17 @@ def test_a_receiver_that_died_uncalled_is_in_the_list_and_in_open_traces(csignal
         (None, None),
     ],
 )
-def test_its_sender_is_named(csignals, watching, list_receivers, sender, words):
+def test_the_list_names_the_sender(csignals, debug_mode, list_receivers, sender, words):
     signal = csignals.Signal()
-    signal.connect(receiver(), sender)
+    signal.connect(local_receiver(), sender)
     collect()
     assert [each.sender for each in list_receivers(signal)] == [words]
 
 
-def test_a_receiver_that_was_called_is_not(csignals, make, list_receivers):
+def test_a_called_receiver_is_not_listed(csignals, make, list_receivers):
     signal = make()
     with csignals.trace() as trace:
-        local, method = receiver(), Listener()
+        local, method = local_receiver(), Listener()
         signal.connect(local)
         signal.connect(method.hear)
         signal.send(Sender)
@@ -107,23 +107,23 @@ def test_a_receiver_that_was_called_is_not(csignals, make, list_receivers):
 
 
 @pytest.mark.parametrize("send", ["send", "send_robust", "asend", "asend_robust"])
-def test_every_way_of_sending_calls(make, list_receivers, send):
-    signal, local = make(), receiver()
+def test_every_send_method_counts_as_call(make, list_receivers, send):
+    signal, local = make(), local_receiver()
     if not hasattr(signal, send):
-        pytest.skip("there is no asend in Django 4.2")
+        pytest.skip("Django 4.2 has no asend")
     signal.connect(local)
     result = getattr(signal, send)(Sender)
     if send.startswith("a"):
         asyncio.run(result)
-        # The thread lets go of what it called after it has said what that returned.
+        # The thread drops its reference to the receiver only after it has returned the response.
         SyncToAsync.single_thread_executor.submit(int).result()
     del local, result
     collect()
     assert list_receivers(signal) == []
 
 
-def test_a_send_by_somebody_else_does_not_call_it(make, list_receivers):
-    signal, local = make(), receiver()
+def test_sends_of_another_sender_do_not_count(make, list_receivers):
+    signal, local = make(), local_receiver()
     signal.connect(local, sender=Sender)
     signal.send(Other)
     signal.send(None)
@@ -133,8 +133,8 @@ def test_a_send_by_somebody_else_does_not_call_it(make, list_receivers):
     assert named(list_receivers(signal)) == ["local"]
 
 
-def test_a_muted_send_does_not_call_it(csignals, make, list_receivers):
-    signal, local = make(), receiver()
+def test_a_muted_send_does_not_count(csignals, make, list_receivers):
+    signal, local = make(), local_receiver()
     signal.connect(local)
     with csignals.mute(signal):
         signal.send(Sender)
@@ -143,7 +143,7 @@ def test_a_muted_send_does_not_call_it(csignals, make, list_receivers):
     assert named(list_receivers(signal)) == ["local"]
 
 
-def wrapper(receiver):
+def keeping_name(receiver):
     @functools.wraps(receiver)
     def wrapped(**named):
         return receiver(**named)
@@ -151,14 +151,14 @@ def wrapper(receiver):
     return wrapped
 
 
-@pytest.mark.parametrize("wrap", [wrapper, functools.partial, lambda receiver: lambda **named: receiver(**named)])
-def test_a_receiver_that_was_called_by_another_name_is_not_listed(csignals, watching, list_receivers, wrap):
+@pytest.mark.parametrize("wrap", [keeping_name, functools.partial, lambda receiver: lambda **named: receiver(**named)])
+def test_a_call_through_a_wrapper_counts(csignals, debug_mode, list_receivers, wrap):
     class Wrapping(csignals.Signal):
         def _live_receivers(self, sender):
             sync, async_ = super()._live_receivers(sender)
             return list(map(wrap, sync)), async_
 
-    signal, local, listener, other = Wrapping(), receiver(), Listener(), Listener()
+    signal, local, listener, other = Wrapping(), local_receiver(), Listener(), Listener()
     signal.connect(local)
     signal.connect(listener.hear, sender=Sender)
     signal.connect(other.hear, sender=Other)
@@ -171,15 +171,15 @@ def test_a_receiver_that_was_called_by_another_name_is_not_listed(csignals, watc
     assert named(list_receivers(signal)) == ["hear"]
 
 
-def test_a_receiver_that_was_passed_over_is_listed(csignals, watching, list_receivers):
+def test_a_skipped_receiver_is_listed(csignals, debug_mode, list_receivers):
     class Choosing(csignals.Signal):
         def _live_receivers(self, sender):
-            return [wrapper(listener.hear)], []
+            return [keeping_name(listener.hear)], []
 
-    signal, local, listener = Choosing(), receiver(), Listener()
+    signal, local, listener = Choosing(), local_receiver(), Listener()
     signal.connect(listener.hear)
     signal.connect(local)
-    signal.receivers.append("no entry: what is one is the class's affair")
+    signal.receivers.append("not an entry: a custom class may keep anything here")
     assert [response for _, response in signal.send(Sender)] == ["hear"]
     signal.receivers.pop()
     del local
@@ -187,8 +187,8 @@ def test_a_receiver_that_was_passed_over_is_listed(csignals, watching, list_rece
     assert named(list_receivers(signal)) == ["hear", "local"]
 
 
-def test_a_receiver_that_was_disconnected_is_not_missed(make, list_receivers):
-    signal, local = make(), receiver()
+def test_a_disconnected_receiver_is_not_listed(make, list_receivers):
+    signal, local = make(), local_receiver()
     signal.connect(local)
     signal.disconnect(local)
     del local
@@ -196,8 +196,8 @@ def test_a_receiver_that_was_disconnected_is_not_missed(make, list_receivers):
     assert list_receivers(signal) == []
 
 
-def test_a_receiver_that_is_connected_twice_is_watched_once(make, list_receivers):
-    signal, local = make(), receiver()
+def test_reconnecting_does_not_restart_the_watch(make, list_receivers):
+    signal, local = make(), local_receiver()
     signal.connect(local)
     signal.send(Sender)
     signal.connect(local)
@@ -206,25 +206,25 @@ def test_a_receiver_that_is_connected_twice_is_watched_once(make, list_receivers
     assert list_receivers(signal) == []
 
 
-def test_what_happens_again_and_again_is_listed_once(csignals, make, list_receivers):
+def test_repeated_losses_are_listed_once(csignals, make, list_receivers):
     signal = make()
     with csignals.trace() as trace:
         for _ in range(100):
-            signal.connect(receiver())
+            signal.connect(local_receiver())
         gc.collect()
     assert named(list_receivers(signal)) == named(trace.never_called) == ["local"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["it is called", "it dies", "its signal dies"])
-def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkeypatch, end):
-    engine = load(implementation, "csignals._dispatch.pure")
-    uncalled = load(implementation, "csignals.devmode")
+def test_interception_ends_with_the_last_watch(make, implementation, monkeypatch, end):
+    pure = load(implementation, "csignals._dispatch.pure")
+    module = load(implementation, "csignals.devmode")
     gc.collect()
-    uncalled.watched.known.clear()  # of what other tests have left, for as long as it lives
-    signal, local = make(), receiver()
+    module.watched.known.clear()  # other tests may have left receivers that are still alive
+    signal, local = make(), local_receiver()
     signal.connect(local)
-    assert engine.interceptor is not None
+    assert pure.interceptor is not None
     if end == "it is called":
         assert signal.send(Sender) == [(local, None)]
     elif end == "it dies":
@@ -235,16 +235,16 @@ def test_sends_ask_no_longer_once_nobody_is_watched(make, implementation, monkey
         del signal
     gc.collect()
     assert not load(implementation, "csignals._scopes").is_any_watched()
-    assert engine.interceptor is None
+    assert pure.interceptor is None
 
 
-def test_sends_go_on_asking_for_others_whoever_comes_between(csignals, make, implementation, monkeypatch):
-    """Finalizers, and other threads, may find that nobody is watched any more in the middle of somebody finding it."""
-    engine = load(implementation, "csignals._dispatch.pure")
+def test_a_concurrent_stop_keeps_later_interception(csignals, make, implementation, monkeypatch):
+    """A finalizer or another thread may run `stop_if_idle()` while this thread disables interception."""
+    pure = load(implementation, "csignals._dispatch.pure")
     scopes = load(implementation, "csignals._scopes")
     gc.collect()
     scopes.watched.known.clear()
-    signal, local, enable, between = make(), receiver(), scopes.enable_interception, []
+    signal, local, enable, between = make(), local_receiver(), scopes.enable_interception, []
 
     def enable_interrupted(is_enabled):
         if not is_enabled and not between:
@@ -256,26 +256,26 @@ def test_sends_go_on_asking_for_others_whoever_comes_between(csignals, make, imp
         patch.setattr(scopes, "enable_interception", enable_interrupted)
         signal.connect(local)
         assert signal.send(Sender) == [(local, None)]
-    assert between and engine.interceptor is None
+    assert between and pure.interceptor is None
     with csignals.trace() as trace:
         assert signal.send(Sender) == [(local, None)]
     assert len(trace.records) == 1
 
 
-def test_a_trace_says_so_in_print_and_in_json(csignals, make):
+def test_traces_print_lost_receivers(csignals, make):
     signal = make()
     gc.collect()
     with csignals.trace() as trace:
-        signal.connect(receiver())
+        signal.connect(local_receiver())
         gc.collect()
-    name = f"{__name__}.receiver.<locals>.local"
+    name = f"{__name__}.local_receiver.<locals>.local"
     assert f"Collected and never called:\n  {name}  " in str(trace)
     assert [each["receiver"] for each in json.loads(trace.to_json())["never_called"]] == [name]
 
 
-def test_in_production_nothing_is_watched(csignals, signal, list_receivers):
+def test_production_watches_no_receivers(csignals, signal, list_receivers):
     with csignals.trace() as trace:
-        signal.connect(receiver())
+        signal.connect(local_receiver())
         gc.collect()
     assert list_receivers(signal) == trace.never_called == []
 
@@ -298,7 +298,7 @@ print([(each.receiver, each.sender) for each in csignals.list_receivers(post_sav
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_in_a_project_under_debug(implementation, debug):
+def test_a_project_watches_under_debug(implementation, debug):
     done = run_python(
         "-W", "error", "-c", IN_DEBUG.replace("DEBUG=True", f"DEBUG={debug}"), implementation=implementation
     )
@@ -306,7 +306,7 @@ def test_in_a_project_under_debug(implementation, debug):
     assert (done.stdout, done.stderr) == (f"{expected}\n", "")
 
 
-def test_what_passes_for_a_method_is_called_as_one(make, list_receivers):
+def test_a_custom_bound_method_is_called(make, list_receivers):
     class Bound:
         def __init__(self, function, instance):
             self.__func__ = function
@@ -322,10 +322,10 @@ def test_what_passes_for_a_method_is_called_as_one(make, list_receivers):
     assert [each.is_collected for each in list_receivers(signal)] == [False]
 
 
-def test_two_threads_first_connections_are_both_seen_called(make, implementation, monkeypatch):
-    """Each finds that nobody of the signal is watched yet, and the second must not replace what the first noted."""
+def test_concurrent_first_connections_are_both_watched(make, implementation, monkeypatch):
+    """Both threads find no watched receivers of the signal. The second must not replace the entry of the first."""
     module = load(implementation, "csignals.devmode")
-    signal, receivers, senders = make(), [receiver(), receiver()], module.Senders
+    signal, receivers, senders = make(), [local_receiver(), local_receiver()], module.Senders
 
     def meanwhile():
         monkeypatch.setattr(module, "Senders", senders)
@@ -340,13 +340,13 @@ def test_two_threads_first_connections_are_both_seen_called(make, implementation
     assert module.never_called(signal) == []
 
 
-def test_threads_connect_send_and_forget_at_once(make):
+def test_threads_may_connect_and_send_concurrently(make):
     signal, before, errors = make(), sys.getswitchinterval(), []
 
     def work():
         try:
             for _ in range(300):
-                listener = Listener()  # of which it is soon known that somebody holds it
+                listener = Listener()  # the watch ends as soon as it finds this reference
                 signal.connect(listener.hear)
                 signal.send(Sender)
                 signal.disconnect(listener.hear)

@@ -1,7 +1,8 @@
-"""Weak receivers: each case connects some of them.
+"""Sample functions that connect weak receivers.
 
-Of TRAPS, each is lost uncalled, at once or when it is collected; the line that connects it ends with a mark. What HELD
-return holds their receivers. Those of ENDED are called or disconnected, or nobody could have called them, and they die.
+The receivers of LOST die before a send calls them. The line that connects them ends with the mark "here". The
+functions of HELD return an object that keeps their receivers alive. The receivers of ENDED also die, but they were
+called or disconnected, or no send could have called them.
 """
 
 import contextlib
@@ -45,12 +46,12 @@ def renamed(function):
     return lambda **named: function(**named)
 
 
-TRAPS, HELD, ENDED = [], [], []
-REFUSED = set()  # by Django's DEBUG, which wants a signature with **kwargs, and a hash
+LOST, HELD, ENDED = [], [], []
+REJECTED = set()  # Django rejects them under DEBUG: they have no signature with **kwargs, or no hash
 
 
-def trap(case):
-    TRAPS.append(pytest.param(case, id=case.__name__))
+def lost(case):
+    LOST.append(pytest.param(case, id=case.__name__))
     return case
 
 
@@ -64,22 +65,22 @@ def ended(case):
     return case
 
 
-def refused(case):
-    REFUSED.add(case)
+def rejected(case):
+    REJECTED.add(case)
     return case
 
 
-@trap
+@lost
 def a_lambda(signal, receiver):
     signal.connect(lambda **named: None)  # here
 
 
-@trap
+@lost
 def a_lambda_by_name(signal, receiver):
     signal.connect(sender=Listener, receiver=lambda **named: None)  # here
 
 
-@trap
+@lost
 def a_local_function(signal, receiver):
     def local(**named):
         pass
@@ -88,7 +89,7 @@ def a_local_function(signal, receiver):
     signal.connect(local, Listener)  # a duplicate
 
 
-@trap
+@lost
 def a_local_function_that_uses_itself(signal, receiver):
     def local(**named):
         signal.disconnect(local)
@@ -96,7 +97,7 @@ def a_local_function_that_uses_itself(signal, receiver):
     signal.connect(local)  # here
 
 
-@trap
+@lost
 def a_decorated_local_function(signal, receiver):
     connect = receiver(signal, sender=Listener)
 
@@ -106,46 +107,46 @@ def a_decorated_local_function(signal, receiver):
     connect(local)  # here
 
 
-@trap
+@lost
 def a_local_function_decorated_for_two_signals(signal, receiver):
     connect = receiver([signal, type(signal)()], sender=Listener)
     connect(make())  # here
-    return connect  # which holds both
+    return connect  # holds both signals
 
 
-@trap
+@lost
 def a_function_that_a_function_made(signal, receiver):
     signal.connect(make())  # here
 
 
-@trap
-def one_that_bears_the_name_of_a_global(signal, receiver):
+@lost
+def a_function_named_like_a_global(signal, receiver):
     signal.connect(wrapped(hear))  # here
 
 
-@trap
+@lost
 def a_partial(signal, receiver):
     signal.connect(functools.partial(hear, x=1))  # here
 
 
-@trap
+@lost
 def a_partial_in_a_variable(signal, receiver):
     local = functools.partial(hear)
     signal.connect(local)  # here
 
 
-@trap
+@lost
 def a_method_of_a_temporary(signal, receiver):
     signal.connect(Listener().hear)  # here
 
 
-@trap
+@lost
 def a_method_of_a_temporary_in_a_variable(signal, receiver):
     method = Listener().hear
     signal.connect(method)  # here
 
 
-@trap
+@lost
 def in_a_loop_over_a_tuple(signal, receiver):
     def local(**named):
         pass
@@ -154,7 +155,7 @@ def in_a_loop_over_a_tuple(signal, receiver):
         signal.connect(each)  # here
 
 
-@trap
+@lost
 def in_a_loop_over_pairs(signal, receiver):
     def local(**named):
         pass
@@ -163,7 +164,7 @@ def in_a_loop_over_pairs(signal, receiver):
         each.connect(function)  # here
 
 
-@trap
+@lost
 def in_a_generator(signal, receiver):
     def generator():
         local = make()
@@ -173,7 +174,7 @@ def in_a_generator(signal, receiver):
     next(generator())
 
 
-@trap
+@lost
 def in_a_coroutine(signal, receiver):
     async def coroutine():
         local = make()
@@ -183,15 +184,15 @@ def in_a_coroutine(signal, receiver):
         coroutine().send(None)
 
 
-@trap
-def in_a_frame_that_others_look_at(signal, receiver):
+@lost
+def in_a_frame_held_by_a_variable(signal, receiver):
     frame = sys._getframe()
     local = make()
     signal.connect(local)  # here
     del frame
 
 
-@trap
+@lost
 def an_async_function(signal, receiver):
     async def local(**named):
         pass
@@ -199,42 +200,42 @@ def an_async_function(signal, receiver):
     signal.connect(local)  # here
 
 
-@trap
+@lost
 def a_decorated_function_in_a_variable(signal, receiver):
     local = wrapped(make())
     signal.connect(local)  # here
 
 
-@trap
+@lost
 def a_partial_of_a_method(signal, receiver):
     signal.connect(functools.partial(Listener().hear, x=1))  # here
 
 
-@trap
+@lost
 def an_object(signal, receiver):
     signal.connect(Listener())  # here
 
 
-@trap
+@lost
 def an_object_in_a_variable(signal, receiver):
     listener = Listener()
     signal.connect(listener)  # here
 
 
-@trap
+@lost
 def an_object_that_was_decorated(signal, receiver):
     listener = receiver(signal)(Listener())  # here
     assert listener
 
 
-@trap
+@lost
 def a_method_of_an_object_in_a_variable(signal, receiver):
     listener = Listener()
     signal.connect(listener.hear)  # here
 
 
-@trap
-def a_method_of_an_object_in_another_function_s_variable(signal, receiver):
+@lost
+def a_method_of_an_object_in_an_outer_variable(signal, receiver):
     def connect_it(*args):
         signal.connect(*args)  # here
 
@@ -242,21 +243,21 @@ def a_method_of_an_object_in_another_function_s_variable(signal, receiver):
     connect_it(listener.hear)
 
 
-@trap
+@lost
 def an_object_in_a_cycle(signal, receiver):
     listener = Listener()
     listener.itself = listener
     signal.connect(listener.hear)  # here
 
 
-@trap
-def in_a_list_that_ends(signal, receiver):
+@lost
+def in_a_local_list(signal, receiver):
     things = [make()]
     signal.connect(things[0])  # here
 
 
-@trap
-def in_a_closure_that_ends(signal, receiver):
+@lost
+def in_a_local_closure(signal, receiver):
     def local(**named):
         return other
 
@@ -266,25 +267,25 @@ def in_a_closure_that_ends(signal, receiver):
     signal.connect(local)  # here
 
 
-@trap
+@lost
 def under_a_dispatch_uid(signal, receiver):
     signal.connect(make(), dispatch_uid=("a", 1))  # here
 
 
-@trap
+@lost
 def where_another_is_disconnected(signal, receiver):
     signal.connect(make(), dispatch_uid="uid")  # here
     signal.connect(hear, dispatch_uid="other")
     signal.disconnect(dispatch_uid="other")
 
 
-@trap
-def where_the_wrong_one_is_disconnected(signal, receiver):
+@lost
+def where_a_different_lambda_is_disconnected(signal, receiver):
     signal.connect(lambda **named: None, Listener)  # here
     signal.disconnect(lambda **named: None, Listener)
 
 
-@trap
+@lost
 def where_another_sender_sends(signal, receiver):
     local = make()
     signal.connect(local, sender=Listener)  # here
@@ -292,8 +293,8 @@ def where_another_sender_sends(signal, receiver):
     signal.send(None)
 
 
-@trap
-def a_class_that_ends(signal, receiver):
+@lost
+def a_local_class(signal, receiver):
     class Called(type):
         def __call__(cls, **named):
             pass
@@ -301,18 +302,18 @@ def a_class_that_ends(signal, receiver):
     signal.connect(Called("Local", (), {}))  # here
 
 
-@trap
-def a_mock_that_ends(signal, receiver):
+@lost
+def a_local_mock(signal, receiver):
     signal.connect(mock.Mock())  # here
 
 
-@trap
-def what_is_written_in_c(signal, receiver):
+@lost
+def an_object_of_a_c_type(signal, receiver):
     signal.connect(functools.lru_cache(wrapped(hear)))  # here
 
 
-@trap
-def in_a_line_of_many(signal, receiver):
+@lost
+def in_a_statement_of_several_lines(signal, receiver):
     receiver(  # here
         signal,
         sender=Listener,
@@ -332,7 +333,7 @@ def a_strong_receiver(signal, receiver):
 
 
 @held
-def one_that_a_signal_holds(signal, receiver):
+def one_also_connected_strongly(signal, receiver):
     local = make()
     signal.connect(local, weak=False)
     signal.connect(local, sender=Listener)
@@ -378,7 +379,7 @@ def in_an_attribute(signal, receiver):
 
 
 @held
-def in_an_attribute_that_it_comes_to_later(signal, receiver):
+def in_an_attribute_set_after_connecting(signal, receiver):
     listener = Listener()
     local = make()
     signal.connect(local)
@@ -387,7 +388,7 @@ def in_an_attribute_that_it_comes_to_later(signal, receiver):
 
 
 @held
-def what_a_function_returns_that_connected_it(signal, receiver):
+def returned_by_the_connecting_function(signal, receiver):
     @receiver(signal)
     def local(**named):
         pass
@@ -420,7 +421,7 @@ def in_a_closure(signal, receiver):
 
 
 @held
-def in_a_closure_yet_to_be_made(signal, receiver):
+def in_a_closure_created_later(signal, receiver):
     def local(**named):
         pass
 
@@ -447,7 +448,7 @@ def in_a_cache(signal, receiver):
 
 
 @held
-def in_a_generator_that_goes_on(signal, receiver):
+def in_a_suspended_generator(signal, receiver):
     def generator():
         local = make()
         signal.connect(local)
@@ -470,11 +471,11 @@ def a_class(signal, receiver):
 
 
 @held
-@refused
-def what_has_no_signature(signal, receiver):
+@rejected
+def without_a_signature(signal, receiver):
     cls, update = type("Local", (), {"__init__": hear}), {}.update
     signal.connect(cls)
-    if sys.implementation.name == "cpython":  # elsewhere it is the method of a dict, which has no weak references
+    if sys.implementation.name == "cpython":  # on PyPy it is a method of a dict, which has no weak references
         signal.connect(update)
     return cls, update
 
@@ -488,8 +489,8 @@ def a_mock(signal, receiver):
 
 
 @held
-@refused
-def what_answers_nobody(signal, receiver):
+@rejected
+def an_object_whose_attributes_raise(signal, receiver):
     class Meta(type):
         def __getattr__(cls, name):
             raise AttributeError(name)
@@ -525,7 +526,7 @@ def a_local_function_that_was_called(signal, receiver):
 
 
 @ended
-def all_that_were_called(signal, receiver):
+def several_called_receivers(signal, receiver):
     listener, other, lists = Listener(), Listener(), [type(signal)(), type(signal)()]
     signal.connect(listener)
     signal.connect(other.hear, sender=Listener)
@@ -558,7 +559,7 @@ def a_local_function_that_uses_itself_and_is_disconnected(signal, receiver):
 
 
 @ended
-def a_partial_for_as_long_as_a_with_block(signal, receiver):
+def a_partial_connected_in_a_with_block(signal, receiver):
     @contextlib.contextmanager
     def connected():
         local = functools.partial(hear)
@@ -585,14 +586,14 @@ def under_a_dispatch_uid_as_the_test_client_does(signal, receiver):
 
 
 @ended
-def a_method_that_another_reference_to_it_disconnects(signal, receiver):
+def a_method_disconnected_by_another_reference(signal, receiver):
     listener = Listener()
     signal.connect(listener.hear, sender=Listener)
     assert signal.disconnect(listener.hear, sender=Listener) in (True, None)
 
 
 @ended
-def one_that_the_list_does_not_have_any_more(signal, receiver):
+def one_removed_from_the_list(signal, receiver):
     local = make()
     signal.connect(local)
     with signal.lock:
@@ -601,21 +602,21 @@ def one_that_the_list_does_not_have_any_more(signal, receiver):
 
 
 @ended
-def an_object_that_hears_itself(signal, receiver):
+def an_object_that_is_also_the_sender(signal, receiver):
     listener = Listener()
     signal.connect(listener.hear, sender=listener)
 
 
 @ended
-def a_class_and_what_hears_it(signal, receiver):
-    """As a historical model and its field in a migration."""
+def a_class_that_holds_its_receiver(signal, receiver):
+    """As with a historical model in a migration and its field."""
     cls = type("Model", (), {"field": Listener()})
     cls.field.model = cls
     signal.connect(cls.field.hear, sender=cls)
 
 
 @ended
-def one_whose_sender_died_before(signal, receiver):
+def one_whose_sender_died_first(signal, receiver):
     local, cls = make(), type("Model", (), {})
     signal.connect(local, sender=cls)
     del cls

@@ -1,4 +1,4 @@
-"""The drop-in, in a real Django: what is patched, what comes of it, and how it goes away again."""
+"""The drop-in in a real Django: `install()` patches its signals, and `uninstall()` restores them."""
 
 import functools
 import gc
@@ -32,7 +32,7 @@ class Listener:
         return named
 
 
-def test_install_replaces_django_s_methods_and_uninstall_puts_them_back(drop_in):
+def test_uninstall_restores_the_methods_install_replaced(drop_in):
     assert drop_in.is_installed()
     ours = {name: vars(Signal)[name] for name in PATCHED}
     drop_in.install()
@@ -49,7 +49,7 @@ def test_install_replaces_django_s_methods_and_uninstall_puts_them_back(drop_in)
     assert drop_in.is_installed()
 
 
-def test_the_engine_under_test_is_in_force(drop_in, implementation):
+def test_the_tested_implementation_is_active(drop_in, implementation):
     expected = {"cython": "method_descriptor", "python": "function"}[implementation]
     for name in ("send", "send_robust", "has_listeners", "_live_receivers"):
         assert type(vars(Signal)[name]).__name__ == expected
@@ -61,7 +61,7 @@ def test_the_engine_under_test_is_in_force(drop_in, implementation):
     assert Signal.connect.__module__ == "django.dispatch.dispatcher"  # for Django's check signals.E001
 
 
-def test_signals_that_exist_already_and_their_subclasses_are_reached(drop_in):
+def test_install_reaches_existing_signals_and_subclasses(drop_in):
     from django.core.signals import got_request_exception
     from django.db.models.signals import pre_init
 
@@ -77,7 +77,7 @@ def test_signals_that_exist_already_and_their_subclasses_are_reached(drop_in):
 
 
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
-def test_a_signal_works_before_during_and_after(drop_in, use_caching):
+def test_a_signal_survives_install_and_uninstall(drop_in, use_caching):
     drop_in.uninstall()
     signal, listener = Signal(use_caching=use_caching), Listener()
     signal.connect(hear)
@@ -93,7 +93,8 @@ def test_a_signal_works_before_during_and_after(drop_in, use_caching):
 
 
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
-def test_compatibility_2_what_django_trips_over_works(drop_in, use_caching, caplog):
+def test_unusual_senders_and_receivers_work(drop_in, use_caching, caplog):
+    """Django itself fails on some of these: COMPATIBILITY.md, section 2."""
     signal = Signal(use_caching=use_caching)
     signal.connect(hear)
     for sender in (None, "text", object(), [], Sender()):
@@ -115,20 +116,20 @@ def test_compatibility_2_what_django_trips_over_works(drop_in, use_caching, capl
     assert [record.args[0] for record in caplog.records] == [repr(failing)]
 
 
-def test_the_memo_is_made_anew_only_when_the_list_changes(drop_in):
+def test_only_list_changes_rebuild_the_table(drop_in):
     signal = Signal()
     signal.connect(hear)
     signal.send(None)
-    memo = vars(signal)["_csignals_table"]
+    table = vars(signal)["_csignals_table"]
     signal.send_robust(Sender, x=1)
     signal.has_listeners(Sender)
-    assert vars(signal)["_csignals_table"] is memo
+    assert vars(signal)["_csignals_table"] is table
     signal.receivers = [*signal.receivers, *signal.receivers]
     assert len(signal.send(None)) == 2
-    assert vars(signal)["_csignals_table"] is not memo
+    assert vars(signal)["_csignals_table"] is not table
 
 
-def test_whatever_else_stands_in_the_memo_s_place_is_no_crash(drop_in, implementation):
+def test_a_foreign_table_does_not_crash(drop_in, implementation):
     signal = Signal()
     signal.connect(hear)
     for other in (None, load("python", "csignals._dispatch.pure").RoutingTable(signal.receivers)):
@@ -142,7 +143,7 @@ def test_whatever_else_stands_in_the_memo_s_place_is_no_crash(drop_in, implement
             signal.send(None)
 
 
-def test_disconnect_lets_go_of_a_strong_receiver_at_once(drop_in):
+def test_disconnect_releases_a_strong_receiver_immediately(drop_in):
     signal, listener = Signal(), Listener()
     alive = weakref.ref(listener)
     signal.connect(listener.hear, weak=False)
@@ -153,7 +154,7 @@ def test_disconnect_lets_go_of_a_strong_receiver_at_once(drop_in):
     assert alive() is None
 
 
-def test_uninstall_leaves_nothing_on_the_signals(drop_in):
+def test_uninstall_removes_tables_from_signals(drop_in):
     signal = Signal()
     signal.connect(hear)
     signal.send(None)
@@ -163,7 +164,8 @@ def test_uninstall_leaves_nothing_on_the_signals(drop_in):
     assert set(vars(signal)) == set(vars(Signal()))
 
 
-def test_a_receiver_of_setting_changed_may_count_the_frames_to_its_caller(drop_in):
+def test_setting_changed_keeps_its_stack_depth(drop_in):
+    """A receiver of this signal may count the frames up to its caller."""
     depths = []
 
     def measure(**named):
@@ -179,7 +181,7 @@ def test_a_receiver_of_setting_changed_may_count_the_frames_to_its_caller(drop_i
     assert depths[:2] == depths[2:]
 
 
-def test_receivers_connected_by_django_s_own_decorator(drop_in):
+def test_the_django_decorator_connects_receivers(drop_in):
     signal = Signal()
 
     @django_receiver(signal, sender=Sender)
@@ -210,7 +212,7 @@ def test_one_line_in_installed_apps_installs(implementation):
     assert (done.stdout, done.stderr) == (f"{implementation} True csignals.django\n{expected} {messages}\n", "")
 
 
-def test_a_django_that_is_too_old_is_refused(drop_in):
+def test_install_rejects_an_old_django(drop_in):
     from django.core.exceptions import ImproperlyConfigured
 
     drop_in.uninstall()

@@ -1,4 +1,4 @@
-"""Django's own tests, unmodified, from each release: what passes without csignals passes with it.
+"""Django's own tests, unmodified, from each release: csignals does not change their results.
 
 Not run by default: ``python -m pytest -m django_suite``. The source distributions are downloaded once, by pip,
 into the user's cache directory.
@@ -18,7 +18,7 @@ from tests.helpers.implementations import environment, load
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_suite]
 
-# The releases, and the Pythons that they are made for.
+# Each release, with the oldest and the newest Python that it supports.
 RELEASES = {
     "4.2.30": ((3, 8), (3, 12)),
     "5.2.19": ((3, 10), (3, 14)),
@@ -102,7 +102,7 @@ def report_trace():
 
 @pytest.fixture(scope="module")
 def source():
-    """Return a function that gives the directory of a release's source distribution."""
+    """Return a function that returns the directory of a release's source distribution."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "csignals"
     cache.mkdir(parents=True, exist_ok=True)
 
@@ -114,7 +114,7 @@ def source():
                 subprocess.run([*pip, "--no-binary=:all:", "-d", download, f"Django=={release}"], check=True)
                 with tarfile.open(next(Path(download).glob("*.tar.gz"))) as archive:
                     archive.extractall(download, filter="data")
-                # In one step: whoever finds the directory finds all of it.
+                # One atomic step: another process never sees half of the directory.
                 (Path(download) / directory.name).rename(directory)
         return directory
 
@@ -123,7 +123,7 @@ def source():
 
 @pytest.fixture(scope="module")
 def outcome(source, tmp_path_factory):
-    """Return a function that runs tests of a release, and says how that went."""
+    """Return a function that runs tests of a release and returns their `Outcome`."""
     known = {}
 
     def run(release, labels, implementation=None, is_traced=False, before=""):
@@ -183,24 +183,23 @@ class Outcome:
     ("labels", "least"),
     [pytest.param(DISPATCH_AND_SIGNALS, 30, id="dispatch and signals"), pytest.param(WHOLE, 1900, id="whole set")],
 )
-def test_what_passes_without_csignals_passes_with_it(outcome, implementation, release, labels, least):
+def test_csignals_keeps_the_suite_results(outcome, implementation, release, labels, least):
     stock, ours = outcome(release, labels), outcome(release, labels, implementation)
     print(f"Django {release}: without csignals {stock}; with it {ours}")
     assert stock.tests > least
     assert ours == stock, ours.output[-5000:]
-    # Not even those fail that fail without it.
-    assert not stock.failed
+    assert not stock.failed, "tests fail without csignals"
 
 
 @pytest.mark.parametrize("release", SUPPORTED)
-def test_what_passes_without_csignals_passes_under_a_trace(outcome, implementation, release):
+def test_results_are_equal_under_a_trace(outcome, implementation, release):
     stock, traced = outcome(release, WHOLE), outcome(release, WHOLE, implementation, True)
     print(f"Django {release}: without csignals {stock}; traced {traced}")
     assert traced == stock, traced.output[-5000:]
 
 
 @pytest.mark.parametrize("release", SUPPORTED)
-def test_what_passes_behind_sentry_alone_passes_with_csignals_too(outcome, implementation, release):
+def test_csignals_fails_fewer_tests_behind_sentry(outcome, implementation, release):
     stock, ours = (
         outcome(release, WHOLE, None, False, BEHIND_SENTRY),
         outcome(release, WHOLE, implementation, False, BEHIND_SENTRY),
@@ -208,13 +207,13 @@ def test_what_passes_behind_sentry_alone_passes_with_csignals_too(outcome, imple
     print(f"Django {release}, behind Sentry: without csignals {stock}; with it {ours}")
     assert (ours.tests, ours.counts["skipped"]) == (stock.tests, stock.counts["skipped"])
     assert set(ours.failed) < set(stock.failed), ours.output[-5000:]
-    # Sentry alone fails those that look at the receivers which a send returns, as they are not the ones connected.
+    # Sentry alone fails the tests that compare the receivers in a response: a wrapper replaces each receiver.
     more = {each for each in stock.failed if each not in ours.failed}
     assert all("(dispatch.tests." in each or "(signals.tests.AsyncReceiversTests." in each for each in more), more
 
 
 @pytest.mark.parametrize("release", SUPPORTED)
-def test_sentry_s_own_wrapper_gives_what_sentry_alone_gives(outcome, implementation, release):
+def test_the_sentry_wrapper_keeps_its_results(outcome, implementation, release):
     stock, ours = (
         outcome(release, WHOLE, None, False, BEHIND_SENTRY),
         outcome(release, WHOLE, implementation, False, BEHIND_SENTRY + 'CSIGNALS = {"SENTRY_WRAPPER": True}\n'),

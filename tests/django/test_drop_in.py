@@ -1,7 +1,7 @@
-"""What a Django project sees of its signals, with csignals installed and without: the same, on each Django.
+"""A Django project sees the same behaviour of its signals with and without csignals, on each Django.
 
-Each scenario is lived by a signal of Django's own, from an unpatched copy of its dispatcher, and by one that
-csignals dispatches, and returns what it saw.
+Each scenario runs twice: with a signal from an unpatched copy of Django's dispatcher, and with a signal that csignals
+dispatches. The scenario returns its observations.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ def scenario(function):
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # Django 4.2 awaits none
-def test_the_same_with_csignals_as_without(drop_in, scenario, use_caching):
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")  # Django 4.2 awaits no receivers
+def test_csignals_and_django_behave_the_same(drop_in, scenario, use_caching):
     seen = [scenario(functools.partial(cls, use_caching=use_caching)) for cls in (StockSignal, django.dispatch.Signal)]
     gc.collect()
     assert seen[0] == seen[1]
@@ -68,7 +68,7 @@ def live_receivers(make):
     for _ in range(2):
         live = signal._live_receivers(Sender)
         seen.append([each.__name__ for each in (live[0] if HAS_ASYNC else live)])
-        (live[0] if HAS_ASYNC else live).clear()  # as Sentry edits it: nobody else must see that
+        (live[0] if HAS_ASYNC else live).clear()  # as Sentry edits the list: no other caller may see the change
     del listener
     return seen, shape(signal._live_receivers(Listener)), signal.has_listeners(Listener)
 
@@ -116,14 +116,14 @@ def log_records(make):
     with mock.patch.object(logger, "handle", records.append):
         assert [error for _, error in signal.send_robust(Sender) if error is None] == []
         signal.send_robust(Sender, x=1)
-    # Django 4.2 logs inside send_robust, which a compiled one cannot pass itself off for.
+    # Django 4.2 logs inside send_robust. A compiled send_robust has no frame that a log record could name.
     place = ["module", "funcName", "lineno"] if HAS_ASYNC else []
     names = ["name", "levelname", "msg", *place]
     return [[getattr(record, name) for name in names] + shape([record.args, record.exc_info]) for record in records]
 
 
 @scenario
-def calls_that_python_refuses(make):
+def calls_that_python_rejects(make):
     signal = connected(make, first)
     calls = [
         lambda: signal.send(),
@@ -134,7 +134,7 @@ def calls_that_python_refuses(make):
         lambda: signal._live_receivers(),
         lambda: signal.send(1, self=2),
     ]
-    # Whose copy of the dispatcher it is stands nowhere in the messages.
+    # The messages do not name the copy of the dispatcher.
     return [outcome(call) for call in calls]
 
 
@@ -172,7 +172,7 @@ def copies(make):
     twin.connect(second)
     signal.disconnect(first)
     seen = [outcome(each.send, Sender) for each in (signal, twin)]
-    # A shared cache misleads Django's, but not csignals'.
+    # The copies share a cache, which misleads Django but not csignals.
     twin.receivers, twin.sender_receivers_cache = list(twin.receivers), weakref.WeakKeyDictionary()
     signal.connect(first)
     return seen, [outcome(each.send, Sender) for each in (signal, twin)], sorted(set(vars(twin)) - {"_csignals_table"})
@@ -193,7 +193,7 @@ def dead_receivers(make):
 
 
 @scenario
-def a_death_in_mid_send(make):
+def a_receiver_dies_during_a_send(make):
     listeners = [Listener()]
     signal = make()
     signal.connect(lambda **named: listeners.clear(), weak=False)
@@ -206,23 +206,23 @@ def keys_of_a_dict(make):
     one, other = connected(make, first), connected(make, first)
     found = {one: "one", other: "other"}
     one.send(Sender)
-    is_tracked = any(each is one for each in gc.get_objects())  # others have an __eq__ that fails
+    is_tracked = any(each is one for each in gc.get_objects())  # a comparison with `in` would call an __eq__ that fails
     return found[one], found[other], one == other, is_tracked, weakref.ref(one)() is one
 
 
 @scenario
-def the_ways_of_muting(make):
+def replaced_receiver_lists(make):
     signal = connected(make, first, second)
     signal.send(Sender)
     paused = signal.receivers
-    signal.receivers = []  # factory_boy, without a clear
+    signal.receivers = []  # as factory_boy, but the cache is not cleared
     seen = [outcome(signal.send, Sender)]
     signal.connect(second, dispatch_uid="meanwhile")
     with signal.lock:
         signal.receivers = paused + signal.receivers
         signal.sender_receivers_cache.clear()
     seen += [outcome(signal.send, Sender), signal.has_listeners(Sender)]
-    signal.receivers = None  # in the wild, too
+    signal.receivers = None  # some packages do this
     seen.append(outcome(signal.send, Sender))
     signal.receivers = paused
     with signal.lock:
@@ -256,19 +256,19 @@ def hand_made_entries(make):
     return *seen, outcome(signal.send, Sender)
 
 
-def test_lazy_senders_of_model_signals_work_as_before(drop_in):
+def test_lazy_senders_of_model_signals_work(drop_in):
     signal, apps = ModelSignal(use_caching=True), mock.Mock()
     signal.connect(first, sender="app.Model", apps=apps)
     (connect, model), _ = apps.lazy_model_operation.call_args
     assert model == ("app", "model")
     assert signal.send(Sender) == []
-    connect(Sender)  # the model has come
+    connect(Sender)  # Django loads the model
     assert signal.send(Sender) == [(first, "first")]
     assert signal.send(Listener) == []
     assert type(post_init).send is django.dispatch.Signal.send
 
 
-def test_checks_of_connect_stay_those_of_django(drop_in):
+def test_connect_keeps_the_checks_of_django(drop_in):
     with mock.patch("django.conf.settings", mock.Mock(configured=True, DEBUG=True)):
         signal = django.dispatch.Signal()
         with pytest.raises(TypeError, match=r"^Signal receivers must be callable\.$"):
@@ -278,7 +278,7 @@ def test_checks_of_connect_stay_those_of_django(drop_in):
 
 
 def finalizers(base, how):
-    """A receiver whose finalizer disconnects another: with the lock held, it would wait for ever."""
+    """Return the results of a finalizer that disconnects a receiver. It would deadlock if the lock were held."""
     signal = base()
 
     class Last:
@@ -310,15 +310,16 @@ def finalizers(base, how):
         lambda signal: signal.receivers.pop(),
         lambda signal: [signal.receivers.pop(), setattr(signal, "_dead_receivers", True)],
     ],
-    ids=["assigned", "popped", "popped, and another died"],
+    ids=["assigned", "popped", "popped and dead"],
 )
-def test_the_last_reference_to_a_receiver_is_never_dropped_under_the_lock(drop_in, how):
+def test_no_receiver_dies_under_the_lock(drop_in, how):
     assert finalizers(django.dispatch.Signal, how) == [True] == finalizers(StockSignal, how)
 
 
-def test_an_override_on_the_instance_is_seen_whatever_else_goes(drop_in):
+def test_an_override_on_the_instance_is_used(drop_in):
+    """A deleted attribute leaves the size of the instance's dict unchanged."""
     signal = connected(django.dispatch.Signal, first)
     signal.send(Sender)
-    del signal.use_caching  # so that the dict is as large as before
+    del signal.use_caching  # keeps the size of the dict
     signal._live_receivers = lambda sender: ([], []) if HAS_ASYNC else []
     assert signal.send(Sender) == []

@@ -1,7 +1,8 @@
-"""Real packages that patch, read or rearrange Django's signals: they work with csignals as they do without.
+"""Real packages that patch, read or rearrange Django's signals behave the same with and without csignals.
 
-Each script in ``packages/`` is a Django project in one file, which runs in a process of its own and prints all it saw.
-What it has seen without csignals is what it must see with it, and must be what the package is there for.
+Each script in ``packages/`` is a Django project in one file. It runs in its own process and prints its observations.
+The tests run each script with and without csignals, and compare the two outputs with each other and with the behaviour
+that the package promises.
 """
 
 import functools
@@ -39,13 +40,13 @@ def run(script, place, variables):
 
 
 @functools.cache
-def run_without(script):
+def observe_without_csignals(script):
     return run(script, "nowhere", dict(os.environ))
 
 
-def seen_alike(script, implementation, place="first"):
-    """Return what a script sees without csignals, after asserting that it sees the same with it."""
-    without, with_csignals = run_without(script), run(script, place, environment(implementation))
+def observe_both(script, implementation, place="first"):
+    """Return the observations of a script, after asserting that csignals does not change them."""
+    without, with_csignals = observe_without_csignals(script), run(script, place, environment(implementation))
     assert without["csignals"] == [None] * 2
     send = {"cython": "method_descriptor", "python": "csignals._dispatch.pure"}[implementation]
     assert with_csignals["csignals"] == [[implementation, True, send]] * 2
@@ -55,8 +56,8 @@ def seen_alike(script, implementation, place="first"):
 
 
 @either_place
-def test_sentry_s_spans_are_the_same_also_after_uninstalling_and_installing_again(implementation, place):
-    seen = seen_alike("sentry", implementation, place)
+def test_sentry_spans_survive_uninstall_and_install(implementation, place):
+    seen = observe_both("sentry", implementation, place)
     assert list(seen) == ["installed", "uninstalled", "installed again"]
     for answer in seen.values():
         assert (answer["content"], answer["transaction"]) == ("content", "/")
@@ -74,7 +75,7 @@ def test_sentry_s_spans_are_the_same_also_after_uninstalling_and_installing_agai
         assert (logger, record["params"][0], exception) == ("django.dispatch", "fails", "fails")
         spans = [span for span in answer["spans"] if span[0] == "event.django"]
         assert {origin for _, _, origin, _, _ in spans} == {"auto.http.django"}
-        # What is on the denylist, or awaited, has no span.
+        # Sentry makes no span for a signal on the denylist, nor for an async receiver.
         assert [(name.removeprefix("__main__."), status, parent) for _, name, _, status, parent in spans] == [
             ("django.db.reset_queries", None, None),
             ("django.db.close_old_connections", None, None),
@@ -93,22 +94,22 @@ def test_sentry_s_spans_are_the_same_also_after_uninstalling_and_installing_agai
 
 
 @either_place
-def test_receivers_are_known_behind_sentry_s_wrappers(implementation, place):
+def test_csignals_sees_through_sentry_wrappers(implementation, place):
     seen = run("sentry_intercepted", place, environment(implementation))
     assert seen["stderr"] == ""
-    everybody = ["reindex", "notify", "method", "method"]
+    all_names = ["reindex", "notify", "method", "method"]
     assert seen["observed"] == {
-        "sent": everybody,
+        "sent": all_names,
         "muted": ["notify", "method"],
         "all muted": [[], False],
-        "after": [everybody, True],
+        "after": [all_names, True],
         "called": [],
-        "uncalled": ["method"],
+        "never called": ["method"],
     }
 
 
-def test_factory_boy_mutes_signals_and_restores_the_receivers_in_their_order(implementation):
-    seen = seen_alike("factory_boy", implementation)
+def test_factory_boy_mutes_and_restores_receivers(implementation):
+    seen = observe_both("factory_boy", implementation)
     everything = ["early pre_save", "early post_save", "for_authors", "last"]
     for moment in ("before", "after", "after an error", "after function", "after factory", "at the end"):
         assert seen[moment] == everything
@@ -120,8 +121,8 @@ def test_factory_boy_mutes_signals_and_restores_the_receivers_in_their_order(imp
     assert seen["before names"] == seen["after names"] == ["early", "for_another_sender", "for_authors", "last"]
 
 
-def test_factory_boy_keeps_what_was_connected_while_it_muted(implementation):
-    seen = seen_alike("factory_boy", implementation)
+def test_factory_boy_keeps_receivers_connected_while_muted(implementation):
+    seen = observe_both("factory_boy", implementation)
     assert seen["connected during"] == ["early pre_save", "during"]
     assert seen["after connected during"] == [*seen["before"], "during"]
     assert seen["last names"] == [*seen["before names"], "during"]
@@ -131,7 +132,7 @@ def test_factory_boy_keeps_what_was_connected_while_it_muted(implementation):
 
 @either_place
 def test_reversion_records_revisions_and_mutes_signals(implementation, place):
-    seen = seen_alike("django_reversion", implementation, place)
+    seen = observe_both("django_reversion", implementation, place)
     assert seen["names"] == ["_post_save_receiver", "_post_save_receiver", "hear_save"]
     article, both = "Article object (1)", ["Article object (1)", "Tag object (1)"]
     for moment, created, comment in [("created", True, "created"), ("changed", False, "changed")]:
@@ -144,7 +145,7 @@ def test_reversion_records_revisions_and_mutes_signals(implementation, place):
     assert seen["muted"] == [["while muted"]]
     assert seen["names after muting"] == [*seen["names"], "hear_saved_while_muted"]
     assert [each[0] for each in seen["after muting"]] == ["post_save", "while muted", "pre", "post"]
-    # Reversion's own receiver was muted as well, so that nothing came of the revision in between.
+    # Reversion's own receiver was muted too, so the revision in between recorded nothing.
     assert seen["comments"] == ["", "changed", "created"]
     assert seen["titles"] == ["muted", "second", "first"]
     assert seen["title"] == "first"
@@ -152,8 +153,8 @@ def test_reversion_records_revisions_and_mutes_signals(implementation, place):
     assert seen["revisions"] == 3
 
 
-def test_receivers_that_are_reassigned_are_the_ones_called(implementation):
-    seen = seen_alike("reassigned_receivers", implementation)
+def test_a_send_calls_the_reassigned_receivers(implementation):
+    seen = observe_both("reassigned_receivers", implementation)
     assert len(seen) == 12
     for name, (connected, *emptied, reconnected, disconnected, names) in seen.items():
         assert connected == ["first", "second"], name
@@ -166,8 +167,8 @@ def test_receivers_that_are_reassigned_are_the_ones_called(implementation):
 
 
 @either_place
-def test_cacheops_receivers_come_first_and_its_signals_are_sent(implementation, place):
-    seen = seen_alike("django_cacheops", implementation, place)
+def test_cacheops_connects_first_and_sends_signals(implementation, place):
+    seen = observe_both("django_cacheops", implementation, place)
     assert seen["names"] == {
         "pre_save": ["ManagerMixin._pre_save", "ManagerMixin._pre_save", "hear"],
         "m2m_changed": ["hear", "invalidate_m2m", "invalidate_m2m", "invalidate_m2m"],
@@ -191,13 +192,13 @@ def test_cacheops_receivers_come_first_and_its_signals_are_sent(implementation, 
     assert seen["first"] == [["pre_save", None, None], ["before_the_others"], three, ["post_save", None, True]]
 
 
-def test_test_migrations_puts_the_receivers_away_and_back(implementation):
-    seen = seen_alike("django_test_migrations_muted", implementation)
+def test_test_migrations_removes_and_restores_receivers(implementation):
+    seen = observe_both("django_test_migrations_muted", implementation)
     heard = [[signal, app] for signal in ("pre_migrate", "post_migrate") for app in ("contenttypes", "auth")]
     before, after = seen["names"]
     assert {"inject_rename_contenttypes_operations", "hear"} <= set(before)
     assert {"create_contenttypes", "create_permissions", "hear"} <= set(after)
-    assert seen["names"] == seen["names after"] == seen["put away"]
+    assert seen["names"] == seen["names after"] == seen["removed"]
     assert [each for each in seen["migrated"] if each[1] != "project"] == heard
     assert seen["reset"] == seen["migrated"]
     assert "permission" in seen["state"]
@@ -205,7 +206,7 @@ def test_test_migrations_puts_the_receivers_away_and_back(implementation):
 
 
 def test_debug_toolbar_lists_the_same_receivers(implementation):
-    seen = seen_alike("django_debug_toolbar", implementation)
+    seen = observe_both("django_debug_toolbar", implementation)
     own = {
         moment: {name: shown["stats"].get(name) for name in ("pre_save", "post_save", "own_signal")}
         for moment, shown in seen.items()
@@ -224,8 +225,8 @@ def test_debug_toolbar_lists_the_same_receivers(implementation):
             assert f"<td>{', '.join(receivers)}</td>" in shown["content"]
 
 
-def test_list_signals_of_django_extensions_finds_the_same(implementation):
-    seen = seen_alike("django_extensions_list_signals", implementation)
+def test_list_signals_of_django_extensions_works(implementation):
+    seen = observe_both("django_extensions_list_signals", implementation)
     assert seen["collected"] == [["first"], ["first", "second"], ["second", "first", "awaited"], ["strong"]]
     assert ["first", "awaited"] in seen["collected at the end"]
     if django.VERSION >= (6, 0) and seen["connected"] == seen["disconnected"]:
@@ -253,8 +254,8 @@ def test_list_signals_of_django_extensions_finds_the_same(implementation):
 
 
 @either_place
-def test_subclasses_that_override_django_s_methods_are_obeyed(implementation, place):
-    seen = seen_alike("signal_subclasses", implementation, place)
+def test_overrides_in_signal_subclasses_are_used(implementation, place):
+    seen = observe_both("signal_subclasses", implementation, place)
     late = [["late", "late"]] * HAS_ASYNC_RECEIVERS
     for name, cached in [("plugins", False), ("plugins, cached", True)]:
         assert seen[name] == [
@@ -279,8 +280,8 @@ def test_subclasses_that_override_django_s_methods_are_obeyed(implementation, pl
 
 
 @either_place
-def test_simple_history_records_and_sends_its_own_signals(implementation, place):
-    seen = seen_alike("django_simple_history", implementation, place)
+def test_simple_history_records_and_sends_signals(implementation, place):
+    seen = observe_both("django_simple_history", implementation, place)
     assert "HistoricalRecords.finalize" in seen["names"]["class_prepared"]
     assert seen["names"]["post_save"] == ["HistoricalRecords.post_save"]
     for moment, kind in [("created", "+"), ("changed", "~"), ("tagged", "~"), ("deleted", "-")]:

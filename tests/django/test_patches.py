@@ -1,4 +1,4 @@
-"""Others patch Django's signals, too: before csignals, after it, and while it comes and goes."""
+"""Other packages patch Django's signals before csignals, after it, and between install and uninstall."""
 
 import functools
 import textwrap
@@ -18,20 +18,20 @@ def hear(signal, sender, **named):
     return named
 
 
-class Calls:
-    """What uses a signal in every way, and knows what must come of that."""
+class CheckedSignal:
+    """A signal with one receiver. `check()` uses the signal in every way and asserts the results."""
 
     def __init__(self):
         self.signal = Signal()
         self.signal.connect(hear)
 
     def check(self):
-        assert self.signal.send(Calls, x=1) == [(hear, {"x": 1})]
-        assert self.signal.send_robust(sender=Calls) == [(hear, {})]
-        assert self.signal.has_listeners(Calls)
-        assert list(live(self.signal._live_receivers(Calls))) == [hear]
-        self.signal.connect(hear, sender=Calls)
-        assert self.signal.disconnect(hear, sender=Calls)
+        assert self.signal.send(CheckedSignal, x=1) == [(hear, {"x": 1})]
+        assert self.signal.send_robust(sender=CheckedSignal) == [(hear, {})]
+        assert self.signal.has_listeners(CheckedSignal)
+        assert list(live(self.signal._live_receivers(CheckedSignal))) == [hear]
+        self.signal.connect(hear, sender=CheckedSignal)
+        assert self.signal.disconnect(hear, sender=CheckedSignal)
 
 
 def live(receivers):
@@ -39,7 +39,7 @@ def live(receivers):
 
 
 def counting(method, seen, wraps=True):
-    """Return a wrapper as instrumentations write them: with the names of what they wrap, or with their own."""
+    """Return a wrapper that records its calls. With `wraps` it has the name of the method that it wraps."""
 
     def wrapper(self, *args, **kwargs):
         seen.append(self)
@@ -52,8 +52,8 @@ def counting(method, seen, wraps=True):
 @pytest.mark.parametrize("wraps", [True, False], ids=["functools.wraps", "plain"])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("first", ["theirs", "ours"])
-def test_a_wrapper_stays_in_force_whoever_came_first(drop_in, first, name, wraps):
-    calls, seen = Calls(), []
+def test_a_wrapper_survives_install_and_uninstall(drop_in, first, name, wraps):
+    checked, seen = CheckedSignal(), []
     if first == "theirs":
         drop_in.uninstall()
     original = vars(Signal)[name]
@@ -63,30 +63,31 @@ def test_a_wrapper_stays_in_force_whoever_came_first(drop_in, first, name, wraps
             change()
             assert vars(Signal)[name] is wrapper
             seen.clear()
-            calls.check()
-            assert calls.signal in seen
+            checked.check()
+            assert checked.signal in seen
     assert vars(Signal)[name] is original
-    calls.check()
+    checked.check()
     drop_in.install()
-    calls.check()
+    checked.check()
 
 
-def test_a_wrapper_that_is_taken_off_after_uninstalling_leaves_working_signals(drop_in):
-    calls = Calls()
+def test_a_wrapper_may_restore_csignals_methods(drop_in):
+    """A wrapper removed after `uninstall()` puts a method of csignals back, and the signals still work."""
+    checked = CheckedSignal()
     for name in ("send", "_live_receivers"):
         wrapped = mock.patch.object(Signal, name, counting(vars(Signal)[name], []))
         wrapped.start()
         drop_in.uninstall()
-        wrapped.stop()  # and what it puts back is csignals'
-        calls.check()
+        wrapped.stop()  # restores a method of csignals
+        checked.check()
         assert drop_in.is_installed()
         drop_in.uninstall()
         assert not drop_in.is_installed()
-        calls.check()
+        checked.check()
         drop_in.install()
 
 
-def test_receivers_that_a_patch_adds_drops_and_reorders_are_those_that_are_called(drop_in):
+def test_sends_call_the_receivers_a_patch_returns(drop_in):
     # Sentry replaces each receiver in the list that it gets.
     original = vars(Signal)["_live_receivers"]
 
@@ -98,109 +99,110 @@ def test_receivers_that_a_patch_adds_drops_and_reorders_are_those_that_are_calle
     def other(**named):
         return "other"
 
-    calls = Calls()
-    calls.signal.connect(other)
+    checked = CheckedSignal()
+    checked.signal.connect(other)
     with mock.patch.object(Signal, "_live_receivers", patched):
         for _ in range(2):
-            assert [response for _, response in calls.signal.send(Calls)] == ["traced", "other", {}]
-            assert [response for _, response in calls.signal.send_robust(Calls)] == ["traced", "other", {}]
-            calls.signal.disconnect(hear)
-            calls.signal.connect(hear)  # and is now the last
-            calls.signal.disconnect(other)
-            calls.signal.connect(other)
+            assert [response for _, response in checked.signal.send(CheckedSignal)] == ["traced", "other", {}]
+            assert [response for _, response in checked.signal.send_robust(CheckedSignal)] == ["traced", "other", {}]
+            checked.signal.disconnect(hear)
+            checked.signal.connect(hear)  # is now last
+            checked.signal.disconnect(other)
+            checked.signal.connect(other)
 
 
-def test_attributes_that_others_set_on_the_class_stay(drop_in):
-    calls = Calls()
+def test_attributes_set_on_the_class_stay(drop_in):
+    checked = CheckedSignal()
     with mock.patch.object(Signal, "_instrumented", True, create=True):
         for change in (drop_in.uninstall, drop_in.install):
             change()
             assert Signal._instrumented is True
-            calls.check()
+            checked.check()
 
 
-def test_one_method_may_be_put_under_the_name_of_another(drop_in):
-    calls = Calls()
+def test_one_method_may_replace_another(drop_in):
+    checked = CheckedSignal()
 
     def fail(**named):
         raise ValueError("fail")
 
     with mock.patch.object(Signal, "send_robust", vars(Signal)["send"]):
-        assert calls.signal.send_robust(Calls, x=1) == [(hear, {"x": 1})]
-        calls.signal.connect(fail)
+        assert checked.signal.send_robust(CheckedSignal, x=1) == [(hear, {"x": 1})]
+        checked.signal.connect(fail)
         with pytest.raises(ValueError, match="fail"):
-            calls.signal.send_robust(Calls)
+            checked.signal.send_robust(CheckedSignal)
         drop_in.uninstall()
         with pytest.raises(ValueError, match="fail"):
-            calls.signal.send_robust(Calls)
+            checked.signal.send_robust(CheckedSignal)
         drop_in.install()
 
 
 @pytest.mark.parametrize("name", ["_live_receivers", "send"])
-def test_an_instance_s_own_method_is_honoured(drop_in, name):
-    calls, other, seen = Calls(), Calls(), []
+def test_a_method_of_an_instance_is_used(drop_in, name):
+    checked, other, seen = CheckedSignal(), CheckedSignal(), []
     method = counting(getattr(Signal, name), seen)
-    setattr(calls.signal, name, types.MethodType(method, calls.signal))
+    setattr(checked.signal, name, types.MethodType(method, checked.signal))
     for change in (drop_in.uninstall, drop_in.install, drop_in.install):
         seen.clear()
-        calls.check()
+        checked.check()
         other.check()
-        assert set(map(id, seen)) == {id(calls.signal)}
+        assert set(map(id, seen)) == {id(checked.signal)}
         change()
-    calls.signal.__dict__.pop(name)  # as tracers take theirs away
+    checked.signal.__dict__.pop(name)  # as tracers remove their method
     seen.clear()
-    calls.check()
+    checked.check()
     assert seen == []
 
 
-def test_mock_patches_class_and_instance(drop_in):
-    calls = Calls()
-    with mock.patch.object(calls.signal, "send") as send:
-        assert calls.signal.send(Calls, x=1) is send.return_value
-    send.assert_called_once_with(Calls, x=1)
-    calls.check()
+def test_mock_patches_classes_and_instances(drop_in):
+    checked = CheckedSignal()
+    with mock.patch.object(checked.signal, "send") as send:
+        assert checked.signal.send(CheckedSignal, x=1) is send.return_value
+    send.assert_called_once_with(CheckedSignal, x=1)
+    checked.check()
     with mock.patch.object(Signal, "send_robust", return_value="mocked"):
-        assert calls.signal.send_robust(Calls) == "mocked"
-    calls.check()
+        assert checked.signal.send_robust(CheckedSignal) == "mocked"
+    checked.check()
     with mock.patch.object(Signal, "_live_receivers", return_value=[] if django.VERSION < (5, 0) else ([], [])):
-        assert calls.signal.send(Calls) == []
-        assert not calls.signal.has_listeners(Calls)
+        assert checked.signal.send(CheckedSignal) == []
+        assert not checked.signal.has_listeners(CheckedSignal)
     with mock.patch.object(Signal, "send", autospec=True) as send:
         drop_in.uninstall()
         drop_in.install()
-        calls.signal.send(Calls)
+        checked.signal.send(CheckedSignal)
         assert send.call_count == 1
-    calls.check()
+    checked.check()
 
 
-def test_django_s_own_tests_may_patch_what_its_dispatcher_uses(drop_in):
-    calls = Calls()
+def test_tests_may_patch_dispatcher_globals(drop_in):
+    checked = CheckedSignal()
     with mock.patch("django.dispatch.dispatcher._make_id", return_value=1):
-        calls.signal.connect(mock.Mock(__qualname__="mock"), weak=False)
-    with calls.signal.lock:
-        calls.signal._clear_dead_receivers()
-    assert live(calls.signal._live_receivers(None))[0] is hear
+        checked.signal.connect(mock.Mock(__qualname__="mock"), weak=False)
+    with checked.signal.lock:
+        checked.signal._clear_dead_receivers()
+    assert live(checked.signal._live_receivers(None))[0] is hear
 
 
 @pytest.mark.parametrize(("name", "other"), [("send_robust", "send"), ("send", "send_robust")])
-def test_one_of_django_s_methods_put_under_the_name_of_another_before_stays_there(drop_in, name, other):
+def test_a_method_replaced_before_install_stays_replaced(drop_in, name, other):
     def fail(**named):
         raise ValueError("fail")
 
     drop_in.uninstall()
     with mock.patch.object(Signal, name, vars(Signal)[other]):
         drop_in.install()
-        calls = Calls()
-        calls.signal.connect(fail)
+        checked = CheckedSignal()
+        checked.signal.connect(fail)
         if other == "send":
             with pytest.raises(ValueError, match="fail"):
-                calls.signal.send_robust(Calls)
+                checked.signal.send_robust(CheckedSignal)
         else:
-            assert isinstance(calls.signal.send(Calls)[1][1], ValueError)
+            assert isinstance(checked.signal.send(CheckedSignal)[1][1], ValueError)
         drop_in.uninstall()
 
 
-def test_a_patch_that_was_there_at_the_first_install_alone_is_not_kept(implementation):
+def test_a_patch_removed_before_reinstalling_is_forgotten(implementation):
+    """The patches exist only during the first `install()`. The second one does not bring them back."""
     script = """
     import logging
     from unittest import mock
@@ -227,15 +229,15 @@ def test_a_patch_that_was_there_at_the_first_install_alone_is_not_kept(implement
     assert (done.stdout, done.stderr) == ("1 True []\n", "")
 
 
-def test_behind_a_wrapper_that_outlives_uninstalling_nothing_is_left_on_the_signals(drop_in):
-    calls = Calls()
+def test_uninstall_removes_tables_despite_a_wrapper(drop_in):
+    checked = CheckedSignal()
     with mock.patch.object(Signal, "send", counting(vars(Signal)["send"], [])):
-        captured = calls.signal.send_robust
+        captured = checked.signal.send_robust
         drop_in.uninstall()
-        calls.check()
-        assert captured(Calls, x=1) == [(hear, {"x": 1})]
-        assert "_csignals_table" not in vars(calls.signal)
+        checked.check()
+        assert captured(CheckedSignal, x=1) == [(hear, {"x": 1})]
+        assert "_csignals_table" not in vars(checked.signal)
         drop_in.install()
-        calls.check()
-        calls.signal.send(Calls)
-        assert "_csignals_table" in vars(calls.signal)
+        checked.check()
+        checked.signal.send(CheckedSignal)
+        assert "_csignals_table" in vars(checked.signal)

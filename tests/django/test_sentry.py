@@ -1,7 +1,7 @@
-"""Sentry's SDK behind csignals: it would send what it sends without, and sends need not ask its wrapper.
+"""Sentry's SDK with csignals sends the same data as without csignals, and sends need not call its wrapper.
 
-``packages/sentry_spans.py`` is the project, with a transport that keeps what it is given. The SDK is the one that is
-installed: ``.ci/run`` runs these with the oldest ones of each kind as well.
+``packages/sentry_spans.py`` is the project. Its transport keeps the data in memory. The tests use the installed SDK;
+``.ci/run`` runs them with the oldest supported versions, too.
 """
 
 import functools
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 
 def names_of(code):
-    """Return what code, and the code of the functions in it, names."""
+    """Return the names that a code object and its nested code objects use."""
     inner = [names_of(each) for each in code.co_consts if isinstance(each, type(code))]
     return {*code.co_names}.union(*inner)
 
@@ -36,9 +36,9 @@ BEGINS_TRACES = hasattr(signals_handlers, "has_span_streaming_enabled") and "get
     signals_handlers.patch_signals.__code__
 )
 recorded_only_under_a_span = pytest.mark.skipif(
-    BEGINS_TRACES, reason="in sentry-sdk 2.62 to 2.66.0 a span may begin a trace, so that each receiver is asked for"
+    BEGINS_TRACES, reason="in sentry-sdk 2.62 to 2.66.0 a span may begin a trace, so csignals checks each receiver"
 )
-SAME_TRACES = {"spans off", "no integration", "uninstalled"}  # receivers are called directly in stock Django, too
+SAME_TRACES = {"spans off", "no integration", "uninstalled"}  # Django alone calls receivers directly, too
 
 
 @functools.cache
@@ -48,7 +48,7 @@ def seen(place, implementation, **variables):
 
 
 def spans(observed):
-    """Return the spans around receivers: of transactions, and streamed ones."""
+    """Return the spans of receivers, both those in transactions and streamed ones."""
     of_transactions = [span for kind, each in observed["captured"] for span in each.get("spans", [])]
     streamed = [each for kind, each in observed["captured"] if kind == "span"]
     return [
@@ -58,8 +58,8 @@ def spans(observed):
     ]
 
 
-def check_the_oracle(stock):
-    """Assert that without csignals there is what is to be compared."""
+def check_django_alone(stock):
+    """Assert that Django alone produces spans and events to compare."""
     assert len(spans(stock["sampled"])) > 30
     assert {title for title, observed in stock.items() if spans(observed)} >= RECORDED & stock.keys()
     for title in "no transaction", "unsampled", "spans off", "no integration":
@@ -72,11 +72,11 @@ def check_the_oracle(stock):
 
 @either_place
 @pytest.mark.parametrize("patches", ["once", "twice", "again after install()"])
-def test_what_would_be_sent_is_the_same(implementation, place, patches):
+def test_sentry_receives_the_same_data(implementation, place, patches):
     stock = seen("nowhere", implementation, PROJECT_SENTRY=patches)
     ours = seen(place, implementation, PROJECT_SENTRY=patches)
     if patches == "once":
-        check_the_oracle(stock)
+        check_django_alone(stock)
     assert ours.keys() == stock.keys()
     for title, observed in ours.items():
         assert observed["seen"] == stock[title]["seen"], title
@@ -86,20 +86,20 @@ def test_what_would_be_sent_is_the_same(implementation, place, patches):
 
 
 @recorded_only_under_a_span
-def test_events_outside_of_recorded_spans_name_the_request_s_span(implementation):
-    """The known difference: in stock Django they name that of a receiver, which is never sent."""
+def test_unrecorded_events_name_the_request_span(implementation):
+    """The known difference: with Django alone, the events name the span of a receiver, which is never sent."""
     stock, ours = (seen(place, implementation, PROJECT_SENTRY="once") for place in ("nowhere", "first"))
     for title in "no transaction", "unsampled":
         in_stock, in_ours = (
             sum((trace or {}).get("op") == "event.django" for trace in observed[title]["traces of events"])
             for observed in (stock, ours)
         )
-        # Before Django 6.1, asend() is Django's own where receivers go to a thread.
+        # Before Django 6.1, Django's own asend() calls receivers in a thread.
         assert in_ours == 0 if django.VERSION >= (6, 1) else in_ours < in_stock
 
 
 @either_place
-def test_the_setting_keeps_sentry_s_way_to_the_letter(implementation, place):
+def test_the_setting_keeps_the_sentry_wrapper(implementation, place):
     stock = seen("nowhere", implementation, PROJECT_SENTRY="once")
     assert seen(place, implementation, PROJECT_SENTRY="once", PROJECT_ORIGINAL="yes") == stock
 
@@ -111,7 +111,7 @@ class Silent(sentry_sdk.transport.Transport):
 
 @pytest.fixture
 def patched(drop_in):
-    """Sentry's patch of the class, and its SDK at work; both are gone again at the end."""
+    """Patch `Signal` with Sentry and start its SDK; undo both at the end."""
     original = vars(Signal)["_live_receivers"]
     signals_handlers.patch_signals()
     scope = sentry_sdk.Scope.get_global_scope()
@@ -150,12 +150,12 @@ def fails(*args, **named):
 
 
 def callers(signal):
-    """Return the names of the functions that receivers are called by."""
+    """Send, and return the name of the function that called each receiver."""
     return [response for _, response in signal.send(None)]
 
 
 @recorded_only_under_a_span
-def test_receivers_are_called_directly_while_nothing_is_recorded(patched):
+def test_unrecorded_receivers_are_called_directly(patched):
     signal = Signal()
     signal.connect(heard)
     with sentry_sdk.start_transaction(name="sampled"):
@@ -174,8 +174,8 @@ def test_receivers_are_called_directly_while_nothing_is_recorded(patched):
 
 
 @recorded_only_under_a_span
-def test_each_receiver_is_in_a_span_if_one_is_recorded_then(patched):
-    """A receiver may begin a transaction, which those after it are then called in."""
+def test_recording_may_begin_between_two_receivers(patched):
+    """A receiver may begin a transaction. The receivers after it then run in spans."""
     signal, begun = Signal(), []
 
     def begins(**named):
@@ -192,8 +192,8 @@ def test_each_receiver_is_in_a_span_if_one_is_recorded_then(patched):
 
 
 @counted
-def test_sends_in_spans_and_without_leave_nothing_behind(patched, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps what is logged
+def test_sends_leak_no_references(patched, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps log records alive
     signal, argument = Signal(), object()
     failing = functools.partial(fails, argument)
     signal.connect(heard)
@@ -219,8 +219,8 @@ def test_sends_in_spans_and_without_leave_nothing_behind(patched, monkeypatch):
 
 
 @recorded_only_under_a_span
-def test_what_is_sent_is_the_transaction_s_affair(patched):
-    """A span that says that it is not sampled has spans in a transaction that is, as may one that does not say yet."""
+def test_the_transaction_decides_about_recording(patched):
+    """An unsampled span in a sampled transaction records its children. So may a transaction without a decision."""
     signal = Signal()
     signal.connect(heard)
     with sentry_sdk.start_transaction(name="sampled") as transaction:
@@ -240,8 +240,8 @@ class Raising(sentry_sdk.tracing.Span):
         raise LookupError("no transaction")
 
 
-def test_a_span_that_raises_is_the_receiver_s_failure(patched):
-    """As whatever the SDK's closure around a receiver raises."""
+def test_an_exception_in_a_span_propagates(patched):
+    """`send_robust` returns the exception as the receiver's, as with the SDK's own wrapper."""
     signal = Signal()
     signal.connect(receiver := lambda **named: None)
     with sentry_sdk.start_transaction(name="order"):
@@ -252,7 +252,7 @@ def test_a_span_that_raises_is_the_receiver_s_failure(patched):
     assert (whose, type(error)) == (receiver, LookupError)
 
 
-def test_classes_that_sentry_wrapped_differently_have_their_own_spans(patched):
+def test_classes_keep_their_own_sentry_wrappers(patched):
     class Once(Signal):
         _live_receivers = vars(Signal)["_live_receivers"]
 
@@ -269,8 +269,8 @@ def test_classes_that_sentry_wrapped_differently_have_their_own_spans(patched):
     assert [counts[0], counts[1] - counts[0], counts[2], counts[3] - counts[2]] == [2, 4, 4, 2]
 
 
-def test_sends_that_python_does_are_known_behind_sentry(patched):
-    """Those of a signal whose receivers look at frames, and those with arguments that Python refuses."""
+def test_sends_through_python_work_behind_sentry(patched):
+    """Python code sends `setting_changed`, and rejects wrong arguments of any signal."""
     setting_changed.connect(heard)
     signal = Signal(use_caching=True)
     signal.connect(heard, sender=Silent)
@@ -290,7 +290,7 @@ def test_sends_that_python_does_are_known_behind_sentry(patched):
         setting_changed.disconnect(heard)
 
 
-def test_status_and_check_name_sentry_which_costs_nothing(patched, drop_in, status_of):
+def test_status_names_sentry_without_a_warning(patched, drop_in, status_of):
     status = drop_in.status()
     assert (status.owners["_live_receivers"], status.asked, status.missed) == (signals_handlers.__name__, None, set())
     (message,) = messages(status_of)
@@ -299,7 +299,7 @@ def test_status_and_check_name_sentry_which_costs_nothing(patched, drop_in, stat
 
 
 @pytest.mark.parametrize("name", ["_get_receiver_name", "_sentry_live_receivers"])
-def test_code_of_the_sdk_that_is_not_known_is_asked_as_ever(patched, drop_in, status_of, name):
+def test_unknown_sdk_code_is_called(patched, drop_in, status_of, name):
     def _get_receiver_name(receiver):
         return "another name"
 
@@ -322,7 +322,7 @@ def test_code_of_the_sdk_that_is_not_known_is_asked_as_ever(patched, drop_in, st
         )
         change = mock.patch.object(Signal, "_live_receivers", sdks_own)
     with change:
-        drop_in.install()  # looks anew
+        drop_in.install()  # inspects the patch again
         assert drop_in.status().asked == signals_handlers.__name__
         (message,) = messages(status_of)
         assert message.id == "csignals.I004" and "sentry-sdk" in message.hint
@@ -336,7 +336,7 @@ def cells(**variables):
     return tuple(type((lambda value: lambda: value)(0).__closure__[0])(variables[name]) for name in sorted(variables))
 
 
-def test_sentry_around_an_unknown_wrapper_asks_both(drop_in):
+def test_sentry_around_another_wrapper_calls_both(drop_in):
     asked, original = [], vars(Signal)["_live_receivers"]
 
     def wrapper(self, sender):
@@ -353,7 +353,7 @@ def test_sentry_around_an_unknown_wrapper_asks_both(drop_in):
     assert asked == [Silent]
 
 
-def test_the_setting_is_read_when_the_app_is_ready(implementation):
+def test_app_ready_reads_the_setting(implementation):
     code = """
 import sentry_sdk, sys
 from django.conf import settings

@@ -1,6 +1,6 @@
 """The drop-in under load: the project in site/, with sessions and login, behind gunicorn and behind uvicorn.
 
-Django's own dispatcher goes through the same, so that a failure which both have is known to be the harness's.
+The same load runs with Django's own dispatcher. If both fail, the harness is at fault.
 """
 
 import http.client
@@ -23,7 +23,7 @@ from tests.helpers.implementations import different_on_pypy, environment, load, 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.exhaustive,
-    pytest.mark.skipif(os.name != "posix", reason="gunicorn is for POSIX, and so is handing on a socket"),
+    pytest.mark.skipif(os.name != "posix", reason="gunicorn and passing a socket to a process need POSIX"),
 ]
 
 SITE = Path(__file__).parent / "site"
@@ -45,13 +45,13 @@ COMMANDS = {
 }
 PROCESSES = {"gunicorn": 2, "uvicorn": 1}
 
-# What a visitor asks for, and what must be the answer.
+# The requests of one visitor, with the expected status and content.
 VISIT = [
     ("POST", "/login", 200, "ada"),
     ("GET", "/page", 200, "visit 1"),
     ("GET", "/page", 200, "visit 2"),
     ("POST", "/logout", 200, "bye"),
-    ("GET", "/page", 302, ""),  # on to the login, as the session is gone
+    ("GET", "/page", 302, ""),  # redirects to the login, as the session has ended
 ]
 SIGNALS_OF_A_VISIT = {
     "request_started": 5,
@@ -59,19 +59,19 @@ SIGNALS_OF_A_VISIT = {
     "connection_created": 5,
     "user_logged_in": 1,
     "user_logged_out": 1,
-    "user_saved": 1,  # by Django's own receiver of user_logged_in, for last_login
-    "session_saved": 4,  # when the login makes it, and after each of the first three requests
+    "user_saved": 1,  # Django's receiver of user_logged_in sets last_login
+    "session_saved": 4,  # once at the login, and after each of the first three requests
     "session_deleted": 1,
 }
 
 CLIENTS = 8
 WARM_UP = 100  # visits
-STAGES, STAGE = 20, 20  # visits as well: the 2,000 requests
+STAGES, STAGE = 20, 20  # 20 stages of 20 visits: 2,000 requests
 
-# What a process may grow in the second 1,000 requests, in kB. Django alone is seen at 500, as memory goes on settling
-# for some 7,000 requests and is flat from then on; a server that lost one dict per send would be at 8,000.
+# How much a process may grow during the second 1,000 requests, in kB. Django alone grows by up to 500, because its
+# memory settles only after about 7,000 requests. A leak of one dict per send would cost 8,000.
 MARGIN = 1024
-# Elsewhere it grows without csignals, too: by PyPy's machine code, and by the classes of 3.13t, which are immortal.
+# On PyPy memory also grows by machine code, and on 3.13t by immortal classes, with and without csignals.
 IS_FLAT = sys.implementation.name == "cpython" and not (without_gil and sys.version_info < (3, 14))
 
 DIFFERENT = {"gunicorn": different_on_pypy("gunicorn prints the exception that ends it")}
@@ -81,25 +81,25 @@ servers = pytest.mark.parametrize(
 
 
 @servers
-def test_under_a_real_server_no_request_is_lost_and_memory_is_flat(server, implementation, tmp_path):
+def test_servers_lose_no_request_or_memory(server, implementation, tmp_path):
     checkout_or_installed = Path(load(implementation).__file__).parents[1]
-    put_under_load(server, implementation, tmp_path, environment(implementation), [SITE, checkout_or_installed])
+    send_load(server, implementation, tmp_path, environment(implementation), [SITE, checkout_or_installed])
 
 
 @servers
-def test_the_same_holds_without_csignals(server, tmp_path):
-    put_under_load(server, "django", tmp_path, os.environ, [SITE])
+def test_servers_without_csignals_lose_nothing(server, tmp_path):
+    send_load(server, "django", tmp_path, os.environ, [SITE])
 
 
-def put_under_load(server, dispatcher, folder, variables, path):
+def send_load(server, dispatcher, folder, variables, path):
     variables = {
         **variables,
         "DJANGO_SETTINGS_MODULE": "served.settings",
         "DJANGO_SUPERUSER_PASSWORD": USER["password"],
-        "MALLOC_ARENA_MAX": "1",  # or each new thread may take memory anew that another one has left
-        "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written to the checkout
+        "MALLOC_ARENA_MAX": "1",  # otherwise each new thread may use a new arena
+        "PYTHONDONTWRITEBYTECODE": "1",  # keeps the checkout unchanged
         "PYTHONPATH": os.pathsep.join(map(str, path)),
-        "PYTHONWARNINGS": "ignore",  # those of the servers' own code are no concern of ours
+        "PYTHONWARNINGS": "ignore",  # hides warnings of the servers' own code
         "SERVED_BY": dispatcher,
         "SERVED_FILES": str(folder),
     }
@@ -118,7 +118,7 @@ def put_under_load(server, dispatcher, folder, variables, path):
     assert {by for _, by in answered} == {dispatcher}
     assert len(answered) == PROCESSES[server]
     assert counts(folder) - before == {name: visitors * times for name, times in SIGNALS_OF_A_VISIT.items()}
-    # Means, as the garbage that happens to be there at one moment is as much as a small leak.
+    # Compare means: the garbage at one moment may be as large as a small leak.
     _, second_quarter, _, last_quarter = (fmean(memory[i : i + STAGES // 4]) for i in range(0, STAGES, STAGES // 4))
     if IS_FLAT:
         assert last_quarter - second_quarter <= MARGIN * PROCESSES[server], memory
@@ -130,10 +130,10 @@ def manage(folder, variables, *arguments):
 
 @contextmanager
 def running(server, folder, variables):
-    """Run the server, give its port, and stop it, which lets it finish what it has begun."""
+    """Run the server, yield its port, and stop the server gracefully."""
     errors = folder / "stderr"
     with socket.create_server(("127.0.0.1", 0)) as listener, errors.open("wb") as stderr:
-        # Clients can connect from now on, and wait for the server; no port is free first and taken then.
+        # Clients can connect to this socket before the server has started. No other process can take the port.
         port, fd = listener.getsockname()[1], listener.fileno()
         command = [str(word).format(fd=fd) for word in COMMANDS[server]]
         process = subprocess.Popen(
@@ -154,7 +154,7 @@ def running(server, folder, variables):
 
 
 def visits(clients, port, number):
-    """Let so many visitors come, each in a session of its own; return who answered how many requests."""
+    """Run this number of visits, each in its own session. Count the requests by process and dispatcher."""
     return sum(clients.map(visit, [port] * number), Counter())
 
 
@@ -165,7 +165,7 @@ def visit(port):
             connection.request(method, path, urlencode(USER) if path == "/login" else None, headers)
             response = connection.getresponse()
             assert [response.status, response.read().decode()] == expected
-            # The session's that the login gave, also when it is over.
+            # Keep the cookie of the login, also after the session has ended.
             headers.setdefault("Cookie", response.getheader("Set-Cookie", "").partition(";")[0])
             answered[int(response.headers["X-Process"]), response.headers["X-Dispatcher"]] += 1
     return answered
@@ -176,7 +176,7 @@ def counts(folder):
 
 
 def own_memory(process):
-    """Return the kB that a process shares with no file and nobody, or 0 where there is no such number."""
+    """Return the anonymous memory of a process in kB, or 0 on a system that does not report it."""
     if sys.platform != "linux":
         return 0
     return int(Path(f"/proc/{process}/status").read_text().partition("RssAnon:")[2].split()[0])

@@ -1,4 +1,4 @@
-"""``manage.py signals`` in a real project, site/shop, against what the lists of receivers there say."""
+"""``manage.py signals`` in a real project, site/shop, compared with the lists of receivers in that project."""
 
 import functools
 import json
@@ -16,8 +16,8 @@ from tests.helpers.interpreter import run_python
 pytestmark = pytest.mark.slow
 
 SITE = Path(__file__).parent / "site"
-ENGINE = "cython" if sys.implementation.name == "cpython" else "python"
-AWAITS = django.VERSION >= (5, 0)
+IMPLEMENTATION = "cython" if sys.implementation.name == "cpython" else "python"
+HAS_ASYNC_RECEIVERS = django.VERSION >= (5, 0)
 
 
 def run(arguments, variables, cwd=SITE):
@@ -34,10 +34,10 @@ def run(arguments, variables, cwd=SITE):
 
 
 def signals(*options, cwd=SITE, **variables):
-    return run([SITE / "manage.py", "signals", *options], {**environment(ENGINE), **variables}, cwd)
+    return run([SITE / "manage.py", "signals", *options], {**environment(IMPLEMENTATION), **variables}, cwd)
 
 
-def listed(*options):
+def list_json(*options):
     done = signals("--json", *options)
     assert (done.returncode, done.stderr) == (0, "")
     return json.loads(done.stdout)
@@ -47,44 +47,44 @@ def by_name(found):
     return {info["name"]: [receiver["receiver"] for receiver in info["receivers"]] for info in found}
 
 
-def line(start):
-    """Return the number of the line of receivers.py that starts so."""
+def line_number(start):
+    """Return the number of the line of receivers.py that starts with this text."""
     lines = (SITE / "shop" / "receivers.py").read_text().splitlines()
     (number,) = [number for number, line in enumerate(lines, 1) if line.strip().startswith(start)]
     return number
 
 
 @functools.cache
-def everything():
-    return listed()
+def list_everything():
+    return list_json()
 
 
-def test_it_says_what_the_lists_of_receivers_say(implementation):
+def test_the_command_matches_the_receiver_lists(implementation):
     done = run(["-m", "shop.oracle"], environment(implementation))
     assert (done.returncode, done.stderr) == (0, "")
     results = json.loads(done.stdout)
     assert results.pop("implementation") == implementation
     for moment, result in results.items():
         assert result["is_installed"] == (moment == "installed")
-        said = {info.pop("name"): info for info in result["said"]}
-        assert list(said) == sorted(said)
+        printed = {info.pop("name"): info for info in result["command"]}
+        assert list(printed) == sorted(printed)
         # The command imports the URLconf.
-        finished = said["django.core.signals.request_finished"]["receivers"]
+        finished = printed["django.core.signals.request_finished"]["receivers"]
         if moment == "installed":
             assert finished.pop()["receiver"] == "shop.urls.forget"
-        assert said == result["lists"]
-    assert len(said["django.db.models.signals.post_save"]["receivers"]) == 8
-    assert sum(len(info["receivers"]) for info in said.values()) > 30
+        assert printed == result["lists"]
+    assert len(printed["django.db.models.signals.post_save"]["receivers"]) == 8
+    assert sum(len(info["receivers"]) for info in printed.values()) > 30
 
 
-def test_all_of_it_is_printed_for_people():
+def test_the_command_prints_all_signals():
     done = signals()
     assert (done.returncode, done.stderr) == (0, "")
-    blocks = re.split(r"\n(?=\S)", done.stdout.replace(os.sep, "/"))
-    assert "shop.signals.order_lost: no receivers" in blocks
-    warm, paid = line("@classmethod"), line("order_paid.connect(lambda")
-    call = line("__str__ = __repr__") + 2
-    assert blocks[0] == (
+    sections = re.split(r"\n(?=\S)", done.stdout.replace(os.sep, "/"))
+    assert "shop.signals.order_lost: no receivers" in sections
+    warm, paid = line_number("@classmethod"), line_number("order_paid.connect(lambda")
+    call = line_number("__str__ = __repr__") + 2
+    assert sections[0] == (
         "a name of its own\n"
         f"    shop.receivers.Printer.warm  shop/receivers.py:{warm}  shop.receivers.Printer.warm  strong  sync"
     )
@@ -94,22 +94,22 @@ def test_all_of_it_is_printed_for_people():
         f"    shop.receivers.Reluctant object  shop/receivers.py:{call}  any sender                     strong  sync\n"
         "    print                            -                     shop.receivers.Printer object  weak    sync\n"
         "    dict                             -                     shop.receivers.index           weak    sync"
-    ) in blocks
-    (saved,) = [block for block in blocks if block.startswith("django.db.models.signals.post_save\n")]
-    index = line("@receiver(post_save, sender=Order")
+    ) in sections
+    (saved,) = [section for section in sections if section.startswith("django.db.models.signals.post_save\n")]
+    index = line_number("@receiver(post_save, sender=Order")
     assert (
         f"\n    functools.partial(shop.receivers.index)  shop/receivers.py:{index}  shop.models.Order  strong  "
-        f"{'sync ' if AWAITS else 'sync'}  uid ('copies', 2)"
+        f"{'sync ' if HAS_ASYNC_RECEIVERS else 'sync'}  uid ('copies', 2)"
     ) in saved
-    assert saved.count("  async") == AWAITS
-    found = everything()
+    assert saved.count("  async") == HAS_ASYNC_RECEIVERS
+    found = list_everything()
     count = sum(len(info["receivers"]) for info in found)
-    assert blocks[-1] == f"{len(found)} signals, {count} receivers\n"
+    assert sections[-1] == f"{len(found)} signals, {count} receivers\n"
 
 
-def test_files_outside_of_the_current_directory_have_their_whole_paths(tmp_path):
+def test_files_elsewhere_have_absolute_paths(tmp_path):
     done = signals("--signal", "cancelled", cwd=tmp_path)
-    place = f"{SITE / 'shop' / 'receivers.py'}:{line('@receiver(pre_save)')}"
+    place = f"{SITE / 'shop' / 'receivers.py'}:{line_number('@receiver(pre_save)')}"
     assert done.stdout == (
         f"shop.models.Item.cancelled\n    shop.receivers.note  {place}  shop.models.Item  weak  sync\n\n"
         "1 signal, 1 receiver\n"
@@ -117,48 +117,50 @@ def test_files_outside_of_the_current_directory_have_their_whole_paths(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["order_paid", "signals.order_paid", "shop.signals.order_paid"])
-def test_a_signal_may_be_called_by_the_end_of_its_name(name):
-    assert listed("--signal", name) == [info for info in everything() if info["name"] == "shop.signals.order_paid"]
+def test_the_end_of_a_name_selects_signals(name):
+    assert list_json("--signal", name) == [
+        info for info in list_everything() if info["name"] == "shop.signals.order_paid"
+    ]
 
 
-def test_signals_without_receivers_are_shown_unless_receivers_are_asked_for():
-    assert by_name(listed("--signal", "order_lost", "--signal", "order_sent")) == {
+def test_receiver_filters_hide_signals_without_receivers():
+    assert by_name(list_json("--signal", "order_lost", "--signal", "order_sent")) == {
         "shop.signals.order_lost": [],
         "shop.signals.order_sent": ["shop.receivers.note", "shop.receivers.announce"],
     }
-    assert listed("--signal", "order_lost", "--app", "shop") == []
+    assert list_json("--signal", "order_lost", "--app", "shop") == []
     assert signals("--signal", "order_lost", "--app", "shop").stdout == "\n0 signals, 0 receivers\n"
-    assert listed("--sender", "auth.User") == []
+    assert list_json("--sender", "auth.User") == []
 
 
 @pytest.mark.parametrize("name", ["shop.Item", "shop.item", "shop.models.Item"])
-def test_receivers_of_a_sender(name):
-    assert by_name(listed("--sender", name)) == {
+def test_a_sender_filter_selects_receivers(name):
+    assert by_name(list_json("--sender", name)) == {
         "django.db.models.signals.post_save": ["shop.receivers.Printer.print"],
         "shop.models.Item.cancelled": ["shop.receivers.note"],
     }
 
 
-def test_receivers_of_several_senders():
-    assert by_name(listed("--sender", "by mail", "--sender", "shop.Order_items")) == {
+def test_several_senders_select_their_receivers():
+    assert by_name(list_json("--sender", "by mail", "--sender", "shop.Order_items")) == {
         "django.db.models.signals.m2m_changed": ["shop.receivers.note"],
         "shop.signals.order_sent": ["shop.receivers.note"],
     }
 
 
-def test_receivers_of_an_app():
-    auth = by_name(listed("--app", "auth"))
+def test_an_app_filter_selects_receivers():
+    auth = by_name(list_json("--app", "auth"))
     assert auth["django.contrib.auth.signals.user_logged_in"] == ["django.contrib.auth.models.update_last_login"]
     assert all(name.startswith("django.contrib.auth.") for names in auth.values() for name in names)
-    both = by_name(listed("--app", "shop", "--app", "auth"))
+    both = by_name(list_json("--app", "shop", "--app", "auth"))
     assert "functools.partial(shop.receivers.index)" in both["django.db.models.signals.post_save"]
     assert "shop.receivers.Reluctant object" in both["shop.signals.order_paid"]
     assert "print" not in both["shop.signals.order_paid"]
     assert both.keys() > auth.keys()
 
 
-def test_filters_of_several_kinds_must_all_be_met():
-    found = listed("--signal", "post_save", "--signal", "pre_save", "--sender", "shop.Order", "--app", "shop")
+def test_a_receiver_must_match_all_filters():
+    found = list_json("--signal", "post_save", "--signal", "pre_save", "--sender", "shop.Order", "--app", "shop")
     (info,) = found
     assert info["name"] == "django.db.models.signals.post_save"
     assert {receiver["sender"] for receiver in info["receivers"]} == {"shop.models.Order"}
@@ -180,13 +182,13 @@ def test_filters_of_several_kinds_must_all_be_met():
     ],
     ids=str,
 )
-def test_what_is_not_there_is_an_error_that_says_so(options, message):
+def test_unknown_names_are_reported(options, message):
     done = signals(*options)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"CommandError: {message}")
 
 
-def test_a_urlconf_that_cannot_be_imported_is_told_and_the_rest_is_listed(tmp_path):
+def test_a_broken_urlconf_is_reported(tmp_path):
     (tmp_path / "settings.py").write_text("from shop.settings import *\nROOT_URLCONF = 'no.urls'\n")
     done = signals("--signal", "cancelled", cwd=tmp_path, DJANGO_SETTINGS_MODULE="settings")
     assert done.returncode == 0
@@ -196,7 +198,7 @@ def test_a_urlconf_that_cannot_be_imported_is_told_and_the_rest_is_listed(tmp_pa
     assert done.stdout.endswith("1 signal, 1 receiver\n")
 
 
-def test_no_urlconf_is_needed(tmp_path):
+def test_the_command_works_without_urlconf(tmp_path):
     (tmp_path / "settings.py").write_text("INSTALLED_APPS = ['csignals.django']\nSECRET_KEY = 'x'\nUSE_TZ = True\n")
     done = signals("--signal", "request_started", cwd=tmp_path, DJANGO_SETTINGS_MODULE="settings")
     assert (done.returncode, done.stderr) == (0, "")
@@ -213,7 +215,7 @@ nameless[0].connect(print)
 call_command("signals")
 call_command("signals", senders=["shop.Item"], apps=["shop"], signals=["post_save"])
 """
-    done = run(["-c", code], environment(ENGINE), cwd=tmp_path)
+    done = run(["-c", code], environment(IMPLEMENTATION), cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (
         "\ndjango.dispatch.dispatcher.Signal, without a name\n    print  -  any sender  weak  sync\n\n" in done.stdout
@@ -221,9 +223,9 @@ call_command("signals", senders=["shop.Item"], apps=["shop"], signals=["post_sav
     assert done.stdout.endswith("\n\n1 signal, 1 receiver\n")
 
 
-def test_another_command_is_timed(implementation):
+def test_the_command_times_another_command(implementation):
     done = signals("--time", "sell", "3", "--at=half", **environment(implementation))
-    assert "Error" not in done.stderr  # there may be a note that the compiled engine is not there
+    assert "Error" not in done.stderr  # stderr may say that there is no compiled implementation
     assert done.returncode == 0
     output, _, summary = done.stdout.partition("\nReceivers that sell called, slowest first\n")
     assert output == "sold 3 at half\n"
@@ -233,11 +235,13 @@ def test_another_command_is_timed(implementation):
     assert [line.split()[-1] for line in of_signals[1:] if "order_paid" in line] == ["shop.signals.order_paid"]
 
 
-def test_a_timed_command_that_fails_fails_and_is_summed_up():
+def test_a_failed_timed_command_is_summarized():
     done = signals("--time", "sell", "0")
     message = "CommandError: nothing to sell\n"
     assert done.returncode == 1
-    assert done.stderr == message if ENGINE == "cython" else done.stderr.endswith(message)  # after that note
+    assert (
+        done.stderr == message if IMPLEMENTATION == "cython" else done.stderr.endswith(message)
+    )  # after the same note
     assert "Receivers that sell called, slowest first" in done.stdout
 
 
@@ -250,13 +254,13 @@ def test_a_timed_command_that_fails_fails_and_is_summed_up():
     ],
     ids=str,
 )
-def test_what_does_not_go_with_timing_is_an_error(options, message):
+def test_options_that_exclude_timing_are_rejected(options, message):
     done = signals(*options)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"CommandError: {message}")
 
 
-def test_a_timed_command_that_there_is_not_is_an_error():
+def test_timing_an_unknown_command_fails():
     done = signals("--time", "sel")
     assert done.returncode == 1
     assert "Unknown command: 'sel'" in done.stderr

@@ -1,4 +1,4 @@
-"""What ``csignals.django`` says of itself: ``status()``, and the system check in the words of ``manage.py check``."""
+"""``csignals.django`` reports its state: by ``status()``, and by the messages of ``manage.py check``."""
 
 from unittest import mock
 
@@ -42,7 +42,7 @@ def texts(module):
     return [(message.id, message.msg) for message in module.check() if message.id != "csignals.I002"]
 
 
-def test_status_tells_what_is_in_force(drop_in, implementation):
+def test_status_describes_the_active_dispatcher(drop_in, implementation):
     status = drop_in.status()
     assert status == drop_in.Status(
         is_listed=False,
@@ -59,12 +59,12 @@ def test_status_tells_what_is_in_force(drop_in, implementation):
     assert (status.is_installed, dict(status.owners), status.missed) == (False, dict.fromkeys(OWNED, "django"), set())
 
 
-def test_the_check_is_silent_where_all_is_well(drop_in, status_of, implementation):
+def test_the_check_is_silent_without_problems(drop_in, status_of, implementation):
     expected = [] if implementation == "cython" else [checks.Info(PURE, id="csignals.I002")]
     assert status_of.check(app_configs=None, databases=None) == expected
 
 
-def test_a_package_that_came_before_is_named(drop_in, status_of):
+def test_a_package_that_patched_first_is_named(drop_in, status_of):
     drop_in.uninstall()
     original = vars(Signal)["send"]
     with mock.patch.object(Signal, "send", lambda *args, **named: original(*args, **named)):
@@ -83,7 +83,7 @@ def test_a_package_that_came_before_is_named(drop_in, status_of):
     assert texts(status_of) == []
 
 
-def test_a_package_that_came_after_is_named(drop_in, status_of):
+def test_a_package_that_patched_later_is_named(drop_in, status_of):
     with mock.patch.object(Signal, "send_robust"), mock.patch.object(Signal, "_live_receivers"):
         status = drop_in.status()
         assert status.owners["send_robust"] == status.owners["_live_receivers"] == status.asked == "unittest.mock"
@@ -101,7 +101,7 @@ def test_a_package_that_came_after_is_named(drop_in, status_of):
     assert texts(status_of) == []
 
 
-def test_a_compiled_engine_that_cannot_be_imported_is_the_reason_given():
+def test_status_explains_a_missing_compiled_module():
     missing = "import sys; sys.modules['csignals._dispatch.compiled'] = None"
     code = f"{missing}; from csignals.django import status; print(status())"
     done = run(["-c", code], {"CSIGNALS_PURE_PYTHON": ""})
@@ -118,13 +118,13 @@ def test_a_compiled_engine_that_cannot_be_imported_is_the_reason_given():
     ],
     ids=["active", "uninstalled", "wrapped"],
 )
-def test_manage_py_check_says_in_one_line_what_is_not_in_force(implementation, then, expected):
+def test_manage_py_check_prints_one_line_each(implementation, then, expected):
     done = run(["-W", "error", "-c", PROJECT.format(then=then)], environment(implementation))
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "(csignals." in line]
+    printed = [line for line in (done.stdout + done.stderr).splitlines() if "(csignals." in line]
     if implementation == "python" and then is not UNINSTALL:
         expected = [*expected, f"(csignals.I002) {PURE}"]
-    assert len(said) == len(expected)
-    for line, start in zip(said, expected, strict=True):
+    assert len(printed) == len(expected)
+    for line, start in zip(printed, expected, strict=True):
         assert line.startswith(f"?: {start}")
     assert done.returncode == 0
 
@@ -149,8 +149,9 @@ class Passing:
 @pytest.mark.parametrize("wrapper", [passing, Passing(), Passing().passing], ids=["function", "object", "method"])
 @pytest.mark.parametrize("names", [["send"], ["_live_receivers"], ["send", "has_listeners"], sorted(OWNED)], ids=str)
 @pytest.mark.parametrize("first", ["theirs", "ours"])
-def test_behind_wrapt_s_wrappers_status_says_one_thing(drop_in, first, names, wrapper):
-    # As APMs patch, which have wrapt or a copy of it: its object shows what it wraps, and not who wrote the wrapper.
+def test_status_is_consistent_behind_wrapt(drop_in, first, names, wrapper):
+    # APMs patch with wrapt or a copy of wrapt. Its proxy has the attributes of the method that it wraps, so the
+    # attributes do not name the module of the wrapper.
     def hear(**named):
         return "heard"
 

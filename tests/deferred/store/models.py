@@ -40,8 +40,8 @@ if django.VERSION >= (5, 2):
         number = models.DecimalField(max_digits=4, decimal_places=0)
 
 
-happened = Signal()  # with what tests have noted
-heard = []
+happened = Signal()
+heard = []  # receivers append their calls
 
 
 @receiver(models.signals.post_save, sender=Order)
@@ -87,7 +87,7 @@ fatal = Signal()
 @receiver(fatal)
 @deferred
 def die_at_first(number, **kwargs):
-    """Kill the process or, if the environment says so, the whole worker, the first time that it is called."""
+    """Kill the process at the first call, or the whole worker if KILLS is "worker"."""
     write_down.__wrapped__(number)
     if times_written(number) == 1:
         if os.environ.get("KILLS") == "worker":
@@ -113,9 +113,9 @@ tried = Signal()
 
 
 @receiver(tried)
-@deferred(queue="mail", retries=2 if os.environ.get("ENGINE") == "celery" else None)
+@deferred(queue="mail", retries=2 if os.environ.get("BACKEND") == "celery" else None)
 def try_again(number, **kwargs):
-    """Fail the first two times that it is called."""
+    """Raise in the first two calls."""
     write_down.__wrapped__(number)
     if times_written(number) <= 2:
         raise ConnectionError("try again")
@@ -125,7 +125,7 @@ stale = Signal()
 
 
 @receiver(stale)
-@deferred(queue="mail", expires=0.2 if os.environ.get("ENGINE") == "celery" else None)
+@deferred(queue="mail", expires=0.2 if os.environ.get("BACKEND") == "celery" else None)
 def write_down_in_time(number, **kwargs):
     write_down.__wrapped__(number)
 

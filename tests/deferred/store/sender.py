@@ -1,4 +1,4 @@
-"""Sends the numbers that it is told: reads lines "signal from to", answers which could not be sent, and why not."""
+"""Sends numbers: reads lines "signal first last", and prints the numbers whose send failed, with the errors."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A project whose receivers run after the commit and in workers: where, the environment says."""
+"""A project whose receivers run after the commit and in workers. Environment variables choose the backend."""
 
 import json
 import os
@@ -7,7 +7,7 @@ SECRET_KEY = "for tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = ["csignals.django", "store"]
-if os.environ.get("ENGINE") == "django_tasks":
+if os.environ.get("BACKEND") == "django_tasks":
     INSTALLED_APPS += ["django_tasks_db"]
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}
 
@@ -27,7 +27,7 @@ else:
         for alias in ("default", "other")
     }
 
-CSIGNALS = {"DEFERRED": os.environ["ENGINE"]} if "ENGINE" in os.environ else {}
+CSIGNALS = {"DEFERRED": os.environ["BACKEND"]} if "BACKEND" in os.environ else {}
 CELERY_BROKER_URL = os.environ.get("BROKER")
 CELERY_BROKER_TRANSPORT_OPTIONS = json.loads(os.environ.get("TRANSPORT_OPTIONS", "{}"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -1,4 +1,4 @@
-"""What is run after a commit, and what is sent to workers then. Run by test_deferred_in_django.py."""
+"""Receivers that run after a commit, and messages that are sent to workers then. test_deferred_in_django.py runs it."""
 
 import asyncio
 from unittest import mock, skipUnless
@@ -22,7 +22,7 @@ class UndoneError(Exception):
 
 
 class Expression:
-    """What Django would call a method of."""
+    """Django calls the method of such an object in a query."""
 
     def resolve_expression(self, *args, **named):
         heard.append(("called",))
@@ -44,7 +44,7 @@ class Box:
             deferred.run(message)
 
 
-class Heard:
+class ReceiverTests:
     databases = frozenset({"default", "other"})
 
     def setUp(self):
@@ -58,25 +58,25 @@ class Heard:
         return found
 
 
-class OnCommit(Heard, TransactionTestCase):
-    def test_outside_of_a_transaction_at_once(self):
+class OnCommitTests(ReceiverTests, TransactionTestCase):
+    def test_it_runs_immediately_without_transaction(self):
         Order.objects.create(number=1)
         self.assertEqual(self.heard("saved"), [(1, True)])
 
-    def test_in_one_after_it(self):
+    def test_it_runs_after_the_transaction(self):
         with transaction.atomic():
             order = Order.objects.create(number=1)
             order.number = 2
             self.assertEqual(self.heard("saved"), [])
         self.assertEqual(self.heard("saved"), [(2, True)])
 
-    def test_not_after_a_rollback(self):
+    def test_a_rollback_discards_the_call(self):
         with self.assertRaises(UndoneError), transaction.atomic():
             Order.objects.create(number=1)
             raise UndoneError
         self.assertEqual(self.heard("saved"), [])
 
-    def test_savepoints(self):
+    def test_only_committed_savepoints_count(self):
         with transaction.atomic():
             Order.objects.create(number=1)
             with self.assertRaises(UndoneError), transaction.atomic():
@@ -89,7 +89,7 @@ class OnCommit(Heard, TransactionTestCase):
             self.assertEqual(self.heard("saved"), [])
         self.assertEqual(self.heard("saved"), [(1, True), (4, True)])
 
-    def test_of_the_database_that_the_send_names(self):
+    def test_the_send_may_name_the_database(self):
         with transaction.atomic(using="default"):
             Order.objects.using("other").create(number=1)
             self.assertEqual(self.heard("saved"), [(1, True)])
@@ -98,34 +98,34 @@ class OnCommit(Heard, TransactionTestCase):
             self.assertEqual(self.heard("saved"), [])
         self.assertEqual(self.heard("saved"), [(1, True)])
 
-    def test_of_the_database_that_the_receiver_names(self):
+    def test_the_receiver_may_name_the_database(self):
         with transaction.atomic(using="other"):
             happened.send(None, what="it")
             self.assertEqual(self.heard("other"), [])
         self.assertEqual(self.heard("other"), [("it",)])
 
-    def test_of_the_default_one_where_the_send_names_none(self):
+    def test_other_sends_use_the_default_database(self):
         for using in None, "nowhere", 1, "default":
             with self.subTest(using=using), transaction.atomic():
                 models.hear_save(sender=Order, instance=Order(number=1), created=True, using=using)
                 self.assertEqual(self.heard("saved"), [])
             self.assertEqual(self.heard("saved"), [(1, True)])
 
-    def test_a_robust_one_lets_the_next_be_called(self):
+    def test_robust_errors_do_not_stop_others(self):
         with self.assertLogs("django.db.backends.base", "ERROR") as logs, transaction.atomic(using="other"):
             happened.send(None, what="failure")
             happened.send(None, what="next")
         self.assertIn("hear_other", logs.records[0].getMessage())
         self.assertEqual(self.heard("other"), [("failure",), ("next",)])
 
-    def test_an_async_one_is_refused(self):
+    def test_an_async_receiver_is_rejected(self):
         async def hear(**named):
             pass
 
         with self.assertRaisesMessage(TypeError, "is async"):
             deferred.on_commit(hear)
 
-    def test_a_method(self):
+    def test_a_method_may_be_decorated(self):
         class Listener:
             @deferred.on_commit
             def hear(self, sender, **named):
@@ -144,15 +144,15 @@ class OnCommit(Heard, TransactionTestCase):
             happened.disconnect(listener.hear)
 
 
-class OnCommitInATestCase(Heard, TestCase):
-    def test_the_test_executes_them(self):
+class OnCommitInTestCaseTests(ReceiverTests, TestCase):
+    def test_captured_callbacks_run_in_tests(self):
         with self.captureOnCommitCallbacks(execute=True):
             Order.objects.create(number=1)
             self.assertEqual(self.heard("saved"), [])
         self.assertEqual(self.heard("saved"), [(1, True)])
         self.assertEqual(len(self.box.messages), 1)
 
-    def test_inline_ones_are_called_at_once(self):
+    def test_inline_receivers_are_called_immediately(self):
         with testing.inline_deferred():
             order = Order.objects.create(number=1)
             self.assertEqual(self.heard("worked"), [(Order, Order, 1, "default", True, None, "default")])
@@ -163,20 +163,20 @@ class OnCommitInATestCase(Heard, TestCase):
             self.assertEqual(self.heard("waited"), [(Order,)])
 
 
-class Deferred(Heard, TransactionTestCase):
-    def test_rows_are_fetched_anew(self):
+class DeferredTests(ReceiverTests, TransactionTestCase):
+    def test_rows_are_fetched_again(self):
         Order.objects.create(number=1)
         Order.objects.update(number=2)
         with self.assertNumQueries(1):
             self.box.run()
         self.assertEqual(self.heard("worked"), [(Order, Order, 2, "default", True, None, "default")])
 
-    def test_from_their_database(self):
+    def test_rows_keep_their_database(self):
         Order.objects.using("other").create(number=1)
         self.box.run()
         self.assertEqual(self.heard("worked"), [(Order, Order, 1, "other", True, None, "other")])
 
-    def test_senders_that_apps_made_and_sets_of_keys(self):
+    def test_through_models_and_key_sets_travel(self):
         one, two = Order.objects.create(number=1), Order.objects.create(number=2)
         self.box.messages.clear()
         one.tags.add(two)
@@ -186,7 +186,7 @@ class Deferred(Heard, TransactionTestCase):
         found = self.heard("tags")
         self.assertEqual(found[:2], expected)
 
-    def test_proxies_are_themselves(self):
+    def test_proxy_models_stay_proxy_models(self):
         post_save.connect(models.work_on, sender=Rush)
         try:
             Rush.objects.create(number=5)
@@ -195,7 +195,7 @@ class Deferred(Heard, TransactionTestCase):
         self.box.run()
         self.assertEqual(self.heard("worked"), [(Rush, Rush, 5, "default", True, None, "default")])
 
-    def test_enqueued_after_the_commit(self):
+    def test_messages_are_enqueued_after_the_commit(self):
         with transaction.atomic():
             Order.objects.create(number=1)
             self.assertEqual(self.box.messages, [])
@@ -211,7 +211,7 @@ class Deferred(Heard, TransactionTestCase):
             self.assertEqual(len(self.box.messages), 2)
         self.assertEqual(len(self.box.messages), 3)
 
-    def test_not_where_commits_are_made_by_hand(self):
+    def test_manual_commits_raise_an_error(self):
         transaction.set_autocommit(False)
         try:
             with self.assertRaises(transaction.TransactionManagementError):
@@ -220,18 +220,18 @@ class Deferred(Heard, TransactionTestCase):
             transaction.set_autocommit(True)
         self.assertEqual(self.box.messages, [])
 
-    def test_or_at_once(self):
+    def test_on_commit_false_enqueues_immediately(self):
         with transaction.atomic(), transaction.atomic(using="other"):
             happened.send(Order, what=[1])
             self.assertEqual(len(self.box.messages), 1)
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, Order, [1])])
 
-    def test_what_cannot_travel_is_a_type_error_before_the_commit(self):
+    def test_type_errors_come_before_the_commit(self):
         with transaction.atomic(), self.assertRaisesMessage(TypeError, "the argument 'instance' cannot travel"):
             post_save.send(Order, instance=Order(), created=True, update_fields=None, using="default", raw=False)
 
-    def test_a_row_that_is_gone(self):
+    def test_a_missing_row_is_reported(self):
         one, two = Order.objects.create(number=1), Order.objects.create(number=2)
         Order.objects.filter(pk=one.pk).delete()
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
@@ -245,7 +245,7 @@ class Deferred(Heard, TransactionTestCase):
         with self.assertRaisesMessage(LookupError, "is not there"):
             deferred.run(messages[0])
 
-    def test_hostile_rows(self):
+    def test_hostile_rows_are_rejected(self):
         Order.objects.create(number=1)
         (message,) = self.box.messages
         pk = Order.objects.get().pk
@@ -275,7 +275,7 @@ class Deferred(Heard, TransactionTestCase):
                 deferred.run(deferred.json.dumps(content))
         self.assertEqual(self.heard("worked", "called"), [])
 
-    def test_what_fails_while_a_row_is_made_is_no_malformed_message(self):
+    def test_errors_in_post_init_propagate(self):
         Order.objects.create(number=1)
 
         def fail(**named):
@@ -289,26 +289,26 @@ class Deferred(Heard, TransactionTestCase):
             post_init.disconnect(fail, sender=Order)
         self.assertNotIsInstance(raised.exception, deferred.MessageRejected)
 
-    def test_receivers_may_wait_where_others_do_not(self):
+    def test_a_receiver_may_override_on_commit(self):
         deferred.configure(self.box, on_commit=False)
         with transaction.atomic():
             waited.send(Order)
             self.assertEqual(self.box.messages, [])
         self.assertEqual(len(self.box.messages), 1)
 
-    def test_what_is_not_saved_does_not_travel(self):
+    def test_unsaved_rows_cannot_travel(self):
         for row in Ticket(), Order(pk=1), Order():
             with self.subTest(row=row), self.assertRaisesMessage(TypeError, "is not saved"):
                 happened.send(None, what=row)
 
-    def test_keys_of_other_types_and_what_the_default_manager_hides(self):
+    def test_uuid_keys_and_hidden_rows_travel(self):
         ticket = Ticket.objects.create(is_open=False)
         happened.send(None, what=ticket)
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, None, ticket)])
 
-    @skipUnless(hasattr(models, "Seat"), "there are no composite keys before Django 5.2")
-    def test_composite_keys(self):
+    @skipUnless(hasattr(models, "Seat"), "Django before 5.2 has no composite keys")
+    def test_rows_with_composite_keys_travel(self):
         seat = models.Seat.objects.create(row=1, number=2)
         happened.send(None, what=seat)
         messages = list(self.box.messages)
@@ -322,7 +322,7 @@ class Deferred(Heard, TransactionTestCase):
         with self.assertRaisesMessage(TypeError, "is not saved"):
             happened.send(None, what=seat)
 
-    def test_what_django_wraps_travels_as_what_is_in_it(self):
+    def test_lazy_objects_travel_as_their_content(self):
         order = Order.objects.create(number=1)
         self.box.messages.clear()
         for wrapped in SimpleLazyObject(lambda: order), SimpleLazyObject(lambda: SimpleLazyObject(lambda: order)):
@@ -331,34 +331,34 @@ class Deferred(Heard, TransactionTestCase):
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, None, order), (happened, order, 1)] * 2)
 
-    def test_apps_travel(self):
+    def test_app_configs_can_travel(self):
         app = apps.get_app_config("store")
         happened.send(app, what=[app])
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, app, [app])])
 
-    def test_models_of_migrations_do_not(self):
+    def test_historical_models_cannot_travel(self):
         state = ProjectState.from_apps(apps)
         historical = state.apps.get_model("store", "Order")
         with self.assertRaisesMessage(TypeError, "is not the model that Django's apps know as store.Order"):
             happened.send(historical, what=1)
 
-    def test_a_database_that_fails_is_not_taken_for_a_row_that_is_gone(self):
+    def test_database_errors_are_not_missing_rows(self):
         Order.objects.create(number=1)
         with mock.patch.object(QuerySet, "get", side_effect=OperationalError), self.assertRaises(OperationalError):
             self.box.run()
 
-    @skipUnless(hasattr(happened, "asend"), "there is no asend in Django 4.2")
-    def test_async_sends(self):
+    @skipUnless(hasattr(happened, "asend"), "Django 4.2 has no asend")
+    def test_async_sends_enqueue_messages(self):
         async def send():
             await happened.asend(None, what="async")
-            await sync_to_async(connections.close_all)()  # those of the thread in which receivers are called
+            await sync_to_async(connections.close_all)()  # the connections of the thread that calls receivers
 
         asyncio.run(send())
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, None, "async")])
 
-    def test_no_connection_is_opened_to_find_out(self):
+    def test_a_send_opens_no_connection(self):
         for alias in "default", "other":
             connections[alias].close()
         happened.send(None, what="it")

@@ -1,6 +1,6 @@
-"""django-cacheops: receivers that it puts before all others, and its own signals.
+"""django-cacheops connects receivers before all others, and sends its own signals.
 
-Its redis client is a setting, so that a dictionary can take the server's place.
+Its Redis client is a setting, so a dictionary can replace the server.
 """
 
 from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
@@ -8,7 +8,7 @@ from project import configure, create_tables, heard, listen, names, report
 
 
 class Memory:
-    """The commands that are sent here, and of the Lua scripts what matters: one stores, the others drop all."""
+    """The Redis commands that cacheops uses. One Lua script stores a value, all others delete everything."""
 
     def __init__(self):
         self.stored = {}
@@ -86,7 +86,7 @@ def before_the_others(**named):
     heard.append(["before_the_others"])
 
 
-# The caches are warm by now, and connect_first() clears them in the middle only.
+# The caches are warm. connect_first() clears them only between its two changes.
 connect_first(post_save, before_the_others, sender=Group)
 Group.objects.create(name="three")
 observed["first"] = listen()

@@ -1,4 +1,4 @@
-"""django-debug-toolbar's panel of signals, which reads the list of each of Django's."""
+"""The signals panel of django-debug-toolbar, which reads the receivers of each Django signal."""
 
 import gc
 
@@ -41,7 +41,7 @@ def make_dead():
     def dead(**named):
         pass
 
-    return dead  # that of a module may be immortal on 3.13t
+    return dead  # a module's function may be immortal on 3.13t
 
 
 async def awaited(**named):

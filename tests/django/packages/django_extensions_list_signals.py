@@ -1,6 +1,6 @@
-"""django-extensions' command ``list_signals``, which finds the signals by ``gc.get_objects`` and unpacks the entries.
+"""The command ``list_signals`` of django-extensions finds signals with ``gc.get_objects`` and unpacks their entries.
 
-Up to 4.1 that fails from Django 6.0 on, where the entries have one item more; then it has to fail alike.
+Up to version 4.1 it fails on Django 6.0 and newer, whose entries have one more item. With csignals it must fail alike.
 """
 
 import gc
@@ -52,7 +52,7 @@ def list_signals():
 
 
 def collected():
-    """What the command looks for, and how."""
+    """Return the receivers that the command finds, found in the same way."""
     signals = [each for each in gc.get_objects() if isinstance(each, ModelSignal)]
     return sorted(names(signal.receivers) for signal in signals if signal.receivers)
 

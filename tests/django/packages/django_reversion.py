@@ -1,4 +1,4 @@
-"""django-reversion: revisions, its own signals, and its ``mute_signals``, which takes the lock and clears the cache."""
+"""django-reversion: revisions, its signals, and its ``mute_signals``, which takes the lock and clears the cache."""
 
 import reversion
 from django.db import models
@@ -7,7 +7,7 @@ from project import configure, create_tables, heard, listen, names, report
 
 configure("django.contrib.contenttypes", "django.contrib.auth", "reversion")
 
-from reversion.models import Revision, Version  # noqa: E402  # a model, so not before the apps are set up
+from reversion.models import Revision, Version  # noqa: E402  # a model needs the apps
 from reversion.signals import post_revision_commit, pre_revision_commit  # noqa: E402
 from reversion.utils import mute_signals  # noqa: E402
 

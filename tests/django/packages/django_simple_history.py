@@ -1,4 +1,4 @@
-"""django-simple-history: what it records, and its own signals around that."""
+"""django-simple-history: its records, and the signals that it sends before and after each record."""
 
 from django.db import models
 from django.db.models.signals import class_prepared, post_save

@@ -1,4 +1,4 @@
-"""django-test-migrations: the lists of receivers are put away during a migration, with neither lock nor clearing."""
+"""django-test-migrations removes the lists of receivers during a migration. It takes no lock and clears no cache."""
 
 from django.core.management import call_command
 from django.db.models.signals import post_migrate, pre_migrate
@@ -28,8 +28,8 @@ observed["muted"] = listen()
 observed["names after"] = names(pre_migrate.receivers), names(post_migrate.receivers)
 
 with mute_migrate_signals() as (pre, post):
-    observed["put away"] = names(pre), names(post)
-    observed["nothing is sent"] = pre_migrate.send("anybody"), post_migrate.send("anybody")
+    observed["removed"] = names(pre), names(post)
+    observed["nothing is sent"] = pre_migrate.send("a sender"), post_migrate.send("a sender")
 
 migrator.reset()
 observed["reset"] = listen()

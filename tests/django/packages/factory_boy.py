@@ -1,4 +1,4 @@
-"""factory_boy's ``mute_signals``, in each of the ways it can be used."""
+"""factory_boy's ``mute_signals`` as a context manager, a function decorator and a class decorator."""
 
 import factory
 from django.db import models
@@ -22,7 +22,7 @@ class AuthorFactory(DjangoModelFactory):
 
 @mute_signals(post_save)
 class QuietFactory(AuthorFactory):
-    """Has a hook after creation, which saves once more, and is muted like the first time."""
+    """Has a hook after creation that saves again. This save is muted, too."""
 
     class Meta:
         model = Author
@@ -102,7 +102,7 @@ observed["after connected during"] = save()
 observed["last names"] = names(post_save.receivers)
 
 with mute_signals(post_save):
-    # It is not in the list at that time, and comes back with it.
+    # The receiver is not in the muted list. It returns with the original list.
     observed["disconnected during"] = post_save.disconnect(during, sender=Author)
 observed["after disconnected during"] = save()
 observed["disconnected after"] = post_save.disconnect(during, sender=Author)

@@ -1,7 +1,7 @@
-"""The Django project that each script beside this one is: one file, a database in memory, csignals as asked for.
+"""The Django project of each script in this folder: one file, a database in memory, with or without csignals.
 
-A script calls `configure`, does what its package is there for, and ends with `report`. ``test_packages.py`` runs
-it. Nothing here or there may depend on csignals but where it says so.
+A script calls `configure`, uses its package, and ends with `report`. ``test_packages.py`` runs the script. This module
+and the scripts must also run without csignals, except ``sentry_intercepted.py``.
 """
 
 import json
@@ -13,11 +13,11 @@ import django
 from django.apps import AppConfig
 from django.conf import settings
 
-PLACE = os.environ["PROJECT_CSIGNALS"]  # of csignals among the INSTALLED_APPS: "first", "last" or "nowhere"
+PLACE = os.environ["PROJECT_CSIGNALS"]  # the place of csignals in INSTALLED_APPS: "first", "last" or "nowhere"
 
 
 class ProjectConfig(AppConfig):
-    """Makes the script itself an app, so that its models are like any other's."""
+    """Makes the script itself an app, so that it can define models."""
 
     name = "__main__"
     label = "project"
@@ -40,7 +40,7 @@ def configure(*apps, **options):
         **options,
     )
     django.setup()
-    _moments.append(_in_force())
+    _moments.append(_active())
 
 
 def create_tables():
@@ -64,18 +64,18 @@ def install():
         csignals.django.install()
 
 
-heard = []  # what receivers note down, for `listen` to return
+heard = []  # receivers append to it, `listen` empties it
 
 
 def listen():
-    """Return what was heard since the last time."""
+    """Return the items of `heard` since the last call."""
     result = heard[:]
     heard.clear()
     return result
 
 
 def names(receivers):
-    """Return the names of the receivers in a signal's list, as everybody reads them who looks into it."""
+    """Return the names of the live receivers in a signal's list."""
     found = [entry[1]() if isinstance(entry[1], weakref.ReferenceType) else entry[1] for entry in receivers]
     return [receiver.__qualname__ for receiver in found if receiver is not None]
 
@@ -84,14 +84,15 @@ _moments = []
 
 
 def report(**observed):
-    """Print what is to be compared, and beside it what dispatched: once Django was set up, and at the end."""
+    """Print the observations, and the active dispatcher after `django.setup()` and at the end."""
     from django.db import connections
 
     connections.close_all()
-    json.dump({"observed": observed, "csignals": [*_moments, _in_force()]}, sys.stdout)
+    json.dump({"observed": observed, "csignals": [*_moments, _active()]}, sys.stdout)
 
 
-def _in_force():
+def _active():
+    """Return the implementation, whether csignals is installed, and the module of `Signal.send`."""
     if not any(name.partition(".")[0] == "csignals" for name in sys.modules):
         return None
     from django.dispatch import Signal

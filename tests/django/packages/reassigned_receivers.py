@@ -1,7 +1,7 @@
-"""What packages do to a signal's list of receivers, also those not tested here: COMPATIBILITY.md, section 3.
+"""Packages reassign and edit a signal's list of receivers in all these ways: COMPATIBILITY.md, section 3.
 
-Each with and without the lock, with and without clearing the cache. Django itself follows all of it where a signal has
-no cache, or that is cleared; what Django makes of a stale cache is not compared, as csignals does better on purpose.
+Each change runs with and without the lock, and with and without clearing the cache. Django follows a change if the
+signal has no cache or the cache is cleared. A stale cache is not compared: there csignals differs on purpose.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def send(signal):
 
 
 def reassign(make_signal, locked, cleared):
-    """Yield, for one signal, what it sends after each reassignment."""
+    """Yield the responses of one signal after each reassignment."""
     signal, other = make_signal(), make_signal()
     signal.connect(first)
     signal.connect(second, sender=Sender)

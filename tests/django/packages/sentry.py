@@ -1,7 +1,7 @@
-"""sentry-sdk: a span for each receiver that is called in a transaction, kept in memory instead of sent.
+"""sentry-sdk makes a span for each receiver call in a transaction. The transport keeps the spans in memory.
 
-Its patch replaces ``Signal._live_receivers`` at ``sentry_sdk.init``: that is called before Django is set up where
-csignals stands last, and after it where csignals stands first.
+``sentry_sdk.init`` replaces ``Signal._live_receivers``. The script calls it before ``django.setup()`` if csignals is
+the last app, and after ``django.setup()`` if csignals is the first app.
 """
 
 import django
@@ -64,7 +64,7 @@ listener = Listener()
 
 
 def outer(sender, **named):
-    """Sends on, so that its span holds another."""
+    """Send another signal, so that its span has a child."""
     return [response for _, response in own_signal.send(Listener)]
 
 
@@ -113,7 +113,7 @@ urlpatterns = [path("", view)]
 
 
 def answer():
-    """Answer one request; return what was sent during it, what was heard, and what Sentry got."""
+    """Handle one request; return the responses of its sends, the items of `heard`, and Sentry's data."""
     response = get_wsgi_application()(RequestFactory().get("/").environ, lambda status, headers: None)
     content = b"".join(response).decode()
     response.close()
@@ -121,7 +121,7 @@ def answer():
 
 
 def captured():
-    """Return the errors and, for each transaction, its spans: only what does not change from run to run."""
+    """Return the errors, the transaction and its spans, without values that change from run to run."""
     items = [item for envelope in envelopes for item in envelope.items]
     envelopes.clear()
     errors = [item.payload.json for item in items if item.type == "event"]
@@ -154,7 +154,7 @@ robust_signal.connect(inner)
 robust_signal.connect(fails)
 robust_signal.connect(listener.method, sender=Author)
 denied_signal.connect(inner)
-if django.VERSION >= (5, 0):  # which is the first to await a receiver; Sentry leaves those alone
+if django.VERSION >= (5, 0):  # the first with async receivers; Sentry does not wrap them
     awaited_signal.connect(awaited)
 
 observed = {"installed": answer()}

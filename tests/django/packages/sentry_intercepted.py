@@ -1,7 +1,6 @@
-"""sentry-sdk, which puts a wrapper in the place of each receiver: csignals knows the receivers by it all the same.
+"""sentry-sdk replaces each receiver with a wrapper. csignals still recognizes the receivers.
 
-That is: they can be muted, and those that were called are not listed as never called. For the latter the project is one
-under DEBUG.
+They can be muted, and a called receiver is not listed as never called. The list needs the setting DEBUG.
 """
 
 import gc
@@ -38,7 +37,7 @@ configure(DEBUG=True)
 if PLACE != "last":
     init()
 
-import csignals  # noqa: E402  # as csignals.django does it: once the project is there
+import csignals  # noqa: E402  # after the project is set up, as csignals.django imports it
 
 
 class Order(models.Model):
@@ -83,14 +82,14 @@ observed["after"] = [send(), post_save.has_listeners(Order)]
 
 warnings.simplefilter("ignore", csignals.WeakReceiverWarning)
 mortal_signal = Signal()
-called, uncalled = Listener(), Listener()
+called, never_called = Listener(), Listener()
 mortal_signal.connect(called.method)
 mortal_signal.send(Order)
-mortal_signal.connect(uncalled.method, sender=Listener)
+mortal_signal.connect(never_called.method, sender=Listener)
 mortal_signal.send(Order)
 del called
 observed["called"] = collected(mortal_signal)
-del uncalled
-observed["uncalled"] = collected(mortal_signal)
+del never_called
+observed["never called"] = collected(mortal_signal)
 
 report(**observed)

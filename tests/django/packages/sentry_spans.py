@@ -1,8 +1,8 @@
-"""sentry-sdk: all that it would send, for every kind of receiver, option and transaction.
+"""sentry-sdk: its complete output for every kind of receiver, option and transaction.
 
-Kept in memory instead of sent, and without what changes from run to run: ids are numbered, times and the frames of
-dispatchers left out. PROJECT_SENTRY says how often, and when, the SDK patches the class; PROJECT_ORIGINAL that sends
-ask the SDK's own wrapper.
+The transport keeps the output in memory. Values that change from run to run are normalized: ids become numbers, times
+and the frames of dispatchers are removed. PROJECT_SENTRY tells how often and when the SDK patches the class. With
+PROJECT_ORIGINAL, sends call the SDK's own wrapper.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Memory(Transport):
         envelopes.append(envelope)
 
     def record_lost_event(self, *args, **named):
-        pass  # spans that are not made are not counted as lost either
+        pass  # the SDK counts no lost spans if csignals makes no span
 
 
 def init(spans=True, sampled=True, has_integration=True, **options):
@@ -54,7 +54,7 @@ def init(spans=True, sampled=True, has_integration=True, **options):
     )
 
 
-logging.getLogger().addHandler(logging.NullHandler())  # which keeps them off stderr
+logging.getLogger().addHandler(logging.NullHandler())  # keeps log records off stderr
 settings = {"CSIGNALS": {"SENTRY_WRAPPER": True}} if IS_ORIGINAL and PLACE != "nowhere" else {}
 if PLACE == "last":
     init()
@@ -155,7 +155,7 @@ def shown(responses):
 
 
 def send_all():
-    """Send in every way, and return what came of it."""
+    """Send in every way and return the responses."""
     seen = {
         "send": shown(plain.send(Owner, x=1)),
         "send_robust": shown(plain.send_robust(Owner)),
@@ -178,7 +178,7 @@ def send_all():
 
 
 async def await_all():
-    # Before Django 6.1 both kinds of receivers run at once: in no certain order.
+    # Before Django 6.1 sync and async receivers run at the same time, in no fixed order.
     both = [shown(await mixed.asend(Owner))] if django.VERSION >= (6, 1) else []
     return [*both, shown(await plain.asend_robust(Owner))]
 
@@ -191,15 +191,15 @@ def failure_of(send):
 
 
 def captured():
-    """Return what the SDK would send, with each id as a number, and no times, threads, machines and frames.
+    """Return the normalized output of the SDK, and the trace contexts of its events.
 
-    The spans that were streamed come after the events, and then the spans that events say they were captured in.
+    Streamed spans come after the events.
     """
     sentry_sdk.flush(timeout=5)
     ids, ids_of_traces, items, streamed, traces = {}, {}, [], [], []
     for item in [item for envelope in envelopes for item in envelope.items if item.type != "client_report"]:
         payload = item.payload.json if item.payload.json is not None else json.loads(item.payload.bytes)
-        if item.type == "span":  # as many at a time as there are when a thread looks for them
+        if item.type == "span":  # a thread sends them in groups of any size
             streamed += payload["items"]
             continue
         contexts = payload.pop("contexts", {}) if item.type == "event" else {}

@@ -1,6 +1,6 @@
-"""Signals of a project's own class, which override methods of Django's: as pretix and openedx-events have them.
+"""Subclasses of Signal that override Django's methods, as pretix and openedx-events define them.
 
-Written after what those do, not copied from them: COMPATIBILITY.md, section 3.
+The code imitates these projects and copies nothing: COMPATIBILITY.md, section 3.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Shop:
 
 
 def plugin(name):
-    """Say which plugin a receiver belongs to."""
+    """Mark a receiver as belonging to a plugin."""
 
     def decorate(receiver):
         receiver.plugin = name
@@ -33,7 +33,7 @@ def plugin(name):
 
 
 class PluginSignal(Generic[T], Signal):
-    """Reaches only the receivers of those plugins that are active for the sender."""
+    """Calls only the receivers whose plugins are active for the sender."""
 
     def _live_receivers(self, sender):
         live = super()._live_receivers(sender)
@@ -47,22 +47,22 @@ class PluginSignal(Generic[T], Signal):
             key=lambda receiver: receiver.plugin,
         )
 
-    def nobody_listens(self, sender):
+    def has_no_receivers(self, sender):
         return not self.receivers or self.sender_receivers_cache.get(sender) is NO_RECEIVERS
 
     def send(self, sender: T, **named):
-        if self.nobody_listens(sender):
+        if self.has_no_receivers(sender):
             return []
         return [(receiver.plugin, response) for receiver, response in super().send(sender, shop=sender, **named)]
 
     def send_robust(self, sender: T, **named):
-        if self.nobody_listens(sender):
+        if self.has_no_receivers(sender):
             return []
         return [(receiver.plugin, str(response)) for receiver, response in super().send_robust(sender, **named)]
 
 
 class PublicSignal(Signal):
-    """Is sent by a method of its own, in which no receiver can do harm."""
+    """Has its own send method, which never raises a receiver's exception."""
 
     def __init__(self, event_type):
         super().__init__()
@@ -77,7 +77,7 @@ class PublicSignal(Signal):
 
 
 class MarkedSignal(Signal):
-    """Marks what is awaited. Django has nothing to await before 5.0, and calls none of these."""
+    """Marks async sends. Django before 5.0 has no async sends and never calls these methods."""
 
     async def asend(self, sender, **named):
         return await super().asend(sender, marked="asend", **named)

@@ -1,1 +1,1 @@
-"""The project that test_servers.py puts behind real servers: sessions and login on SQLite."""
+"""The project that test_servers.py runs on real servers: sessions and login on SQLite."""

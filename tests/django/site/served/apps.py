@@ -1,4 +1,4 @@
-"""Counts the signals: each adds a byte to a file of its name, which many threads and processes can do at once."""
+"""Counts the signals. Each send appends a byte to a file, which many threads and processes can do at once."""
 
 import os
 
@@ -11,7 +11,7 @@ from django.dispatch import receiver
 
 
 class Counter:
-    """A receiver, as a bound method: the signal has only a weak reference to it."""
+    """Its bound method is the receiver, so the signal holds only a weak reference."""
 
     def __init__(self, name):
         self.file = os.open(settings.FILES / f"{name}.count", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -22,7 +22,7 @@ class Counter:
 
 @receiver(connection_created)
 def write_ahead(connection, **named):
-    # Readers and a writer do not wait for each other, and nobody waits for the disk: it would be its speed we test.
+    # No request waits for another one or for the disk. Otherwise the test would measure the disk.
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=OFF")

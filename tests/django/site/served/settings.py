@@ -1,4 +1,4 @@
-"""Settings of the served project. ``SERVED_FILES`` is the folder for all it writes, ``SERVED_BY`` the dispatcher."""
+"""Settings of the served project. It writes to the folder ``SERVED_FILES``. ``SERVED_BY`` names the dispatcher."""
 
 import os
 from pathlib import Path
@@ -20,25 +20,25 @@ INSTALLED_APPS = [
     "served.apps.ServedConfig",
 ]
 
-# Without CsrfViewMiddleware, as the clients are no browsers and would only fetch tokens.
+# Without CsrfViewMiddleware: the clients are not browsers and would only fetch tokens.
 MIDDLEWARE = [
-    "served.urls.say_who_answers",
+    "served.urls.add_headers",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
 
-# `timeout` is how long a writer waits for its turn; Django's default of five seconds is short on a busy machine.
-# A connection lasts for one request (CONN_MAX_AGE is 0): Django closes it on request_finished.
+# `timeout` limits how long a writer waits. Django's default of five seconds is too short on a busy machine.
+# CONN_MAX_AGE is 0, so Django closes the connection on request_finished.
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FILES / "db.sqlite3", "OPTIONS": {"timeout": 20}},
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# The default hasher takes most of a second per login, on purpose, and nothing here is secret.
+# The default hasher is slow on purpose, and these tests need no security.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# Django's own logging writes errors to nobody when DEBUG is off.
+# Django's default logging does not print errors while DEBUG is off.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""The pages of the served project: login, one that needs it and writes to the session, logout."""
+"""The pages of the served project: login, a page that needs the login and writes to the session, logout."""
 
 import os
 import sys
@@ -29,8 +29,8 @@ def logout(request):
 urlpatterns = [path("login", login), path("page", page), path("logout", logout)]
 
 
-def say_who_answers(get_response):
-    """Name the process and the dispatcher in every response, so that a silent fallback cannot pass."""
+def add_headers(get_response):
+    """Add the process and the dispatcher to every response, so that a silent fallback fails the test."""
 
     def middleware(request):
         response = get_response(request)

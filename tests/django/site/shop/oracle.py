@@ -1,6 +1,6 @@
-"""What ``manage.py signals --json`` has to say, read by hand from the lists of receivers of the same process.
+"""The expected output of ``manage.py signals --json``, read from the lists of receivers in the same process.
 
-``python -m shop.oracle`` prints both. Nothing here is csignals', but for the signals that the shop has of it.
+``python -m shop.oracle`` prints the expected and the real output. The expected output does not use csignals.
 """
 
 import functools
@@ -31,8 +31,8 @@ SIGNALS = [
 ]
 
 
-def found():
-    """Return the signals of the modules that are loaded, by what they are called."""
+def find_signals():
+    """Return the signals of all loaded modules by their names."""
     from shop.models import Item
     from shop.signals import order_packed
 
@@ -44,7 +44,7 @@ def found():
     }
 
 
-def read(signal):
+def read_connections(signal):
     connections = []
     for entry in signal.receivers:
         (uid, sender_id), receiver = entry[:2]
@@ -72,7 +72,7 @@ def read(signal):
 
 
 def senders():
-    """Return what the senders are called that have receivers, by their ids."""
+    """Return the names of the senders that have receivers, by the ids of the senders."""
     from django.apps import apps
 
     from shop import receivers
@@ -107,14 +107,16 @@ def place(receiver):
         receiver = receiver.func
     if isinstance(receiver, (type, types.BuiltinFunctionType)):
         return None, None
-    is_written = isinstance(receiver, (types.FunctionType, types.MethodType))  # whose own __call__ PyPy says is one
+    is_written = isinstance(
+        receiver, (types.FunctionType, types.MethodType)
+    )  # on PyPy their __call__ looks written in Python
     if not is_written and type(type(receiver).__call__) is types.FunctionType:
         receiver = type(receiver).__call__
     receiver = inspect.unwrap(receiver)
     return inspect.getsourcefile(receiver), inspect.getsourcelines(receiver)[1]
 
 
-def said():
+def command_output():
     output = io.StringIO()
     call_command("signals", "--json", stdout=output)
     return json.loads(output.getvalue())
@@ -128,10 +130,13 @@ def main():
     results = {"implementation": csignals.IMPLEMENTATION}
     for moment in ("installed", "uninstalled"):
         lists = {
-            name: {"class": f"{type(signal).__module__}.{type(signal).__qualname__}", "receivers": read(signal)}
-            for name, signal in found().items()
+            name: {
+                "class": f"{type(signal).__module__}.{type(signal).__qualname__}",
+                "receivers": read_connections(signal),
+            }
+            for name, signal in find_signals().items()
         }
-        results[moment] = {"is_installed": csignals.django.is_installed(), "said": said(), "lists": lists}
+        results[moment] = {"is_installed": csignals.django.is_installed(), "command": command_output(), "lists": lists}
         csignals.django.uninstall()
     json.dump(results, sys.stdout)
 

@@ -1,4 +1,4 @@
-"""Connects receivers of every kind, in an order that is not that of a send."""
+"""Connects receivers of every kind, in an order that differs from the order of the calls."""
 
 import functools
 
@@ -19,7 +19,7 @@ def logged(function):
 
 @receiver([post_save, order_sent])
 async def announce(**named):
-    """The first to be connected, and not the first to be called."""
+    """Connected first, but not called first."""
 
 
 @receiver(post_save, sender=Order, dispatch_uid="index")
@@ -47,7 +47,7 @@ class Printer:
 
 
 class Reluctant:
-    """A receiver that has nothing to say about itself, once it is connected."""
+    """A receiver whose attributes and repr raise once it is connected."""
 
     is_connected = False
 
@@ -68,7 +68,7 @@ printer = Printer()
 post_save.connect(printer.print, sender=Order)
 post_save.connect(printer.print, sender=Item)
 post_save.connect(Printer.warm, sender=Order)
-post_save.connect(Printer().print, sender=Order)  # which is dead at once
+post_save.connect(Printer().print, sender=Order)  # dies immediately
 post_save.connect(printer, sender=Order, weak=False)
 post_save.connect(functools.partial(index, copies=2), sender=Order, weak=False, dispatch_uid=("copies", 2))
 m2m_changed.connect(note, sender=Order.items.through)
