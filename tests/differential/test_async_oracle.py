@@ -211,7 +211,7 @@ class Model:
                 await asyncio.sleep(delay)
             sending.cancel()
         outcome = repr(await asyncio.gather(sending, return_exceptions=True))
-        for _ in range(100):  # tasks that still run shall end
+        for _ in range(100):  # lets tasks end that still run
             await asyncio.sleep(0.001)
             left = len(asyncio.all_tasks()) - 1
             if not left:

@@ -51,7 +51,7 @@ def test_the_table_is_rebuilt_only_after_changes(warm, receivers):
 
 @pytest.mark.parametrize("send", ["send", "send_robust"])
 def test_compatibility_2_assigned_lists_take_effect_immediately(warm, send):
-    """Django's has_listeners() goes on saying True after ``receivers = []``."""
+    """Django's has_listeners() still returns True after ``receivers = []``."""
     entries = warm.receivers
     warm.receivers = []
     assert getattr(warm, send)(None) == []
