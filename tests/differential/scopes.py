@@ -29,16 +29,16 @@ class Tools:
                 yield
             check_calls(len(trace.records) + trace.folded, model, before)
         elif how == "capture":
-            with self.testing.capture(model.signal) as sends:
+            with self.testing.capture(model.signal) as captured:
                 yield
-            assert sends[0].sender is sender
-            assert (sends[0].responses is None) is (sends[0].exception is not None)
+            assert captured[0].sender is sender
+            assert (captured[0].responses is None) is (captured[0].exception is not None)
             nested = [note for note in model.notes[before:] if note[0] == "sends"]
-            assert len(sends) == 1 + len(nested)
+            assert len(captured) == 1 + len(nested)
         elif how == "capture others":
-            with self.testing.capture(self.other, scope="process") as sends:
+            with self.testing.capture(self.other, scope="process") as captured:
                 yield
-            assert sends == []
+            assert captured == []
         elif how == "mute others":
             with self.package.mute(self.other), self.package.mute(senders=[self]), self.package.mute(receivers=[print]):
                 yield
@@ -50,9 +50,9 @@ class Tools:
             with self.package.mute(senders=[sender]):
                 yield
         elif how == "capture instead":
-            with self.testing.capture(model.signal, deliver=False) as sends:
+            with self.testing.capture(model.signal, deliver=False) as captured:
                 yield
-            assert [(send.sender is sender, send.responses) for send in sends] == [(True, [])]
+            assert [(send.sender is sender, send.responses) for send in captured] == [(True, [])]
         else:
             yield
 
