@@ -7,7 +7,7 @@ from django.dispatch import Signal
 
 from tests.helpers.implementations import CHOICES, load
 
-# What these test is in a checkout, and not beside an installed package.
+# These test files of the checkout that are not beside an installed package.
 if not (Path(__file__).parent.parent / "setup.py").exists():
     collect_ignore = ["bench", "packaging/test_build.py", "packaging/test_wheels.py"]
 
@@ -17,31 +17,31 @@ def pytest_addoption(parser):
         "--implementation",
         choices=[*CHOICES, "both"],
         default="both",
-        help="run the tests on this engine only (default: both)",
+        help="run the tests on this implementation only (default: both)",
     )
     parser.addoption(
         "--budget",
         type=int,
         default=1,
-        help="repeat what depends on chance, or on how much is tried, so many times as often (default: 1)",
+        help="multiply the repetitions of random tests and of stress tests by this number (default: 1)",
     )
     parser.addoption(
         "--repetitions",
         type=int,
         default=200,
-        help="how often test_memory.py does what shall leave nothing behind (default: 200)",
+        help="how often test_memory.py repeats each operation (default: 200)",
     )
 
 
 def pytest_collection_finish():
-    """Have collections look only at what the tests make, not at all that has been imported: they take a hundredth."""
+    """Exclude all imported objects from collections, which then take a hundredth of the time."""
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
 
 
 def pytest_configure(config):
-    # With pytest-xdist: what the tests of a file build, compile or start once, one process does.
+    # With pytest-xdist, one process runs all tests of a file, and so builds, compiles or starts fixtures only once.
     if config.getoption("dist", "no") == "load":
         config.option.dist = "loadfile"
 
@@ -59,13 +59,13 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def csignals(implementation):
-    """The package, on the engine under test. It fails to load where that is not there."""
+    """The package, with the implementation under test. Loading it fails if that implementation is missing."""
     return load(implementation)
 
 
 @pytest.fixture(scope="session")
 def budget(request):
-    """How many times as often as usual the tests are to repeat what they do."""
+    """The number by which tests multiply their repetitions."""
     return request.config.getoption("--budget")
 
 
@@ -76,9 +76,9 @@ def signal(csignals):
 
 @pytest.fixture
 def drop_in(implementation):
-    """``csignals.django`` on the engine under test, installed, and taken out again at the end."""
+    """``csignals.django`` with the implementation under test, installed, and uninstalled at the end."""
     package = load(implementation, "csignals.django")
-    copy.copy(Signal())  # which leaves something on the class
+    copy.copy(Signal())  # the first copy leaves an attribute on the class
     before = list(vars(Signal).items())
     package.install()
     yield package
@@ -88,7 +88,7 @@ def drop_in(implementation):
 
 @pytest.fixture(params=["standalone", "in Django"])
 def make(request, csignals):
-    """What makes a signal: csignals' own class, or Django's, which csignals dispatches."""
+    """The class of the signals: csignals' own, or Django's, which csignals dispatches."""
     if request.param == "standalone":
         return csignals.Signal
     request.getfixturevalue("drop_in")
@@ -98,7 +98,7 @@ def make(request, csignals):
 @pytest.fixture(autouse=True)
 def no_garbage_from_other_tests():
     yield
-    gc.collect(1)  # what the test made; to look through all that there is takes a quarter of a second
+    gc.collect(1)  # collects what the test made; a full collection takes a quarter of a second
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,7 +1,7 @@
-"""A signal with receivers and senders of its own, which notes down what happens to it, in labels.
+"""A model: a signal with receivers and senders of its own, and notes of what happens, in which labels stand for these.
 
-Two worlds that live the same life (machine.py) have the same notes, if their signals do the same. What is done to a
-signal from inside a receiver is here; what is done from outside, machine.py says.
+If two signals behave the same, their models have the same notes after the same run. The actions here are what receivers
+do to their signal; machine.py has what is done to it from outside.
 """
 
 import asyncio
@@ -11,27 +11,27 @@ import weakref
 
 
 class Stop(BaseException):
-    """What send_robust does not catch."""
+    """An exception that send_robust() does not catch."""
 
 
 class Listener:
-    def __init__(self, world, label, action):
-        self.world, self.label, self.action = world, label, action
+    def __init__(self, model, label, action):
+        self.model, self.label, self.action = model, label, action
         self.__qualname__ = f"object {label}"  # COMPATIBILITY 2: Django cannot log a failure without one
 
     def __call__(self, **named):
-        return self.world.called(self, named)
+        return self.model.called(self, named)
 
     def hear(self, **named):
-        return self.world.called(self, named)
+        return self.model.called(self, named)
 
     async def hear_later(self, **named):
         await asyncio.sleep(0)
-        return self.world.called(self, named)
+        return self.model.called(self, named)
 
 
 class Like(Listener):
-    """Equal to its kind, and not hashable."""
+    """A listener that equals any other of its class, and is not hashable."""
 
     def __eq__(self, other):
         return isinstance(other, Like)
@@ -40,7 +40,7 @@ class Like(Listener):
 
 
 class Cyclic(Listener):
-    """What only the collector frees. That is to come by between what happens in one world and in the other."""
+    """A listener that only the collector frees. The machine collects for both models at the same time."""
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -56,8 +56,8 @@ class Slotted:
     __slots__ = ()
 
 
-def make_function(world, label, action):
-    listener = Listener(world, label, action)
+def make_function(model, label, action):
+    listener = Listener(model, label, action)
 
     def function(**named):
         return listener(**named)
@@ -66,8 +66,8 @@ def make_function(world, label, action):
     return function
 
 
-def make_async_function(world, label, action):
-    listener = Listener(world, label, action)
+def make_async_function(model, label, action):
+    listener = Listener(model, label, action)
 
     async def function(**named):
         return listener(**named)
@@ -76,8 +76,8 @@ def make_async_function(world, label, action):
     return function
 
 
-def make_partial(world, label, action):
-    partial = functools.partial(Listener(world, label, action), **{"from partial": 1})
+def make_partial(model, label, action):
+    partial = functools.partial(Listener(model, label, action), **{"from partial": 1})
     partial.__qualname__ = f"partial {label}"
     return partial
 
@@ -101,7 +101,7 @@ SENDERS = {
     "equal": lambda: Like(None, "sender", None),
     "cyclic": lambda: Cyclic(None, "sender", None),
     "unhashable": lambda: type("Unhashable", (list,), {})(),
-    # Django refers weakly to the bound method itself: it must not be a passing one.
+    # Django has a weak reference to the bound method itself, which must live as long as the sender.
     "method": lambda: Owner().method,
     "string": lambda: "".join(["sen", "der"]),
     "object": object,
@@ -126,7 +126,7 @@ ACTIONS = [
     "restore",
 ]
 
-MANY_NOTES = 100  # by which nested sends shall end
+MAX_NOTES = 100  # with more, receivers send no more
 
 
 def label_of(receiver):
@@ -135,13 +135,13 @@ def label_of(receiver):
 
 
 def listener_of(receiver):
-    """Return what takes notes for a receiver."""
+    """Return the listener that takes notes for a receiver."""
     receiver = getattr(receiver, "func", getattr(receiver, "__self__", receiver))
     return getattr(receiver, "listener", receiver)
 
 
-class World:
-    """One signal, with receivers and senders that are its own."""
+class Model:
+    """One signal, with receivers and senders of its own."""
 
     def __init__(self, signal):
         self.signal = signal
@@ -149,20 +149,20 @@ class World:
         self.saved = []
         self.notes = []
         self.depth = 0
-        self.unheard = None  # the listener that is as if muted
-        self.has_list = True  # whether `receivers` is one, to which can be connected
+        self.muted = None  # the listener whose calls and responses are left out, as if it were muted
+        self.has_list = True  # whether connect() can append to `receivers`
         self.has_async = False  # whether there was an async receiver
 
     def logged(self, record):
         self.notes.append((record.name, record.levelname, record.msg, *map(str, record.args)))
-        return False  # nobody else needs to hear of it
+        return False  # no other handler needs the record
 
     def set_list(self, entries):
         self.signal.receivers = entries
-        self.look()
+        self.refresh()
 
-    def look(self):
-        # A strong receiver that was taken off the list by hand, csignals lets go of when it looks next.
+    def refresh(self):
+        # csignals frees a strong receiver that was removed directly when it next reads the list.
         self.signal.has_listeners(None)
 
     def add_receiver(self, label, kind, action):
@@ -185,7 +185,7 @@ class World:
         return [label for label, (_, mine) in self.senders.items() if mine is sender]
 
     def called(self, listener, named):
-        if listener is self.unheard:
+        if listener is self.muted:
             return None
         signal, sender = named.pop("signal"), named.pop("sender")
         call = listener.label, signal is self.signal, self.sender_label(sender), [*named.items()]
@@ -202,7 +202,7 @@ class World:
             self.notes.append(("disconnects", signal.disconnect(self.receiver(other))))
         if action == "kill":
             self.receivers.pop(other, None)
-        if action in ("send", "send robustly") and self.depth < 2 and len(self.notes) < MANY_NOTES:
+        if action in ("send", "send robustly") and self.depth < 2 and len(self.notes) < MAX_NOTES:
             return self.send_nested(signal.send if action == "send" else signal.send_robust, sender)
         if action == "ask":
             return self.has_listeners(sender)
@@ -213,12 +213,12 @@ class World:
         return listener.label
 
     def has_listeners(self, sender):
-        """Return what the signal says, or would if the listener that is as if muted were not connected."""
-        if self.unheard is None:
+        """Return whether the signal has listeners other than the muted one."""
+        if self.muted is None:
             return self.signal.has_listeners(sender)
         live = self.signal._live_receivers(sender)
         sync_and_async = live if isinstance(live, tuple) else (live,)  # in Django 4.2 it is one list
-        return any(listener_of(receiver) is not self.unheard for each in sync_and_async for receiver in each)
+        return any(listener_of(receiver) is not self.muted for each in sync_and_async for receiver in each)
 
     def send_nested(self, send, sender):
         self.depth += 1
@@ -233,7 +233,7 @@ class World:
         self.set_list([])
 
     def restore(self):
-        # Not what died meanwhile: by then its id may be another's.
+        # Without dead entries: their ids may belong to new objects by now.
         self.set_list([entry for entry in self.saved if is_alive(entry)])
 
     def outcome(self, call, *args, **named):
@@ -258,7 +258,7 @@ class World:
         return [
             (label_of(receiver), describe(response))
             for receiver, response in result
-            if self.unheard is None or listener_of(receiver) is not self.unheard
+            if self.muted is None or listener_of(receiver) is not self.muted
         ]
 
     def entries(self):
@@ -268,7 +268,7 @@ class World:
 def describe(response):
     if not isinstance(response, BaseException):
         return response
-    # Its frames refer to it in turn, and to receivers, which would live on until the collector comes by.
+    # The frames refer to the exception and to receivers, which would live until the next collection.
     traceback.clear_frames(response.__traceback__)
     response.__traceback__ = response.__context__ = response.__cause__ = None
     inner = [describe(each) for each in getattr(response, "exceptions", ())]

@@ -1,4 +1,4 @@
-"""What signals live through in the tests that compare Django's own with those that csignals dispatches."""
+"""Receivers and helpers for the tests that compare Django's own signals with those that csignals dispatches."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ def connected(make, *receivers, **how):
 
 
 def shape(value):
-    """Return a value with names and types in place of whatever is new each time."""
+    """Return a value with names and types in place of objects that differ from run to run."""
     if isinstance(value, (list, tuple)):
         return type(value)(shape(each) for each in value)
     if isinstance(value, dict):

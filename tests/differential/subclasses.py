@@ -1,4 +1,4 @@
-"""Subclasses of a class of signals, as programs write them, for the lives in machine.py."""
+"""Subclasses of a signal's class, as programs write them, for machine.py."""
 
 import functools
 from typing import Generic, TypeVar
@@ -40,7 +40,7 @@ def with_its_own_methods(cls):
 
 
 def with_a_list_of_its_own(cls):
-    """Like those that keep the list elsewhere: a property over what the base class has."""
+    """Return a subclass that keeps the list elsewhere: its property hides the base class's attribute."""
 
     class Guarded(cls):
         @property

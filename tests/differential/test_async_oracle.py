@@ -1,4 +1,4 @@
-"""Async sends next to those of Django: random mixes of receivers, lived by a signal of each."""
+"""Async sends compared with Django's: the same random receivers are connected to a signal of each."""
 
 import asyncio
 import contextvars
@@ -15,8 +15,8 @@ import pytest
 from tests.helpers.implementations import without_collector
 from tests.helpers.stock_django import StockSignal
 
-# Before Python 3.13, asyncio's TaskGroup, by which Django sends, leaves the caller's task as if it had been cancelled,
-# and forgets a cancellation that comes with a failure (CPython's gh-116720). What csignals has for it never does.
+# Before Python 3.13, asyncio's TaskGroup, which Django uses, leaves the caller's task as if it had been cancelled, and
+# forgets a cancellation that comes with a failure (CPython's gh-116720). The group of csignals never does.
 COUNTS_CANCELLATIONS = sys.version_info >= (3, 13)
 
 variable = contextvars.ContextVar("variable", default="unset")
@@ -30,8 +30,8 @@ pytestmark = [
 ]
 
 
-class World:
-    """A signal, and receivers that take notes of what they do."""
+class Model:
+    """A signal with receivers that take notes."""
 
     def __init__(self, signal, behaviours):
         self.signal = signal
@@ -45,8 +45,8 @@ class World:
     def note(self, label, what):
         self.notes.append((label, what, variable.get(), threading.current_thread() is threading.main_thread()))
 
-    def lives(self):
-        """Return the order in which receivers began, and the notes of each. How cancellations take turns is open."""
+    def notes_by_receiver(self):
+        """Return the order in which receivers began, and the notes of each. The order of cancellations is undefined."""
         begun = [label for label, what, *_ in self.notes if what[0] == "begins" or what == "sync"]
         return begun, [[note for note in self.notes if note[0] == label] for label in range(len(self.receivers))]
 
@@ -188,7 +188,7 @@ class World:
         return receive
 
     def outcome(self, error):
-        """Return what can be compared of an exception: its type and what is in it."""
+        """Return the parts of an exception that can be compared: its class, arguments and inner exceptions."""
         inner = [self.outcome(each) for each in getattr(error, "exceptions", [])]
         return type(error).__name__, str(error.args) if not inner else "", inner
 
@@ -198,20 +198,20 @@ class World:
             for receiver, response in found
         ]
 
-    async def live(self, method, interrupt, factory):
+    async def run(self, method, interrupt, factory):
         asyncio.get_running_loop().set_task_factory(factory)
         variable.set("by the sender")
         sending = asyncio.ensure_future(self.send(method))
         if interrupt:
-            # Once all that can be waiting are, or it is over.
-            while not sending.done() and len(self.lives()[0]) < len(self.receivers):
+            # Until all receivers have begun, or the send is over.
+            while not sending.done() and len(self.notes_by_receiver()[0]) < len(self.receivers):
                 await asyncio.sleep(0.001)
-            # A thread takes time to come back.
+            # A thread takes time to return.
             for delay in [0.03] * self.has_sync + [0] * 6:
                 await asyncio.sleep(delay)
             sending.cancel()
         outcome = repr(await asyncio.gather(sending, return_exceptions=True))
-        for _ in range(100):  # what runs on shall come to its end
+        for _ in range(100):  # lets tasks end that still run
             await asyncio.sleep(0.001)
             left = len(asyncio.all_tasks()) - 1
             if not left:
@@ -221,7 +221,7 @@ class World:
         return outcome, left
 
     async def send(self, method):
-        """Send, and return what comes of it, with what the caller sees in its context afterwards."""
+        """Send, and return the result, with what the caller finds in its context afterwards."""
         try:
             found = self.responses(await getattr(self.signal, method)(None, x=1))
         except Exception as error:
@@ -256,14 +256,14 @@ def behaviours(seed, interrupt):
     found += [chance.choice(["is_sync", *SYNC]) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
     chance.shuffle(found)
     if sum(name not in SYNC for name in found) == 1:
-        # A single one is awaited in the caller's own task, unlike Django's: it is the one thing to be seen.
+        # csignals awaits a single async receiver in the caller's task, and Django does not: only then it shows.
         found = ["returns" if name == "cancels_its_task" else name for name in found]
     return found
 
 
 @pytest.fixture
 def compare(recwarn):
-    """Return a function that lives the same lives with Django's signal and with another, and compares."""
+    """A function that sends with Django's signal and with another one, and compares what happens."""
     logging.getLogger("asyncio").addHandler(handler := Recorder())
 
     def compare(make_signal, seed, interrupt, factory=None):
@@ -271,14 +271,16 @@ def compare(recwarn):
         for method in "asend", "asend_robust":
             seen = []
             for make in (StockSignal, make_signal):
-                world = World(make(), names)
-                outcome = asyncio.run(world.live(method, interrupt, factory))
+                model = Model(make(), names)
+                outcome = asyncio.run(model.run(method, interrupt, factory))
                 gc.collect(1)
-                seen.append((outcome, world.lives(), handler.take(), [str(each.message) for each in recwarn]))
+                seen.append(
+                    (outcome, model.notes_by_receiver(), handler.take(), [str(each.message) for each in recwarn])
+                )
                 recwarn.clear()
             assert seen[0] == seen[1], names
 
-    # What a life leaves stays young, and is found without looking through all that there is.
+    # Without collections, garbage stays in the young generation, which is quick to collect.
     with without_collector():
         yield compare
     logging.getLogger("asyncio").removeHandler(handler)
@@ -297,22 +299,22 @@ class Recorder(logging.Handler):
         return taken
 
 
-@pytest.mark.skipif(django.VERSION < (6, 1), reason="standalone signals are as those of Django 6.1")
+@pytest.mark.skipif(django.VERSION < (6, 1), reason="standalone signals await like those of Django 6.1")
 @pytest.mark.parametrize("interrupt", [False, True], ids=["undisturbed", "cancelled"])
 @pytest.mark.parametrize("seed", range(60))
-def test_standalone_async_sends_are_those_of_django(csignals, compare, seed, interrupt):
+def test_standalone_async_sends_match_django(csignals, compare, seed, interrupt):
     compare(csignals.Signal, seed, interrupt)
 
 
 @pytest.mark.parametrize("interrupt", [False, True], ids=["undisturbed", "cancelled"])
 @pytest.mark.parametrize("seed", range(60))
-def test_async_sends_inside_django_are_djangos(drop_in, compare, seed, interrupt):
+def test_async_sends_inside_django_match_django(drop_in, compare, seed, interrupt):
     compare(django.dispatch.Signal, seed, interrupt)
 
 
 @pytest.mark.parametrize("interrupt", [False, True], ids=["undisturbed", "cancelled"])
 @pytest.mark.parametrize("seed", range(60, 80))
-def test_with_a_task_factory_they_are_djangos_too(drop_in, compare, seed, interrupt):
+def test_async_sends_match_with_task_factory(drop_in, compare, seed, interrupt):
     def factory(loop, coroutine, **options):
         return asyncio.Task(coroutine, loop=loop, **options)
 

@@ -1,8 +1,8 @@
-"""Django is the oracle: a random life of a signal, lived by Django's and by csignals', alone and in Django.
+"""Django is the oracle: random runs do the same to a signal of Django's and to one of csignals.
 
-Each signal lives in a world of its own, with its own receivers and senders of the same kinds, so that the
-death of one does not touch the others. What happens is noted down by labels, and has to be the same. What happens at
-all, the rules in machine.py and the actions in model.py say; ``python -m tests.fuzz lives`` lives for longer.
+Each signal has a model with its own receivers and senders of the same kinds, so that the death of one does not affect
+the other. Both models note what happens, and their notes must be the same. The rules in machine.py and the actions in
+model.py are what may happen. ``python -m tests.fuzz lives`` runs for longer.
 """
 
 import sys
@@ -19,7 +19,7 @@ from tests.helpers.stock_django import StockSignal
 
 pytestmark = pytest.mark.slow
 
-# Each death takes a collection: of everything without the GIL, and of everything three times in PyPy.
+# Each death needs a collection: without the GIL a full one, on PyPy three full ones.
 EXAMPLES = 5 if sys.implementation.name == "pypy" else 30 if without_gil else 150
 
 
@@ -29,18 +29,18 @@ def tools(csignals, implementation):
 
 
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
-def test_a_random_life_is_the_same_as_in_django(csignals, tools, use_caching):
-    # Standalone signals await as those of Django 6.1 do.
+def test_random_runs_match_django(csignals, tools, use_caching):
+    # Standalone signals await like those of Django 6.1.
     run(machine((StockSignal, csignals.Signal), use_caching, tools, has_async=HAS_GROUPS), max_examples=EXAMPLES)
 
 
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
-def test_a_random_life_in_django_is_the_same_as_before(drop_in, tools, use_caching):
+def test_random_runs_inside_django_match_django(drop_in, tools, use_caching):
     run(machine((StockSignal, django.dispatch.Signal), use_caching, tools, has_async=HAS_ASYNC), max_examples=EXAMPLES)
 
 
 def test_the_comparison_notices_a_difference(csignals):
-    """A check that cannot fail is none."""
+    """A check that cannot fail checks nothing."""
 
     class Wrong(csignals.Signal):
         def send(self, sender, **named):

@@ -1,6 +1,7 @@
-"""What fuzzing the arguments of the compiled functions has found or come by, by hand; and some more of it by chance.
+"""Unusual arguments of the compiled functions: those that fuzzing once found, and random ones.
 
-``python -m tests.fuzz calls`` does it for long: the programs of calls are read out of bytes, and run by both engines.
+``python -m tests.fuzz calls`` tries random ones for longer: it reads programs of calls out of bytes, and both
+implementations run them.
 """
 
 import functools
@@ -21,7 +22,7 @@ def hear(signal, sender, **named):
     return named
 
 
-class EqualToAll(str):
+class EqualToAnything(str):
     __slots__ = ()
 
     def __eq__(self, other):
@@ -30,7 +31,7 @@ class EqualToAll(str):
     __hash__ = str.__hash__
 
 
-class EqualToNone(str):
+class EqualToNothing(str):
     __slots__ = ()
 
     def __eq__(self, other):
@@ -47,14 +48,14 @@ def run_programs(data):
 
 
 @compiled
-def test_programs_of_calls_come_to_the_same_with_both_engines():
+def test_random_calls_agree_across_implementations():
     with arguments.ready():
         run_programs()
 
 
 @compiled
 def test_the_comparison_notices_a_difference(monkeypatch):
-    """A check that cannot fail is none."""
+    """A check that cannot fail checks nothing."""
     compiled = arguments.pair().sides[1].package.Signal
     send = compiled.send
     monkeypatch.setattr(compiled, "send", lambda self, *args, **named: send(self, *args, **named) * 2)
@@ -62,48 +63,48 @@ def test_the_comparison_notices_a_difference(monkeypatch):
         run_programs()
 
 
-# --- Names ---------------------------------------------------------------------------------------------------
+# --- Keywords -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("connected", [False, True])
 @pytest.mark.parametrize("name", SENDS)
-@pytest.mark.parametrize("no_name", [1, None, b"x", ("x",), object()], ids=plain_id)
-def test_names_that_are_no_strings_are_refused_whoever_passes_them_on(signal, name, no_name, connected):
-    """From Python 3.13 on, ``operator.methodcaller`` does not look."""
+@pytest.mark.parametrize("not_a_name", [1, None, b"x", ("x",), object()], ids=plain_id)
+def test_keywords_that_are_not_strings_raise(signal, name, not_a_name, connected):
+    """From Python 3.13 on, ``operator.methodcaller`` does not check the names."""
     if connected:
         signal.connect(hear)
     with pytest.raises(TypeError):
-        operator.methodcaller(name, None, **{no_name: 1})(signal)
+        operator.methodcaller(name, None, **{not_a_name: 1})(signal)
     with pytest.raises(TypeError):
-        functools.partial(getattr(signal, name), **{no_name: 1})(None)
+        functools.partial(getattr(signal, name), **{not_a_name: 1})(None)
 
 
-@different_on_pypy("a name is a plain string, also where one of another class was given")
+@different_on_pypy("a keyword's name becomes a plain string")
 @pytest.mark.parametrize("connected", [False, True])
 @pytest.mark.parametrize("name", SENDS)
-def test_a_name_that_is_equal_to_all_is_that_of_the_first_parameter(signal, name, connected):
+def test_a_keyword_equal_to_anything_raises(signal, name, connected):
     if connected:
         signal.connect(hear)
     with pytest.raises(TypeError, match="got multiple values for argument"):
-        getattr(signal, name)(None, **{EqualToAll("x"): 1})
+        getattr(signal, name)(None, **{EqualToAnything("x"): 1})
     with pytest.raises(TypeError, match="got multiple values for argument"):
-        getattr(signal, name)(**{EqualToAll("x"): 1, "sender": 1})
+        getattr(signal, name)(**{EqualToAnything("x"): 1, "sender": 1})
 
 
-@different_on_pypy("a name is a plain string, also where one of another class was given")
+@different_on_pypy("a keyword's name becomes a plain string")
 @pytest.mark.parametrize("name", SENDS)
-def test_a_name_that_is_equal_to_nothing_is_one_of_the_others(signal, name):
+def test_a_keyword_equal_to_nothing_is_passed(signal, name):
     signal.connect(hear)
     for text in "sender", "signal", "self", "x":
-        ((_, named),) = getattr(signal, name)(None, **{EqualToNone(text): 1})
+        ((_, named),) = getattr(signal, name)(None, **{EqualToNothing(text): 1})
         assert [*map(str.__str__, named)] == [text]
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'sender'"):
-        getattr(signal, name)(**{EqualToNone("sender"): 1})
+        getattr(signal, name)(**{EqualToNothing("sender"): 1})
 
 
 @pytest.mark.parametrize("name", SENDS)
 @pytest.mark.parametrize("text", ["\ud800", "", "größe", "a b", "self ", "y" * 5000], ids=lambda text: ascii(text)[:9])
-def test_any_text_may_be_a_name(signal, name, text):
+def test_any_text_may_be_a_keyword(signal, name, text):
     signal.connect(hear)
     assert getattr(signal, name)(None, **{text: 1}) == [(hear, {text: 1})]
     assert getattr(signal, name)(**{text: 1, "sender": None}) == [(hear, {text: 1})]
@@ -111,7 +112,7 @@ def test_any_text_may_be_a_name(signal, name, text):
 
 @pytest.mark.parametrize("name", SENDS)
 @pytest.mark.parametrize("many", [1_000, 70_000])
-def test_tens_of_thousands_of_names(signal, name, many):
+def test_tens_of_thousands_of_keywords_work(signal, name, many):
     named = {f"name_{i}": i for i in range(many)}
     send = getattr(signal, name)
     assert send(None, **named) == []
@@ -124,11 +125,11 @@ def test_tens_of_thousands_of_names(signal, name, many):
         send(None, **named, self=None)
 
 
-# --- What is on the list by hand --------------------------------------------------------------------------------
+# --- Entries that programs put on the list ------------------------------------------------------------------------
 
 
 class Lying(tuple):
-    """One that gives out to hold an entry."""
+    """A tuple that pretends to hold an entry."""
 
     __slots__ = ()
 
@@ -140,16 +141,16 @@ class Lying(tuple):
 
 
 @pytest.mark.parametrize("name", [*SENDS, "has_listeners", "_live_receivers"])
-def test_entries_that_hold_less_than_they_say_do_no_harm(csignals, signal, name):
+def test_lying_entries_raise_in_compiled_code(csignals, signal, name):
     for held in (), (1,), (("uid", NONE_ID),):
         signal.receivers = [Lying(held)]
-        if csignals.IMPLEMENTATION == "cython":  # which reads what is there; the Python engine takes its word
+        if csignals.IMPLEMENTATION == "cython":  # the Python implementation uses __iter__()
             with pytest.raises((TypeError, ValueError)):
                 getattr(signal, name)(None)
 
 
 @pytest.mark.parametrize("name", [*SENDS, "has_listeners", "_live_receivers"])
-def test_none_is_no_receiver(signal, name):
+def test_none_as_a_receiver_raises(signal, name):
     signal.connect(hear)
     for none in (("uid", NONE_ID), None, None, False), (("uid", NONE_ID), None):
         signal.receivers = [*signal.receivers, none]
@@ -159,41 +160,41 @@ def test_none_is_no_receiver(signal, name):
         assert signal.send(None) == [(hear, {})]
 
 
-# --- The engine's own functions ---------------------------------------------------------------------------------
+# --- The implementation's own functions ---------------------------------------------------------------------------
 
 
 @pytest.fixture
-def engine(csignals):
+def dispatch(csignals):
     return csignals.signals._dispatch
 
 
 @pytest.mark.parametrize("entry", [(), None], ids=plain_id)
-def test_an_entry_without_a_key_is_not_added(engine, signal, entry):
+def test_entries_without_a_key_are_rejected(dispatch, signal, entry):
     with pytest.raises((IndexError, TypeError)):
-        engine.add_entry(signal, entry)
+        dispatch.add_entry(signal, entry)
     assert signal.receivers == []
 
 
-@pytest.mark.parametrize("no_signal", [None, 7, object()], ids=plain_id)
-def test_entries_are_those_of_signals(engine, no_signal):
+@pytest.mark.parametrize("not_a_signal", [None, 7, object()], ids=plain_id)
+def test_only_signals_have_entries(dispatch, not_a_signal):
     entry = ("uid", NONE_ID), hear, None, False
     with pytest.raises((TypeError, AttributeError)):
-        engine.add_entry(no_signal, entry)
+        dispatch.add_entry(not_a_signal, entry)
     with pytest.raises((TypeError, AttributeError)):
-        engine.remove_entry(no_signal, entry[0])
+        dispatch.remove_entry(not_a_signal, entry[0])
 
 
-def test_whoever_calls_all_gives_the_sender_once(engine, signal):
-    assert engine.call_all(signal, [hear], None, {"x": 1}) == [(hear, {"x": 1})]
+def test_call_all_rejects_a_second_sender(dispatch, signal):
+    assert dispatch.call_all(signal, [hear], None, {"x": 1}) == [(hear, {"x": 1})]
     for name in "signal", "sender":
         with pytest.raises(TypeError, match=f"got multiple values for keyword argument '{name}'"):
-            engine.call_all(signal, [hear], None, {name: 1})
+            dispatch.call_all(signal, [hear], None, {name: 1})
 
 
-def test_a_call_that_has_not_begun_has_no_end(engine):
-    call = engine.CallBase.__new__(engine.CallBase)
+def test_calls_must_begin_before_ending(dispatch):
+    call = dispatch.CallBase.__new__(dispatch.CallBase)
     for error in None, ValueError():
         with pytest.raises(AttributeError):
             call.end(error)
     with pytest.raises((TypeError, AttributeError)):
-        engine.CallBase(None, hear)
+        dispatch.CallBase(None, hear)

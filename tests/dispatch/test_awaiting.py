@@ -15,7 +15,7 @@ from tests.helpers.implementations import collect
 variable = contextvars.ContextVar("variable", default="unset")
 
 
-# The same tests hold for the model, where this Django is the model: older ones behave differently.
+# Django 6.1 is the oracle, so the same tests run on it. Older versions behave differently.
 @pytest.fixture(params=["csignals", "django"] if django.VERSION >= (6, 1) else ["csignals"])
 def signal(request, csignals):
     return csignals.Signal() if request.param == "csignals" else DjangoSignal()
@@ -46,7 +46,7 @@ async def fail_too(**named):
     raise KeyError("fail_too")
 
 
-def test_send_awaits_async_receivers_after_the_sync_ones(signal):
+def test_send_calls_sync_receivers_first(signal):
     for each in (one, sync, two):
         signal.connect(each)
     assert signal.send(None) == [(sync, "sync"), (one, "one"), (two, "two")]
@@ -54,14 +54,14 @@ def test_send_awaits_async_receivers_after_the_sync_ones(signal):
     assert signal.has_listeners()
 
 
-def test_asend_awaits_async_receivers_after_the_sync_ones(signal):
+def test_asend_calls_sync_receivers_first(signal):
     for each in (one, sync, two):
         signal.connect(each)
     assert asyncio.run(signal.asend(None)) == [(sync, "sync"), (one, "one"), (two, "two")]
     assert asyncio.run(signal.asend_robust(sender=None, x=1)) == [(sync, "sync"), (one, "one"), (two, "two")]
 
 
-def test_asend_to_nobody_to_sync_ones_and_to_async_ones_alone(signal):
+def test_asend_reaches_receivers_of_one_kind(signal):
     assert asyncio.run(signal.asend(None)) == asyncio.run(signal.asend_robust(None)) == []
     signal.connect(sync)
     assert asyncio.run(signal.asend(None)) == [(sync, "sync")]
@@ -70,13 +70,13 @@ def test_asend_to_nobody_to_sync_ones_and_to_async_ones_alone(signal):
     assert asyncio.run(signal.asend(None)) == [(one, "one")]
 
 
-def test_a_sync_receiver_under_asend_runs_in_a_thread_of_its_own(signal):
+def test_asend_runs_sync_receivers_in_a_thread(signal):
     signal.connect(thread_of)
     ((_, thread),) = asyncio.run(signal.asend(None))
     assert thread is not threading.current_thread()
 
 
-def test_a_failing_sync_receiver_ends_asend_before_the_async_ones(signal):
+def test_sync_failures_prevent_async_receivers(signal):
     started = []
 
     def fail_sync(**named):
@@ -93,7 +93,8 @@ def test_a_failing_sync_receiver_ends_asend_before_the_async_ones(signal):
     assert started == []
 
 
-def test_one_failure_comes_bare_and_cancels_the_others(signal):
+def test_one_failure_cancels_the_other_receivers(signal):
+    """The send raises that exception itself, and not a group."""
     ended = []
 
     async def wait(**named):
@@ -111,7 +112,7 @@ def test_one_failure_comes_bare_and_cancels_the_others(signal):
     assert ended == ["cancelled", "cancelled"]
 
 
-def test_several_failures_come_as_a_group(signal):
+def test_several_failures_raise_a_group(signal):
     signal.connect(fail)
     signal.connect(fail_too)
     with pytest.raises(Exception, match="unhandled errors in a TaskGroup") as caught:
@@ -143,7 +144,7 @@ def test_robust_sends_return_and_log_failures(signal, caplog):
     )
 
 
-def test_async_receivers_share_a_context_with_each_other_and_with_the_caller(signal):
+def test_async_receivers_share_the_callers_context(signal):
     async def set_it(**named):
         variable.set("by the first")
 
@@ -161,7 +162,9 @@ def test_async_receivers_share_a_context_with_each_other_and_with_the_caller(sig
     assert asyncio.run(main()) == ("by the first", "by the first")
 
 
-def test_send_under_a_running_loop_fails_after_the_sync_receivers(signal):
+def test_send_inside_a_running_loop_raises(signal):
+    """The sync receivers are called first."""
+
     called = []
 
     def note(**named):
@@ -177,7 +180,7 @@ def test_send_under_a_running_loop_fails_after_the_sync_receivers(signal):
     assert called == [1]
 
 
-def test_wrong_calls_of_asend_get_python_s_errors(signal):
+def test_wrong_asend_calls_raise_pythons_errors(signal):
     for call, words in (
         (lambda: signal.asend(), "Signal.asend() missing 1 required positional argument: 'sender'"),
         (lambda: signal.asend_robust(1, 2), "Signal.asend_robust() takes 2 positional arguments but 3 were given"),
@@ -224,8 +227,8 @@ def test_nonblocking_receivers_are_called_inline(csignals):
     assert threads == [threading.current_thread()] * 2
 
 
-def test_one_receiver_that_may_block_takes_the_others_to_its_thread(csignals):
-    """They are called in order, one after the other, and with one hop."""
+def test_one_blocking_receiver_moves_the_others(csignals):
+    """One thread calls all sync receivers in order, so that there is one hop."""
     first, second, third = (lambda **named: threading.current_thread() for _ in range(3))
     csignals.nonblocking(first)
     csignals.nonblocking(third)
@@ -236,7 +239,7 @@ def test_one_receiver_that_may_block_takes_the_others_to_its_thread(csignals):
     assert thread is not threading.current_thread()
 
 
-def test_nonblocking_receivers_that_fail(csignals, caplog):
+def test_nonblocking_receivers_may_fail(csignals, caplog):
     @csignals.nonblocking
     def fail_at_once(**named):
         raise ValueError("at once")
@@ -253,7 +256,7 @@ def test_nonblocking_receivers_that_fail(csignals, caplog):
 
 @pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one], []], ids=len)
 def test_asend_works_under_uvloop(csignals, receivers):
-    uvloop = pytest.importorskip("uvloop", reason="uvloop is not there, or not made for this")
+    uvloop = pytest.importorskip("uvloop", reason="uvloop is not installed, or does not support this Python")
 
     signal = csignals.Signal()
     for receiver in receivers:
@@ -272,7 +275,7 @@ def test_asend_works_under_uvloop(csignals, receivers):
 
 @pytest.mark.parametrize("receivers", [[one], [two, one], [sync], [sync, one]], ids=["1", "2", "sync", "mixed"])
 @pytest.mark.parametrize("method", ["asend", "asend_robust"])
-def test_asend_says_what_it_needs_under_trio(csignals, receivers, method):
+def test_asend_under_trio_needs_asyncio(csignals, receivers, method):
     signal = csignals.Signal()
     for receiver in receivers:
         signal.connect(receiver)
@@ -280,7 +283,7 @@ def test_asend_says_what_it_needs_under_trio(csignals, receivers, method):
         trio.run(getattr(signal, method), None)
 
 
-def test_asend_says_what_it_needs_without_a_loop(csignals):
+def test_asend_without_a_loop_needs_asyncio(csignals):
     signal = csignals.Signal()
     assert run_without_a_loop(signal.asend(None)) == []
     signal.connect(two)
@@ -295,7 +298,7 @@ def run_without_a_loop(coroutine):
         return end.value
 
 
-def test_a_loop_with_a_task_factory_makes_its_own_tasks(csignals):
+def test_asend_uses_the_loops_task_factory(csignals):
     made = []
 
     class Made(asyncio.Task):
@@ -306,10 +309,10 @@ def test_a_loop_with_a_task_factory_makes_its_own_tasks(csignals):
         made.append(task)
         return task
 
-    async def who(**named):
+    async def current_task(**named):
         return asyncio.current_task()
 
-    async def who_too(**named):
+    async def current_task_later(**named):
         await asyncio.sleep(0)
         return asyncio.current_task()
 
@@ -318,13 +321,13 @@ def test_a_loop_with_a_task_factory_makes_its_own_tasks(csignals):
         return await signal.asend(None)
 
     signal = csignals.Signal()
-    signal.connect(who)
-    signal.connect(who_too)
+    signal.connect(current_task)
+    signal.connect(current_task_later)
     assert [task for _, task in asyncio.run(main())] == made[:2]
 
 
 @pytest.mark.slow
-def test_thousands_of_sends_at_once_leave_nothing_behind(csignals, caplog):
+def test_thousands_of_sends_leave_nothing_behind(csignals, caplog):
     async def wait(**named):
         await asyncio.sleep(0.01)
 

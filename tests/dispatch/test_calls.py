@@ -1,4 +1,4 @@
-"""How receivers are called: wrong calls, many arguments, recursion, failures; and that nothing leaks."""
+"""How signals call receivers: wrong calls, many arguments, recursion, failures; and that calls leak nothing."""
 
 import gc
 import re
@@ -19,13 +19,13 @@ def hear(signal, sender, **named):
 
 
 class Name(str):
-    """A keyword that is a string only nearly."""
+    """A keyword's name of a subclass of str."""
 
 
 def message(call):
     with pytest.raises(TypeError) as caught:
         call()
-    if sys.implementation.name == "pypy":  # it names the module
+    if sys.implementation.name == "pypy":  # its message begins with the module's name
         return re.sub(r"^[\w.]+\.(?=Signal\.)", "", str(caught.value))
     return str(caught.value)
 
@@ -55,19 +55,19 @@ def django_signal():
     ],
     ids=plain_id,
 )
-def test_a_wrong_call_gets_the_type_error_that_django_s_gets(signal, django_signal, name, args, named, connected):
+def test_wrong_calls_raise_djangos_type_error(signal, django_signal, name, args, named, connected):
     if connected:
         signal.connect(hear)
         django_signal.connect(hear)
     ours = message(lambda: getattr(signal, name)(*args, **named))
     theirs = message(lambda: getattr(django_signal, name)(*args, **named))
-    # In CPython's words a keyword that is no string is refused by "send" or by "Signal.send", or by neither.
+    # For a keyword that is not a string, CPython's message may begin with "send() ", "Signal.send() " or neither.
     assert ours == theirs or ours == theirs.partition("() ")[2] == "keywords must be strings"
 
 
 @pytest.mark.parametrize("make", [str, Name, lambda name: "".join(list(name))], ids=["str", "subclass", "not interned"])
 @pytest.mark.parametrize("name", ["sender", "signal", "self"])
-def test_a_keyword_counts_by_its_value(signal, django_signal, make, name):
+def test_keywords_are_compared_by_value(signal, django_signal, make, name):
     signal.connect(hear)
     django_signal.connect(hear)
     assert message(lambda: signal.send(1, **{make(name): 1})) == message(
@@ -76,7 +76,7 @@ def test_a_keyword_counts_by_its_value(signal, django_signal, make, name):
     assert signal.send(**{make("sender"): 1, make("x"): 2}) == [(hear, {"x": 2})]
 
 
-def test_signal_as_a_keyword_is_refused_by_each_receiver(signal, django_signal, caplog):
+def test_receivers_reject_signal_as_a_keyword(signal, django_signal, caplog):
     assert signal.send(1, signal=2) == django_signal.send(1, signal=2) == []
     signal.connect(hear)
     django_signal.connect(hear)
@@ -87,7 +87,7 @@ def test_signal_as_a_keyword_is_refused_by_each_receiver(signal, django_signal, 
 
 
 @pytest.mark.parametrize("name", SENDS)
-def test_a_receiver_that_takes_no_keywords(signal, django_signal, name, caplog):
+def test_receivers_without_keywords_fail_like_djangos(signal, django_signal, name, caplog):
     def deaf(signal, sender):
         pass
 
@@ -102,22 +102,22 @@ def test_a_receiver_that_takes_no_keywords(signal, django_signal, name, caplog):
 
 
 @pytest.mark.parametrize("not_callable", [None, 1, "name", object()], ids=plain_id)
-def test_what_cannot_be_called_cannot_be_connected(signal, not_callable):
+def test_connecting_uncallable_objects_raises(signal, not_callable):
     for named in ({}, {"weak": False}):
         with pytest.raises(TypeError, match=r"^Signal receivers must be callable\.$"):
             signal.connect(not_callable, **named)
     assert signal.receivers == []
 
 
-def test_what_cannot_be_called_but_got_into_the_list(signal):
+def test_sending_to_uncallable_entries_raises(signal):
     signal.connect(hear, weak=False)
     key, _, sender_ref, is_async = signal.receivers[0]
     signal.receivers = [(key, 7, sender_ref, is_async)]
     assert message(lambda: signal.send(None)) == "'int' object is not callable"
 
 
-@different_on_pypy("all objects have weak references")
-def test_what_has_no_weak_references_must_be_connected_strongly(signal, django_signal):
+@different_on_pypy("all objects support weak references")
+def test_receivers_without_weakrefs_need_strong_connections(signal, django_signal):
     class Slotted:
         __slots__ = ()
 
@@ -135,7 +135,7 @@ def test_what_has_no_weak_references_must_be_connected_strongly(signal, django_s
 
 @pytest.mark.parametrize("name", SENDS)
 @pytest.mark.parametrize("many", [1, 13, 14, 15, 16, 28, 29, 30, 31, 32, 33, 500])
-def test_many_keyword_arguments(signal, name, many):
+def test_many_keyword_arguments_are_passed(signal, name, many):
     signal.connect(hear)
     named = {f"name_{i}": i for i in range(many)}
     assert getattr(signal, name)(None, **named) == [(hear, named)]
@@ -145,7 +145,7 @@ def test_many_keyword_arguments(signal, name, many):
 
 @pytest.mark.parametrize("name", SENDS)
 @pytest.mark.parametrize("many", [13, 14, 15, 16, 28, 29, 30, 31, 32, 33, 700])
-def test_many_receivers(signal, name, many):
+def test_many_receivers_are_all_called(signal, name, many):
     receivers = [types.FunctionType(hear.__code__, globals()) for _ in range(many)]
     for i, receiver in enumerate(receivers):
         signal.connect(receiver, weak=i % 2)
@@ -163,7 +163,7 @@ def test_a_receiver_may_send_the_same_signal(signal, name):
     assert getattr(signal, name)(None, depth=3) == [(again, [3, (again, [2, (again, [1, (again, 0)])])])]
 
 
-def test_endless_recursion_is_a_recursion_error(signal):
+def test_endless_recursion_raises_recursion_error(signal):
     def again(**named):
         signal.send(None)
 
@@ -172,7 +172,7 @@ def test_endless_recursion_is_a_recursion_error(signal):
         signal.send(None)
 
 
-def test_a_receiver_that_raises_ends_a_send(signal):
+def test_a_failing_receiver_ends_the_send(signal):
     called = []
 
     def fail(**named):
@@ -190,7 +190,7 @@ def test_a_receiver_that_raises_ends_a_send(signal):
     assert caught.traceback[-1].name == "fail"
 
 
-def test_no_one_sees_an_unfinished_list_of_responses(signal):
+def test_unfinished_lists_of_responses_are_untracked(signal):
     def look(**named):
         return [each for each in gc.get_objects() if type(each) is list and look in [*map(first, each)]]
 
@@ -212,7 +212,7 @@ class Fails:
 
 
 def exercise(csignals, argument):
-    """Go down every path once: strong and weak, functions and methods, failing and not, on the stack and off."""
+    """Take each path once: strong and weak, functions and methods, failing and not, with few arguments and many."""
     signal = csignals.Signal()
     fails = Fails(ValueError(argument))
     signal.connect(hear, sender=argument)
@@ -241,8 +241,8 @@ def exercise(csignals, argument):
 
 
 @counted
-def test_nothing_leaks(csignals):
-    """More is counted by test_memory.py; this finds a reference lost per call."""
+def test_calls_leak_no_references(csignals):
+    """This finds a reference that is lost per call. test_memory.py counts more."""
 
     class Argument:
         pass
@@ -262,7 +262,7 @@ def test_nothing_leaks(csignals):
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_receivers_without_kwargs_are_refused_where_django_debugs(signal, settings_debug, debug):
+def test_receivers_without_kwargs_raise_under_debug(signal, settings_debug, debug):
     def deaf(signal, sender):
         pass
 
@@ -274,7 +274,7 @@ def test_receivers_without_kwargs_are_refused_where_django_debugs(signal, settin
             signal.connect(deaf)
         signal.connect(hear)
         signal.connect(dict, weak=False)
-        # An annotation may name what is not there yet, which is evaluated late from Python 3.14 on.
+        # An annotation may use an undefined name. From Python 3.14 on, Python evaluates annotations late.
         annotation = "Later" if sys.version_info >= (3, 14) else "'Later'"
         namespace = {}
         exec(f"def annotated(sender: {annotation}, **named): pass", namespace)
@@ -284,7 +284,7 @@ def test_receivers_without_kwargs_are_refused_where_django_debugs(signal, settin
 
 @pytest.fixture
 def settings_debug():
-    """Django's settings, configured with DEBUG or without, as far as `connect` looks at them."""
+    """A function that gives `connect()` Django's settings, with this value of DEBUG."""
     from contextlib import contextmanager
     from unittest import mock
 
@@ -296,8 +296,7 @@ def settings_debug():
     return configured
 
 
-def test_receivers_without_kwargs_are_refused_in_development_mode(implementation):
-
+def test_receivers_without_kwargs_raise_in_devmode(implementation):
     code = "import csignals; csignals.Signal().connect(lambda signal, sender: None)"
     outcome = {}
     for flags in ([], ["-X", "dev"]):

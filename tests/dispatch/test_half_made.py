@@ -1,4 +1,4 @@
-"""Signals that are not set up, as a subclass forgot ``super().__init__()``: what Django's raise, and not an answer."""
+"""Signals whose subclass forgot ``super().__init__()``: their methods raise what Django's raise."""
 
 import contextlib
 import copy
@@ -59,7 +59,7 @@ def forgetful_with_slots(base):
     return Forgetful()
 
 
-def only_new(base):
+def new_without_init(base):
     return base.__new__(base)
 
 
@@ -72,7 +72,7 @@ def without_its_list(base):
 
 
 def copied(base):
-    return copy.copy(only_new(base))
+    return copy.copy(new_without_init(base))
 
 
 def deeply_copied(base):
@@ -90,38 +90,38 @@ def pickled(base):
     return pickle.loads(pickle.dumps(Pickled()))
 
 
-MAKERS = [forgetful, forgetful_with_slots, only_new, without_its_list, copied, deeply_copied, pickled]
+MAKERS = [forgetful, forgetful_with_slots, new_without_init, without_its_list, copied, deeply_copied, pickled]
 
 
-@pytest.fixture(params=["alone", "muted", "muted in part", "captured", "traced", "traced twice"])
-def block(request, csignals, implementation):
-    """A function that returns a block in which sends go another way."""
+@pytest.fixture(params=["no scope", "muted others", "muted receiver", "captured", "traced", "traced with a limit"])
+def scope(request, csignals, implementation):
+    """A function that returns a scope, in which sends may be intercepted."""
     other = csignals.Signal()
     return {
-        "alone": contextlib.nullcontext,
-        "muted": lambda: csignals.mute(other),
-        "muted in part": lambda: csignals.mute(receivers=receive),
+        "no scope": contextlib.nullcontext,
+        "muted others": lambda: csignals.mute(other),
+        "muted receiver": lambda: csignals.mute(receivers=receive),
         "captured": load(implementation, "csignals.testing").capture,
         "traced": csignals.trace,
-        "traced twice": lambda: csignals.trace(max_records=1),
+        "traced with a limit": lambda: csignals.trace(max_records=1),
     }[request.param]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make_half", MAKERS)
-def test_all_methods_raise_attribute_error(make, block, make_half):
+def test_all_methods_raise_attribute_error(make, scope, make_half):
     for name, method in METHODS.items():
         with pytest.raises(AttributeError):
             method(make_half(StockSignal))
         signal = make_half(make)
         for _ in range(2):
-            with block(), pytest.raises(AttributeError) as caught:
+            with scope(), pytest.raises(AttributeError) as caught:
                 method(signal)
             assert f"{type(signal).__name__}' object has no attribute '" in str(caught.value), name
 
 
 @pytest.mark.parametrize("make_half", MAKERS)
-def test_it_can_be_looked_at_and_named(csignals, implementation, make, make_half):
+def test_half_made_signals_have_repr_and_name(csignals, implementation, make, make_half):
     signal = make_half(make)
     assert "no receivers" in repr(signal)
     assert load(implementation, "csignals.listing").list_receivers(signal) == []
@@ -132,7 +132,7 @@ def test_it_can_be_looked_at_and_named(csignals, implementation, make, make_half
 
 
 @pytest.mark.parametrize("make_half", MAKERS)
-def test_it_works_once_it_is_made(make, make_half):
+def test_half_made_signals_work_after_init(make, make_half):
     signal = make_half(make)
     make.__init__(signal)
     assert signal.send(None) == []
@@ -142,14 +142,14 @@ def test_it_works_once_it_is_made(make, make_half):
     assert signal.disconnect(receive)
 
 
-def test_what_was_sent_to_nobody_is_captured_with_its_error(csignals, implementation):
-    with load(implementation, "csignals.testing").capture() as sends, pytest.raises(AttributeError):
+def test_captures_record_the_attribute_error(csignals, implementation):
+    with load(implementation, "csignals.testing").capture() as captured, pytest.raises(AttributeError):
         forgetful(csignals.Signal).send(None)
-    assert [type(each.exception) for each in sends] == [AttributeError]
+    assert [type(each.exception) for each in captured] == [AttributeError]
 
 
-def test_a_list_alone_is_enough_to_send(csignals):
-    """The list is the truth. What the lock is for needs the lock."""
+def test_sends_need_only_the_list(csignals):
+    """Only connect() and disconnect() need the lock."""
 
     class OwnList(csignals.Signal):
         def __init__(self):

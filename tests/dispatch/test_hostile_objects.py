@@ -1,6 +1,6 @@
-"""Senders, receivers, dispatch uids, references and lists that raise or lie: an error that says so, or Django's result.
+"""Senders, receivers, dispatch uids, references and lists that raise or lie: the result is a clear error, or Django's.
 
-Never a crash, and the signal is as good as before once they are gone.
+Nothing crashes, and without these objects the signal works as before.
 """
 
 import functools
@@ -11,7 +11,7 @@ import weakref
 import pytest
 
 from tests.helpers.implementations import load, plain_id
-from tests.helpers.receivers import Sender
+from tests.helpers.receivers import Listener, Sender
 from tests.helpers.stock_django import StockSignal
 
 SENDS = ["send", "send_robust", "has_listeners", "_live_receivers"]
@@ -26,18 +26,18 @@ def good(**named):
 
 
 def outcome(call, *args, **named):
-    """Return what a call gives, or what it raises; sys.exit() and the like are none of its answers."""
+    """Return the result of a call, or the class of the Exception that it raises."""
     try:
         return call(*args, **named)
     except Exception as error:
         return type(error)
 
 
-# --- Keys beside the signal's own ----------------------------------------------------------------------------------
+# --- Hostile keys in namespaces -----------------------------------------------------------------------------------
 
 
 class Key:
-    """A key of a signal's ``__dict__`` in the way of an attribute, which does something when it is looked at."""
+    """A key of a signal's ``__dict__`` that collides with an attribute's name, and acts when it is compared."""
 
     def __init__(self, name, act):
         self.name, self.act, self.armed = name, act, 0
@@ -47,7 +47,7 @@ class Key:
 
     def __eq__(self, other):
         if self.armed and other == self.name:
-            armed, self.armed = self.armed - 1, 0  # not in the way of its own act: CPython may crash there
+            armed, self.armed = self.armed - 1, 0  # CPython may crash if a key collides while it acts
             self.act()
             self.armed = armed
             self.junk = [[(i, j) for j in range(4)] for i in range(100)], [dict.fromkeys("abcdef") for _ in range(100)]
@@ -76,7 +76,7 @@ def replace_all(signal):
 
 
 ACTS = {
-    # Python's own look-ups may crash where the __dict__ is another afterwards.
+    # CPython's own look-up of an attribute may crash if the __dict__ is replaced meanwhile.
     "python": [assign_receivers, drop_table],
     "cython": [assign_receivers, drop_table, replace_dict, replace_all],
 }
@@ -84,7 +84,7 @@ ACTS = {
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first", "last"])
 @pytest.mark.parametrize("name", ["_live_receivers", "receivers", "_dead_receivers", "_csignals_table"])
-def test_a_key_in_an_attribute_s_way_may_change_all_that_is_being_looked_at(make, name, is_first, implementation):
+def test_instance_keys_may_change_the_signal(make, name, is_first, implementation):
     for act, armed in itertools.product(ACTS[implementation], (1, 2, 3, 4)):
         signal = make()
         key = Key(name, functools.partial(act, signal))
@@ -102,7 +102,7 @@ def test_a_key_in_an_attribute_s_way_may_change_all_that_is_being_looked_at(make
 
 
 class NameOfClass(str):
-    """A key of a class's namespace, which does something when it is looked at."""
+    """A key of a class's namespace that acts when it is compared."""
 
     key = None
 
@@ -114,16 +114,16 @@ class NameOfClass(str):
 
 
 @pytest.mark.parametrize("name", ["_live_receivers", "receivers", "send", "__getattribute__"])
-def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, implementation):
+def test_class_keys_may_change_the_signal(make, name, implementation):
     for act, armed in itertools.product(ACTS[implementation], (1, 2, 3, 4)):
-        in_the_way = NameOfClass(name)
-        cls = type("Own", (type(make()),), {in_the_way: None})
+        colliding = NameOfClass(name)
+        cls = type("Own", (type(make()),), {colliding: None})
         signal = cls()
-        in_the_way.key = key = Key(name, functools.partial(act, signal))
+        colliding.key = key = Key(name, functools.partial(act, signal))
         signal.connect(hear)
         for send in SENDS * 3:
             call = getattr(signal, send)
-            cls.changed = True  # so that it is looked up anew
+            cls.changed = True  # empties CPython's cache of look-ups
             key.armed = armed
             result = call(None)
             key.armed = 0
@@ -131,9 +131,9 @@ def test_a_key_of_a_class_may_change_all_that_is_being_looked_at(make, name, imp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("looks", range(1, 8))
+@pytest.mark.parametrize("lookups", range(1, 8))
 @pytest.mark.parametrize("send", SENDS[:3])
-def test_a_key_may_let_go_of_the_signal_s_class(make, send, looks):
+def test_keys_may_free_the_signals_class(make, send, lookups):
     base = type(make())
     has_async = type(make()._live_receivers(None)) is tuple
 
@@ -154,14 +154,14 @@ def test_a_key_may_let_go_of_the_signal_s_class(make, send, looks):
     vars(signal)[key] = None
     signal.connect(hear)
     call = getattr(signal, send)
-    left += [None] * looks
-    key.armed = looks
+    left += [None] * lookups
+    key.armed = lookups
     result = call(None)
     key.armed = 0
     assert result in ([(hear, "heard")], True)
 
 
-def test_a_list_assigned_while_keys_are_compared_is_the_one_that_counts(make):
+def test_lists_assigned_during_comparison_take_effect(make):
     def assign():
         before.append(signal.receivers)
         signal.receivers = list(good_entries)
@@ -181,8 +181,8 @@ def test_a_list_assigned_while_keys_are_compared_is_the_one_that_counts(make):
     assert signal.send(None) == signal.send(None) == [(good, "good")]
 
 
-def test_arguments_may_be_let_go_of_while_receivers_are_called(implementation):
-    """They are a dict that receivers can get at, through the frames that called them."""
+def test_arguments_may_be_cleared_during_calls(implementation):
+    """Receivers can reach the dict of arguments through the frames of their callers."""
 
     def clear(**named):
         arguments.clear()
@@ -196,11 +196,11 @@ def test_arguments_may_be_let_go_of_while_receivers_are_called(implementation):
         assert call_all(None, [clear, values, values], None, arguments)[2][1] in ([], [[i] for i in range(count)])
 
 
-# --- Lists that are none, and entries of any shape -----------------------------------------------------------------
+# --- Lists of other types, and malformed entries ------------------------------------------------------------------
 
 
 class LyingPair(tuple):
-    """A tuple of one, that unpacks as an entry."""
+    """A tuple of at most one item that unpacks as an entry."""
 
     def __iter__(self):
         return iter(((1, id(None)), hear, None, False))
@@ -221,14 +221,14 @@ def entry_of(signal):
 
 
 ENTRIES = {
-    "one too short": lambda entry: entry[:1],
-    "nothing": lambda entry: (),
+    "too short": lambda entry: entry[:1],
+    "empty": lambda entry: (),
     "longer": lambda entry: (*entry, 1, 2, False),
     "nested": lambda entry: (entry,),
     "a list": list,
     "a string": lambda entry: "string",
     "None": lambda entry: None,
-    "a key that is no pair": lambda entry: (1, *entry[1:]),
+    "a key that is not a pair": lambda entry: (1, *entry[1:]),
     "a key of three": lambda entry: ((1, 2, 3), *entry[1:]),
     "a key that is a list": lambda entry: ([1, id(None)], *entry[1:]),
     "a key that is a string": lambda entry: ("ab", *entry[1:]),
@@ -237,18 +237,18 @@ ENTRIES = {
     "a huge id": lambda entry: ((1, 2**200), *entry[1:]),
     "a huge negative id": lambda entry: ((1, -(2**200)), *entry[1:]),
     "an id that is a float": lambda entry: ((1, 1.5), *entry[1:]),
-    "an id that has no hash": lambda entry: ((1, []), *entry[1:]),
+    "an unhashable id": lambda entry: ((1, []), *entry[1:]),
     "an id that is True": lambda entry: ((1, True), *entry[1:]),
     "a receiver that cannot be called": lambda entry: (entry[0], 5, *entry[2:]),
     "a receiver that is None": lambda entry: (entry[0], None, *entry[2:]),
-    "a sender that is no reference": lambda entry: (*entry[:2], 5, False),
-    "a sender that says anything": lambda entry: (*entry[:2], lambda: 5, False),
-    "a sender that is dead": lambda entry: (*entry[:2], weakref.ref(Sender()), False),
+    "a sender that is not a reference": lambda entry: (*entry[:2], 5, False),
+    "a sender that returns an int": lambda entry: (*entry[:2], lambda: 5, False),
+    "a dead sender": lambda entry: (*entry[:2], weakref.ref(Sender()), False),
     "a sender that raises": lambda entry: (*entry[:2], lambda: 1 / 0, False),
     "a flag that raises": lambda entry: (*entry[:-1], Raising()),
-    "a tuple that lies of what is in it": lambda entry: LyingPair((1,)),
-    "an empty tuple that lies of what is in it": lambda entry: LyingPair(()),
-    "a tuple that lies of its length": lambda entry: LyingLength(entry),
+    "a tuple with false items": lambda entry: LyingPair((1,)),
+    "an empty tuple with false items": lambda entry: LyingPair(()),
+    "a tuple with a false length": lambda entry: LyingLength(entry),
 }
 
 
@@ -258,7 +258,7 @@ class Raising:
 
 
 @pytest.mark.parametrize("shape", ENTRIES)
-def test_an_entry_of_any_shape_is_an_error_or_left_alone(make, shape):
+def test_malformed_entries_raise_or_are_ignored(make, shape):
     signal = make()
     entry = ENTRIES[shape](entry_of(signal))
     signal.connect(good)
@@ -267,16 +267,16 @@ def test_an_entry_of_any_shape_is_an_error_or_left_alone(make, shape):
         signal.receivers = bad
         for send in SENDS:
             for sender in (None, Sender, -1):
-                assert is_an_answer(outcome(getattr(signal, send), sender))
-        assert is_an_answer(outcome(signal.connect, hear), None)
-        assert is_an_answer(outcome(signal.disconnect, hear), True)
-        assert is_an_answer(outcome(signal.disconnect, good), True)
+                assert is_acceptable(outcome(getattr(signal, send), sender))
+        assert is_acceptable(outcome(signal.connect, hear), None)
+        assert is_acceptable(outcome(signal.disconnect, hear), True)
+        assert is_acceptable(outcome(signal.disconnect, good), True)
     signal.receivers = entries
     assert signal.send(None) == [(good, "good")]
 
 
 class ChangingId:
-    """What an entry has for its sender's id: of another hash each time, and equal to all there is."""
+    """A sender's id in an entry: its hash changes each time, and it is equal to anything."""
 
     def __init__(self, *hashes):
         self.hashes = list(hashes)
@@ -289,19 +289,19 @@ class ChangingId:
 
 
 @pytest.mark.parametrize("count", [2, 5, 40])
-def test_senders_ids_may_become_equal_at_any_time(make, count):
+def test_sender_ids_may_become_equal(make, count):
     signal = make()
     rest = entry_of(signal)[2:]
     for distinct in (1, 2, 3):
         signal.receivers = [((i, ChangingId(*[i] * distinct, count - 1)), hear, *rest) for i in range(count)]
         for send, sender in itertools.product(SENDS, [None, Sender, [].append]):
-            assert is_an_answer(outcome(getattr(signal, send), sender))
+            assert is_acceptable(outcome(getattr(signal, send), sender))
     signal.receivers = []
     signal.connect(good)
     assert signal.send(None) == [(good, "good")]
 
 
-def is_an_answer(result, *others):
+def is_acceptable(result, *others):
     if isinstance(result, type):
         return issubclass(result, (TypeError, ValueError, IndexError, ZeroDivisionError, KeyError))
     return result in others or isinstance(result, (list, tuple, bool))
@@ -310,7 +310,7 @@ def is_an_answer(result, *others):
 @pytest.mark.parametrize(
     "convert", [tuple, ListOfReceivers, lambda entries: (entry for entry in entries), dict.fromkeys], ids=plain_id
 )
-def test_whatever_gives_entries_is_read_as_by_django(make, convert):
+def test_iterables_of_entries_work_as_in_django(make, convert):
     signals = []
     for each in (StockSignal, make):
         signal = each()
@@ -322,18 +322,18 @@ def test_whatever_gives_entries_is_read_as_by_django(make, convert):
         assert getattr(signal, send)(None, x=1) == getattr(stock, send)(None, x=1)
 
 
-@pytest.mark.parametrize("nothing", [5, object(), "string", b"bytes", Sender, [5], {"a": 1}, range(3)], ids=plain_id)
-def test_what_gives_no_entries_is_an_error(make, nothing):
+@pytest.mark.parametrize("no_entries", [5, object(), "string", b"bytes", Sender, [5], {"a": 1}, range(3)], ids=plain_id)
+def test_objects_without_entries_raise(make, no_entries):
     signal = make()
     signal.connect(good)
-    entries, signal.receivers = signal.receivers, nothing
+    entries, signal.receivers = signal.receivers, no_entries
     for send in SENDS:
         assert issubclass(outcome(getattr(signal, send), None), (TypeError, ValueError))
     signal.receivers = entries
     assert signal.send(None) == [(good, "good")]
 
 
-def test_a_list_may_be_huge(make):
+def test_huge_lists_of_receivers_work(make):
     signal = make()
     signal.connect(hear)
     signal.receivers = signal.receivers * 100_000
@@ -342,7 +342,7 @@ def test_a_list_may_be_huge(make):
     assert len(signal.receivers) == 99_999
 
 
-# --- References ----------------------------------------------------------------------------------------------------
+# --- References ---------------------------------------------------------------------------------------------------
 
 
 class RaisingReference(weakref.ref):
@@ -360,13 +360,8 @@ class ReferenceToNothing(weakref.ref):
         return 5
 
 
-class Listener:
-    def hear(self, **named):
-        return "heard"
-
-
 @pytest.mark.parametrize("cls", [RaisingReference, OtherReference, ReferenceToNothing])
-def test_receivers_references_of_another_kind_are_asked_as_by_django(make, cls):
+def test_receiver_reference_subclasses_work_as_in_django(make, cls):
     outcomes = []
     for each in (StockSignal, make):
         signal = each()
@@ -380,8 +375,8 @@ def test_receivers_references_of_another_kind_are_asked_as_by_django(make, cls):
 
 
 @pytest.mark.parametrize("cls", [RaisingReference, OtherReference, ReferenceToNothing])
-def test_senders_references_of_another_kind_are_believed(csignals, cls):
-    """Django asks them whether the sender is alive, csignals who it is."""
+def test_sender_reference_subclasses_are_believed(csignals, cls):
+    """Django asks them whether the sender is alive; csignals asks them which object it is."""
     signal = csignals.Signal()
     signal.connect(hear, sender=Sender)
     key, reference, _, is_async = signal.receivers[0]
@@ -395,7 +390,7 @@ def test_senders_references_of_another_kind_are_believed(csignals, cls):
 
 
 @pytest.mark.parametrize("half", [None, 5, lambda: None, weakref.ref(Sender)], ids=plain_id)
-def test_the_halves_of_a_weak_method_may_be_anything(make, half):
+def test_weak_methods_may_hold_anything(make, half):
     outcomes = []
     listener = Listener()
     for each in (StockSignal, make):
@@ -406,11 +401,11 @@ def test_the_halves_of_a_weak_method_may_be_anything(make, half):
     assert outcomes[1] == outcomes[0] or isinstance(outcomes[1], type)
 
 
-# --- Senders, receivers, dispatch uids -----------------------------------------------------------------------------
+# --- Senders, receivers, dispatch uids ----------------------------------------------------------------------------
 
 
 class Hostile:
-    """Whatever is asked of it, it raises."""
+    """It raises when it is compared, hashed, tested, printed, or asked for its class."""
 
     def __eq__(self, other):
         raise ZeroDivisionError
@@ -433,7 +428,7 @@ class Hostile:
 
 
 class Liar:
-    """It says that it is equal to everything, is of another class, is a method, and true."""
+    """It claims to equal anything, to be a class, and to be a method."""
 
     __hash__ = None
     __class__ = type
@@ -454,24 +449,24 @@ class AttributesRaise:
         return "called"
 
 
-KINDS = [Hostile, Liar]
+HOSTILE = [Hostile, Liar]
 
 
-@pytest.mark.parametrize("cls", KINDS)
-def test_a_hostile_sender_is_known_by_its_identity(csignals, cls):
+@pytest.mark.parametrize("cls", HOSTILE)
+def test_hostile_senders_match_by_identity(csignals, cls):
     signal, sender, other = csignals.Signal(), cls(), cls()
     signal.connect(hear, sender=sender)
     for send in ("send", "send_robust"):
         assert [response for _, response in getattr(signal, send)(sender)] == ["heard"]
-        # Two liars say that they are the same method.
+        # Two instances of Liar claim to be the same method.
         assert len(getattr(signal, send)(other)) == (cls is Liar)
     assert signal.has_listeners(sender) is True
     assert signal.disconnect(hear, sender=sender) is True
     assert signal.send(sender) == []
 
 
-def test_a_sender_whose_attributes_raise_is_refused_where_it_is_asked_for_them(make):
-    """As by Django, which asks it in send() as well."""
+def test_senders_with_raising_attributes_are_rejected(make):
+    """As in Django, whose send() reads their attributes as well."""
     signal, sender = make(), AttributesRaise()
     assert outcome(signal.connect, hear, sender=sender) is ZeroDivisionError
     signal.connect(good)
@@ -480,17 +475,17 @@ def test_a_sender_whose_attributes_raise_is_refused_where_it_is_asked_for_them(m
 
 
 @pytest.mark.parametrize("weak", [True, False], ids=["weak", "strong"])
-@pytest.mark.parametrize("cls", KINDS)
-def test_a_hostile_receiver_is_called_or_refused(csignals, cls, weak):
+@pytest.mark.parametrize("cls", HOSTILE)
+def test_hostile_receivers_are_called_or_rejected(csignals, cls, weak):
     signal, receiver = csignals.Signal(), cls()
     signal.connect(good)
-    refused = outcome(signal.connect, receiver, weak=weak)
+    error = outcome(signal.connect, receiver, weak=weak)
     answers = [response for _, response in signal.send(None)]
-    if refused is None:
+    if error is None:
         assert answers == ["good", "called"]
         assert signal.disconnect(receiver) is True
-    else:  # what does not say its class may be async; and one that passes for a method has no two halves
-        assert (refused, cls) in ((ZeroDivisionError, Hostile), (TypeError, Liar))
+    else:  # connect() reads the class of Hostile, which may be async; Liar is not a whole method
+        assert (error, cls) in ((ZeroDivisionError, Hostile), (TypeError, Liar))
     assert signal.send(None) == [(good, "good")]
 
 
@@ -506,7 +501,7 @@ class UidRaises:
     __hash__ = None
 
 
-def test_a_dispatch_uid_that_raises_when_it_is_compared_loses_nobody(make):
+def test_raising_dispatch_uids_lose_no_receivers(make):
     signal, uid = make(), UidRaises()
     signal.connect(hear, dispatch_uid=uid)
     uid.is_raising = True
@@ -536,7 +531,7 @@ class UidActs:
         return 1
 
 
-def test_a_dispatch_uid_may_connect_and_disconnect_while_it_is_compared(csignals):
+def test_dispatch_uids_may_connect_during_comparison(csignals):
     """Django deadlocks there."""
     signal = csignals.Signal()
     late = [lambda i=i, **named: i for i in range(10)]
@@ -559,16 +554,16 @@ def test_a_dispatch_uid_may_connect_and_disconnect_while_it_is_compared(csignals
     assert [response for _, response in signal.send(None)] == list(range(10))
 
 
-# --- Classes of signals --------------------------------------------------------------------------------------------
+# --- Replaced methods ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("live", [None, 5, (), ([],), ([], [], []), ([5], []), (5, []), ([], 5)], ids=plain_id)
 @pytest.mark.parametrize("send", ["send", "send_robust", "has_listeners"])
-def test_a_live_receivers_of_any_shape_is_an_error_or_nobody(make, live, send):
+def test_malformed_live_receivers_raise_or_are_ignored(make, live, send):
     signal = make()
     signal.connect(good)
     signal._live_receivers = lambda sender: live
     result = outcome(getattr(signal, send), None)
-    assert is_an_answer(result) or issubclass(result, (AttributeError, RuntimeError))
+    assert is_acceptable(result) or issubclass(result, (AttributeError, RuntimeError))
     del signal._live_receivers
     assert signal.send(None) == [(good, "good")]

@@ -1,4 +1,4 @@
-"""The list of receivers is the truth, whoever changed it, and when."""
+"""A signal's list of receivers is the truth, also after a program has changed it directly."""
 
 import functools
 import operator
@@ -8,7 +8,7 @@ import pytest
 from tests.helpers.implementations import plain_id
 
 
-def make(label):
+def make_receiver(label):
     def hear(**named):
         return label
 
@@ -17,12 +17,12 @@ def make(label):
 
 @pytest.fixture
 def receivers():
-    return [make(label) for label in "abcd"]
+    return [make_receiver(label) for label in "abcd"]
 
 
 @pytest.fixture
 def warm(signal, receivers):
-    """A signal whose memo is made."""
+    """A signal that has built its routing table."""
     for each in receivers:
         signal.connect(each)
     assert labels(signal) == ["a", "b", "c", "d"]
@@ -33,25 +33,25 @@ def labels(signal, sender=None):
     return [response for _, response in signal.send(sender)]
 
 
-def test_the_memo_is_made_anew_only_when_the_list_changes(warm, receivers):
-    memo = warm._csignals_table
+def test_the_table_is_rebuilt_only_after_changes(warm, receivers):
+    table = warm._csignals_table
     for sender in (None, "sender", pytest):
         warm.send(sender, x=1)
         warm.send_robust(sender)
         warm.has_listeners(sender)
         warm._live_receivers(sender)
-        assert warm._csignals_table is memo
-    warm.connect(receivers[0])  # which it is
+        assert warm._csignals_table is table
+    warm.connect(receivers[0])  # connected already
     warm.send(None)
-    assert warm._csignals_table is memo
+    assert warm._csignals_table is table
     warm.connect(receivers[0], sender=pytest)
     warm.send(None)
-    assert warm._csignals_table is not memo
+    assert warm._csignals_table is not table
 
 
 @pytest.mark.parametrize("send", ["send", "send_robust"])
-def test_compatibility_2_assigned_lists_count_at_once(warm, send):
-    """Django's has_listeners() goes on saying True after ``receivers = []``."""
+def test_compatibility_2_assigned_lists_take_effect_immediately(warm, send):
+    """Django's has_listeners() still returns True after ``receivers = []``."""
     entries = warm.receivers
     warm.receivers = []
     assert getattr(warm, send)(None) == []
@@ -75,15 +75,15 @@ def test_compatibility_2_assigned_lists_count_at_once(warm, send):
     ],
     ids=["append", "pop", "reverse", "clear", "rotate", "replace", "slice"],
 )
-def test_compatibility_2_lists_mutated_in_place_count_at_once(warm, change, expected):
-    """Django's warm cache does not see them."""
+def test_compatibility_2_mutated_lists_take_effect_immediately(warm, change, expected):
+    """Django's cache does not notice such a change."""
     change(warm.receivers)
     assert "".join(labels(warm)) == expected
     assert warm.has_listeners() is bool(expected)
 
 
-def test_a_long_list_that_differs_in_one_place_counts_at_once(signal):
-    receivers = [make(i) for i in range(300)]
+def test_swaps_in_long_lists_take_effect(signal):
+    receivers = [make_receiver(i) for i in range(300)]
     for each in receivers:
         signal.connect(each)
     assert labels(signal) == list(range(300))
@@ -92,7 +92,7 @@ def test_a_long_list_that_differs_in_one_place_counts_at_once(signal):
 
 
 class Equal:
-    """A receiver that says it is like any other."""
+    """A receiver that is equal to anything."""
 
     def __init__(self, label):
         self.label = label
@@ -111,7 +111,7 @@ class Equal:
 
 @pytest.mark.parametrize("part", [lambda each: each, operator.attrgetter("hear")], ids=["object", "method"])
 @pytest.mark.parametrize("weak", [True, False], ids=["weak", "strong"])
-def test_equal_entries_are_not_the_same_entry(csignals, part, weak):
+def test_equal_entries_are_told_apart(csignals, part, weak):
     first, second = Equal("first"), Equal("second")
     signal, other = csignals.Signal(), csignals.Signal()
     signal.connect(part(first), dispatch_uid="uid", weak=weak)
@@ -121,7 +121,7 @@ def test_equal_entries_are_not_the_same_entry(csignals, part, weak):
     assert labels(signal) == ["second"]
 
 
-def test_tuples_and_other_iterables_do(warm, receivers):
+def test_tuples_and_other_iterables_work(warm, receivers):
     warm.receivers = tuple(warm.receivers)
     assert labels(warm) == ["a", "b", "c", "d"]
     warm.receivers = dict.fromkeys(warm.receivers).keys()
@@ -135,18 +135,18 @@ def test_tuples_and_other_iterables_do(warm, receivers):
     assert warm.disconnect(receivers[0]) is True
 
 
-@pytest.mark.parametrize("nothing", [None, (), {}], ids=plain_id)
-def test_whatever_is_falsy_is_nobody(warm, nothing):
-    warm.receivers = nothing
+@pytest.mark.parametrize("falsy", [None, (), {}], ids=plain_id)
+def test_falsy_lists_mean_no_receivers(warm, falsy):
+    warm.receivers = falsy
     assert warm.send(None, x=1) == warm.send_robust(None) == []
     assert warm.has_listeners() is False
 
 
-WRONG = [1, None, [("key", 1), make("x"), None, False], (), ((1,), 2), (1, 2, 3, 4)]
+WRONG = [1, None, [("key", 1), make_receiver("x"), None, False], (), ((1,), 2), (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("entry", WRONG, ids=plain_id)
-def test_an_entry_of_the_wrong_shape_is_an_error_and_no_crash(warm, entry):
+def test_malformed_entries_raise_python_errors(warm, entry):
     good = list(warm.receivers)
     warm.receivers.append(entry)
     for call in (warm.send, warm.send_robust, warm.has_listeners):
@@ -157,16 +157,16 @@ def test_an_entry_of_the_wrong_shape_is_an_error_and_no_crash(warm, entry):
 
 
 @pytest.mark.parametrize("size", [2, 3], ids=["Django 4.2", "Django 5"])
-def test_the_engine_reads_entries_of_older_djangos(warm, size):
+def test_entries_of_older_djangos_work(warm, size):
     warm.receivers = [(key, ref, False)[:size] for key, ref, _, _ in warm.receivers]
     assert labels(warm) == ["a", "b", "c", "d"]
 
 
-def test_muting_by_an_empty_list_and_restoring_under_the_lock(warm):
-    """As factory_boy's mute_signals does it."""
+def test_muting_by_an_empty_list_works(warm):
+    """As factory_boy's mute_signals does, which restores the list under the lock."""
     paused = warm.receivers
     warm.receivers = []
-    late = make("late")
+    late = make_receiver("late")
     warm.connect(late)
     assert labels(warm) == ["late"]
     with warm.lock:
@@ -175,7 +175,7 @@ def test_muting_by_an_empty_list_and_restoring_under_the_lock(warm):
     assert labels(warm) == ["a", "b", "c", "d", "late"]
 
 
-def test_an_entry_may_stand_in_several_signals(csignals, receivers):
+def test_signals_may_share_an_entry(csignals, receivers):
     one, two = csignals.Signal(), csignals.Signal()
     one.connect(receivers[0])
     two.receivers = one.receivers
@@ -183,7 +183,7 @@ def test_an_entry_may_stand_in_several_signals(csignals, receivers):
     assert labels(one, functools) == labels(two, functools) == ["a", "b"]
 
 
-def test_a_receiver_that_refuses_to_say_whose_method_it_is_is_called(csignals, signal):
+def test_receivers_with_raising_attributes_are_called(csignals, signal):
     class Hostile:
         def __getattr__(self, name):
             raise RuntimeError if name == "__self__" else AttributeError
@@ -204,8 +204,8 @@ class Listener:
         return "method"
 
 
-def test_an_object_in_the_place_of_its_method_counts_at_once(signal):
-    """References to both are equal, and so are their keys, by a dispatch uid."""
+def test_objects_and_their_methods_are_distinct(signal):
+    """Weak references to both are equal, and with a dispatch uid so are their keys."""
     listener, lists = Listener(), {}
     for receiver, response in (listener.hear, "method"), (listener, "object"):
         signal.connect(receiver, dispatch_uid="uid")

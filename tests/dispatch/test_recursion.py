@@ -1,4 +1,4 @@
-"""Receivers that send to themselves until the stack ends, and chains of signals that are let go of at once."""
+"""Receivers that send to themselves until the stack ends, and long chains of signals that are freed at once."""
 
 import contextlib
 import sys
@@ -11,8 +11,8 @@ from tests.helpers.interpreter import run_python
 SENDS = ["send", "send_robust"]
 
 
-def deep(signal, send):
-    """Return how deep a receiver came that sends to itself, and what it was stopped by."""
+def recurse(signal, send):
+    """Return how often a receiver that sends to itself was called, and the class of the error that stopped it."""
     depths = [0]
 
     def hear(**named):
@@ -30,11 +30,11 @@ def deep(signal, send):
 
 
 @pytest.mark.parametrize("send", SENDS)
-def test_a_receiver_may_send_to_itself_until_recursionerror(make, send):
+def test_recursive_sends_end_in_recursion_error(make, send):
     signal = make()
-    depth, error = deep(signal, send)
+    depth, error = recurse(signal, send)
     assert depth > 50
-    # What send_robust() caught is the response of the innermost.
+    # send_robust() catches the error: it is the innermost response.
     assert error is (RecursionError if send == "send" else None)
     signal.connect(late := lambda **named: "late")
     assert signal.send(None) == [(late, "late")]
@@ -42,12 +42,12 @@ def test_a_receiver_may_send_to_itself_until_recursionerror(make, send):
     signal.lock.release()
 
 
-def test_also_in_a_thread_whose_stack_is_small(make):
+def test_recursive_sends_fit_a_small_stack(make):
     """A send takes 1.1 KB of it: more than functools.partial does, and a fifth of what sorted() with a key takes."""
     found = []
     before = threading.stack_size(2048 * 1024)
     try:
-        thread = threading.Thread(target=lambda: found.append(deep(make(), "send")))
+        thread = threading.Thread(target=lambda: found.append(recurse(make(), "send")))
         thread.start()
         thread.join()
     finally:
@@ -56,8 +56,8 @@ def test_also_in_a_thread_whose_stack_is_small(make):
 
 
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy raises another RecursionError where one is caught")
-def test_the_other_operations_fail_cleanly_at_the_end_of_the_stack(make):
-    """Each is tried with ever less stack left: it happens, or it does not and raises."""
+def test_operations_fail_cleanly_without_stack(make):
+    """Each operation is tried with ever less stack: it either happens, or raises and changes nothing."""
     signal = make()
 
     def hear(**named):
@@ -111,11 +111,11 @@ for _ in range(200_000):
     signal.connect(lambda inner=inner, **named: inner, weak=False)
     signal.send(None)
 del signal, inner
-print("let go of")
+print("freed")
 """
 
 
 @pytest.mark.slow
-def test_a_chain_of_signals_of_any_length_is_let_go_of(implementation):
+def test_long_chains_of_signals_are_freed(implementation):
     done = run_python("-c", CHAIN, implementation=implementation)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "let go of\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "freed\n", "")

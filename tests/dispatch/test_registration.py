@@ -1,4 +1,4 @@
-"""What connect and disconnect find in the list of receivers, whatever its keys are and whoever changed it."""
+"""How connect() and disconnect() find entries in the list, with keys of any kind and after direct changes to it."""
 
 import copy
 import gc
@@ -18,10 +18,11 @@ from tests.helpers.implementations import (
     plain_id,
     without_collector,
 )
+from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
 
 
-def make():
+def make_receiver():
     def hear(**named):
         pass
 
@@ -29,7 +30,7 @@ def make():
 
 
 class Same:
-    """A dispatch uid that is equal to any other of its kind, and cannot be hashed."""
+    """A dispatch uid that equals any other of its class, and is not hashable."""
 
     __hash__ = None
 
@@ -40,15 +41,15 @@ class Same:
 UIDS = [None, "", 0, 1, True, 1.0, 2, "1", "uid", ("uid", 1), ("uid", True), ["list"], b"uid", Same(), 2**70, -1]
 
 
-def where(signal, receivers):
-    """Return which receivers a signal calls, in order, as their indexes."""
+def called_indexes(signal, receivers):
+    """Return the indexes of the receivers that a signal calls, in order."""
     return [receivers.index(receiver) for receiver, _ in signal.send(None)]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_same_connections_as_djangos_whatever_the_dispatch_uids(signal, seed):
+def test_random_connections_match_djangos(signal, seed):
     chance = random.Random(seed)
-    receivers = [make() for _ in range(30)]
+    receivers = [make_receiver() for _ in range(30)]
     django_signal = StockSignal()
     for step in range(200):
         receiver, uid = chance.choice(receivers), chance.choice(UIDS if seed % 2 else UIDS[:1])
@@ -62,69 +63,69 @@ def test_the_same_connections_as_djangos_whatever_the_dispatch_uids(signal, seed
             else:
                 outcomes.append(getattr(each, act)(receiver, dispatch_uid=uid))
         assert outcomes[:1] == outcomes[1:]
-        assert where(signal, receivers) == where(django_signal, receivers)
+        assert called_indexes(signal, receivers) == called_indexes(django_signal, receivers)
 
 
-def test_an_entry_put_on_the_list_by_hand_is_found(signal):
-    receiver, other, third = make(), make(), make()
+def test_entries_added_directly_are_found(signal):
+    receiver, other, third = make_receiver(), make_receiver(), make_receiver()
     donor = type(signal)()
     donor.connect(other)
     signal.connect(receiver)
-    entries = signal.receivers  # held, and changed while it is
+    entries = signal.receivers  # the test holds the list, and changes it
     entries += donor.receivers
     signal.connect(other)
-    assert where(signal, [receiver, other]) == [0, 1]
+    assert called_indexes(signal, [receiver, other]) == [0, 1]
     assert signal.disconnect(receiver) is True
     del entries[0]
     assert signal.disconnect(other) is False
     signal.connect(third)
     assert entries == signal.receivers
-    assert where(signal, [third]) == [0]
+    assert called_indexes(signal, [third]) == [0]
 
 
-def test_a_list_that_somebody_holds_counts_at_once(signal):
-    receivers = [make() for _ in range(3)]
+def test_changes_of_a_held_list_take_effect(signal):
+    receivers = [make_receiver() for _ in range(3)]
     for receiver in receivers:
         signal.connect(receiver)
     entries = signal.receivers
     first, last = entries[0], entries[-1]
     for _ in range(3):
-        assert where(signal, receivers) == [0, 1, 2]
+        assert called_indexes(signal, receivers) == [0, 1, 2]
         entries[0], entries[-1] = last, first
-        assert where(signal, receivers) == [2, 1, 0]
+        assert called_indexes(signal, receivers) == [2, 1, 0]
         entries.reverse()
     del entries
-    assert where(signal, receivers) == where(signal, receivers) == [0, 1, 2]
+    assert called_indexes(signal, receivers) == called_indexes(signal, receivers) == [0, 1, 2]
     signal.receivers[0] = last
-    assert where(signal, receivers) == [2, 1, 2]
+    assert called_indexes(signal, receivers) == [2, 1, 2]
 
 
-def test_another_signals_table_is_not_taken_for_its_own(signal):
-    other, receivers = type(signal)(), [make(), make()]
+def test_another_signals_table_is_ignored(signal):
+    other, receivers = type(signal)(), [make_receiver(), make_receiver()]
     signal.connect(receivers[0])
     other.connect(receivers[1])
-    assert where(signal, receivers) == where(signal, receivers) == [0]
-    assert where(other, receivers) == [1]
+    assert called_indexes(signal, receivers) == called_indexes(signal, receivers) == [0]
+    assert called_indexes(other, receivers) == [1]
     signal._csignals_table = other._csignals_table
-    assert where(signal, receivers) == [0]
+    assert called_indexes(signal, receivers) == [0]
 
 
 @pytest.mark.parametrize("name", ["receivers", "lock", "use_caching", "sender_receivers_cache"])
-def test_an_attribute_can_be_patched_on_the_signal_and_is_put_back(signal, name):
-    """Mock deletes the attribute, and puts back the original if that made it vanish."""
-    receiver = make()
+def test_mock_can_patch_and_restore_attributes(signal, name):
+    """Mock deletes the attribute, and sets the original again if the attribute is gone then."""
+    receiver = make_receiver()
     signal.connect(receiver)
     before = getattr(signal, name)
     with mock.patch.object(signal, name, type(before)() if name != "lock" else mock.MagicMock()):
         signal.send(None)
     assert getattr(signal, name) is before
-    assert where(signal, [receiver]) == [0]
+    assert called_indexes(signal, [receiver]) == [0]
 
 
-def test_a_signal_without_its_list_says_so(signal):
-    receiver = make()
+def test_signals_without_a_list_raise(signal):
+    receiver = make_receiver()
     signal.connect(receiver)
-    assert where(signal, [receiver]) == [0]
+    assert called_indexes(signal, [receiver]) == [0]
     del signal.receivers
     for act in (signal.send, signal.connect, signal.disconnect):
         with pytest.raises(AttributeError, match="'Signal' object has no attribute 'receivers'"):
@@ -133,22 +134,22 @@ def test_a_signal_without_its_list_says_so(signal):
     assert signal.send(None) == []
 
 
-@pytest.mark.parametrize("keep", ["send", "disconnect"])
-def test_a_strong_receiver_taken_off_by_hand_is_let_go_of(signal, keep):
-    receiver, other = make(), make()
+@pytest.mark.parametrize("then", ["send", "disconnect"])
+def test_strong_receivers_removed_directly_are_freed(signal, then):
+    receiver, other = make_receiver(), make_receiver()
     death = weakref.ref(receiver)
     signal.connect(other)
     signal.connect(receiver, weak=False)
     signal.send(None)
     signal.receivers.pop()
     del receiver
-    signal.send(None) if keep == "send" else signal.disconnect(make())
+    signal.send(None) if then == "send" else signal.disconnect(make_receiver())
     collect_where_references_are_not_counted()
     assert death() is None
 
 
-def test_a_copy_is_told_of_the_deaths_of_its_own_receivers(signal):
-    first, second = make(), make()
+def test_copies_notice_their_own_receivers_deaths(signal):
+    first, second = make_receiver(), make_receiver()
     signal.connect(first)
     twin = copy.copy(signal)
     twin.receivers = []
@@ -162,11 +163,8 @@ def test_a_copy_is_told_of_the_deaths_of_its_own_receivers(signal):
 
 
 @pytest.mark.parametrize("dead", ["receiver", "sender"])
-def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
-    class Sender:
-        pass
-
-    sender, receiver, stays = Sender(), make(), make()
+def test_connect_and_disconnect_sweep_dead_entries(signal, dead):
+    sender, receiver, stays = Sender(), make_receiver(), make_receiver()
     signal.connect(stays)
     signal.connect(receiver, sender=sender, weak=dead == "receiver")
     if dead == "receiver":
@@ -174,14 +172,14 @@ def test_the_dead_are_swept_on_connect_and_disconnect(signal, dead):
     else:
         del sender
     gc.collect()
-    signal.disconnect(make()) if dead == "receiver" else signal.connect(stays)
+    signal.disconnect(make_receiver()) if dead == "receiver" else signal.connect(stays)
     assert [entry[1]() for entry in signal.receivers] == [stays]
 
 
 @pytest.mark.slow
 @has_thresholds
-def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal):
-    """The collector may run wherever something is allocated, before Python 3.12 also in the midst of C code."""
+def test_finalizers_may_disconnect_during_searches(signal):
+    """The collector may run at any allocation, before Python 3.12 also inside C code."""
 
     class Garbage:
         def __init__(self):
@@ -193,7 +191,7 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
             more.append([(number,) * 4 for number in range(500)])
 
     more = []
-    receiver = make()
+    receiver = make_receiver()
     for pad in range(1, 40):
         for number in range(1, 100):
             signal.connect(receiver, weak=False, dispatch_uid=number)
@@ -203,7 +201,7 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
         gc.collect()
         Garbage()
         with collecting_after(60):
-            hold = [make() for _ in range(pad)]
+            hold = [make_receiver() for _ in range(pad)]
             signal.disconnect(dispatch_uid=1)
             signal.send(None)
         gc.collect()
@@ -213,16 +211,16 @@ def test_a_finalizer_may_disconnect_while_another_list_is_looked_through(signal)
 
 
 @pytest.mark.parametrize(("entry", "error"), [((), IndexError), (None, TypeError), (7, TypeError)], ids=plain_id)
-def test_an_entry_without_a_key_is_an_error_of_python(signal, entry, error):
+def test_entries_without_a_key_raise(signal, entry, error):
     signal.receivers.append(entry)
     for act in (signal.connect, signal.disconnect):
         with pytest.raises(error):
-            act(make())
+            act(make_receiver())
 
 
 @pytest.mark.parametrize("change", ["assign", "pop"])
-def test_a_list_that_is_put_back_holds_nothing_more(signal, change):
-    stays, goes = make(), make()
+def test_restored_lists_free_later_receivers(signal, change):
+    stays, goes = make_receiver(), make_receiver()
     signal.connect(stays)
     signal.send(None)
     saved = signal.receivers[:]
@@ -239,8 +237,8 @@ def test_a_list_that_is_put_back_holds_nothing_more(signal, change):
 
 
 @pytest.mark.parametrize(("uid", "same"), [(True, True), (b"uid", b"uid"), (1, True), (1, 1.0)], ids=plain_id)
-def test_a_receiver_that_is_disconnected_is_let_go_of_whatever_its_uid(signal, uid, same):
-    stays, goes = make(), make()
+def test_disconnected_receivers_are_freed_with_any_uid(signal, uid, same):
+    stays, goes = make_receiver(), make_receiver()
     signal.connect(goes, weak=False, dispatch_uid=uid)
     signal.connect(stays)
     death = weakref.ref(goes)
@@ -250,22 +248,22 @@ def test_a_receiver_that_is_disconnected_is_let_go_of_whatever_its_uid(signal, u
     assert death() is None
 
 
-def test_a_patched_callback_is_not_kept(csignals):
+def test_patched_callbacks_are_not_kept(csignals):
     with mock.patch.object(csignals.Signal, "_flag_dead_receivers"):
         signal = csignals.Signal()
-        signal.connect(make())
+        signal.connect(make_receiver())
     signal.receivers = []
     for _ in range(50):
-        receiver = make()
+        receiver = make_receiver()
         signal.connect(receiver)
-        assert where(signal, [receiver]) == [0]
+        assert called_indexes(signal, [receiver]) == [0]
         del receiver
         collect_where_references_are_not_counted()
 
 
 @counted
-def test_a_signal_without_receivers_is_freed_at_once(csignals):
-    signal, receiver = csignals.Signal(), make()
+def test_signals_without_receivers_are_freed_immediately(csignals):
+    signal, receiver = csignals.Signal(), make_receiver()
     signal.connect(receiver)
     signal.disconnect(receiver)
     signal.connect(receiver)
@@ -277,7 +275,7 @@ def test_a_signal_without_receivers_is_freed_at_once(csignals):
         assert death() is None
 
 
-def test_a_function_that_passes_for_a_method_is_that_method(signal):
+def test_functions_that_imitate_methods_are_equal(signal):
     class Listener:
         def hear(self, **named):
             pass
@@ -293,17 +291,17 @@ def test_a_function_that_passes_for_a_method_is_that_method(signal):
     assert len(signal.receivers) == 1
 
 
-def test_a_dispatch_uid_may_be_nested_deeply(signal):
+def test_dispatch_uids_may_be_nested_deeply(signal):
     uid = 1
     for _ in range(200_000):
         uid = (uid,)
-    signal.connect(make(), weak=False, dispatch_uid=uid)
+    signal.connect(make_receiver(), weak=False, dispatch_uid=uid)
     assert len(signal.receivers) == 1
-    while type(uid) is tuple:  # deep recursion frees it otherwise
+    while type(uid) is tuple:  # without this loop, deep recursion frees it
         (uid,) = uid
 
 
-def test_keyword_names_that_run_code_when_they_go(signal):
+def test_keyword_names_may_have_finalizers(signal):
     class Name(str):
         def __del__(self):
             signal.send(None, c=3)
@@ -322,14 +320,14 @@ def test_keyword_names_that_run_code_when_they_go(signal):
     assert all(named in ({"a": 1}, {"b": 2}, {"c": 3}) for named in passed)
 
 
-def test_a_list_of_receivers_that_grows_while_they_are_called(csignals):
+def test_live_receivers_may_grow_during_send(csignals):
     class Growing(csignals.Signal):
         def _live_receivers(self, sender):
             return calls, []
 
     def first(**named):
         if len(calls) < 3:
-            calls.append(make())
+            calls.append(make_receiver())
 
     calls = [first]
     signal = Growing()
@@ -338,7 +336,7 @@ def test_a_list_of_receivers_that_grows_while_they_are_called(csignals):
 
 
 @compiled
-def test_compiled_a_property_around_the_list_is_asked():
+def test_compiled_signals_use_a_receivers_property():
     base = load("cython").Signal
 
     class Muted(base):
@@ -352,7 +350,7 @@ def test_compiled_a_property_around_the_list_is_asked():
         def receivers(self, receivers):
             base.receivers.__set__(self, receivers)
 
-    signal, receiver = Muted(), make()
+    signal, receiver = Muted(), make_receiver()
     signal.connect(receiver)
     assert len(signal.send(None)) == len(signal.send(None)) == 1
     signal.is_muted = True

@@ -1,4 +1,4 @@
-"""Senders are told apart by identity alone, and the dead ones never come back."""
+"""Signals match senders by identity alone, and never take a new sender for a dead one."""
 
 import asyncio
 import gc
@@ -85,7 +85,7 @@ def test_compatibility_2_anything_may_be_a_sender(csignals, make, use_caching):
 
 @pytest.mark.parametrize("use_caching", [False, True], ids=["plain", "use_caching"])
 def test_compatibility_2_equal_senders_are_different_senders(csignals, use_caching):
-    """Django's cache takes one for the other."""
+    """Django's cache confuses them."""
     signal = csignals.Signal(use_caching=use_caching)
     one, other = Equal(), Equal()
     signal.connect(hear, sender=one)
@@ -94,7 +94,8 @@ def test_compatibility_2_equal_senders_are_different_senders(csignals, use_cachi
     assert signal.disconnect(hear, sender=other) is False
 
 
-def test_bound_methods_as_senders_are_told_apart_by_object_and_function(signal):
+def test_bound_methods_may_be_senders(signal):
+    """A signal matches their object and their function."""
     one, other = Sender(), Sender()
     signal.connect(hear, sender=one.method)
     signal.connect(hear_too, sender=Sender.class_method)
@@ -109,25 +110,25 @@ def test_bound_methods_as_senders_are_told_apart_by_object_and_function(signal):
     assert signal.receivers == []
 
 
-def test_the_receivers_of_a_dead_sender_go_with_it(signal):
+def test_receivers_of_dead_senders_are_removed(signal):
     sender = Sender()
     alive = weakref.ref(sender)
     signal.connect(hear, sender=sender, weak=False)
     signal.send(sender)
     del sender
     collect_where_references_are_not_counted()
-    assert alive() is None  # neither the entry nor the memo holds it
+    assert alive() is None  # neither the entry nor the table holds it
     signal.connect(hear_too)
     assert len(signal.receivers) == 1
 
 
 def skip_without_references_to_senders(signal):
     if django.VERSION < (6, 0) and isinstance(signal, django.dispatch.Signal):
-        pytest.skip("before Django 6.0, its signals have no references to senders")
+        pytest.skip("before Django 6.0, its entries have no references to senders")
 
 
 @pytest.mark.parametrize("name", ["send", "send_robust"])
-def test_a_send_to_nobody_lets_go_of_a_dead_senders_receivers(make, name):
+def test_sends_without_receivers_sweep_dead_senders(make, name):
     signal, sender, receiver = make(), Sender(), lambda **named: None
     skip_without_references_to_senders(signal)
     alive = weakref.ref(receiver)
@@ -142,8 +143,8 @@ def test_a_send_to_nobody_lets_go_of_a_dead_senders_receivers(make, name):
 
 
 @pytest.mark.parametrize("name", ["send", "send_robust"])
-def test_receivers_that_only_a_dead_sender_kept_are_not_called(make, name):
-    """As in Django, which sweeps what is dead before it looks for whom to call."""
+def test_receivers_of_dead_senders_are_not_called(make, name):
+    """Not even by their weak connection to all senders. As in Django, which sweeps dead entries before each send."""
     signal, sender, receiver = make(), Sender(), lambda **named: None
     skip_without_references_to_senders(signal)
     signal.connect(receiver, sender=sender, weak=False)
@@ -156,8 +157,8 @@ def test_receivers_that_only_a_dead_sender_kept_are_not_called(make, name):
 
 
 @pytest.mark.parametrize("make", [Sender, Slotted, object], ids=["weak references", "slotted", "object"])
-def test_compatibility_2_a_new_sender_never_gets_a_dead_ones_receivers(signal, make):
-    """Up to Django 5.2 it did, wherever its id was used again: as forced here."""
+def test_compatibility_2_reused_sender_ids_reach_no_receivers(signal, make):
+    """Up to Django 5.2, a new sender with the id of a dead one got its receivers. This test forces such ids."""
     for _ in range(1000):
         sender = make()
         assert signal.send(sender) == []
@@ -170,7 +171,7 @@ def test_compatibility_2_a_new_sender_never_gets_a_dead_ones_receivers(signal, m
         assert len(signal.receivers) == 1
 
 
-def test_a_sender_without_weak_references_is_held_while_connected(signal):
+def test_senders_without_weakrefs_are_freed_when_disconnected(signal):
     class Marked(Slotted):
         __slots__ = ("witness",)
 
@@ -185,7 +186,7 @@ def test_a_sender_without_weak_references_is_held_while_connected(signal):
     assert alive() is None
 
 
-def test_compatibility_2_nothing_is_left_behind_by_connecting(signal):
+def test_compatibility_2_connecting_leaves_nothing_behind(signal):
     """Up to Django 6.0 each connect left a weakref.finalize behind."""
     finalizers = len(weakref.finalize._registry)
     gc.collect()
@@ -202,7 +203,7 @@ def test_compatibility_2_nothing_is_left_behind_by_connecting(signal):
 
 
 @pytest.mark.slow
-def test_many_senders_one_receiver_each(signal):
+def test_thousands_of_senders_find_their_receivers(signal):
     senders = [Sender() for _ in range(3000)]
     receivers = [lambda i=i, **named: i for i in range(3000)]
     for sender, receiver in zip(senders, receivers, strict=True):
@@ -214,13 +215,15 @@ def test_many_senders_one_receiver_each(signal):
 
 
 @compiled
-def test_compiled_a_plain_sender_is_found_by_its_address_alone():
-    # Python code in this place made a send to a sender's own receivers three times as slow, and nothing else showed it.
-    engine, package = load("cython", "csignals._dispatch.compiled"), load("cython")
+def test_compiled_signals_find_senders_by_address():
+    # A call of Python code here made a send to a sender's own receivers three times as slow. No other test shows it.
+    compiled_module, package = load("cython", "csignals._dispatch.compiled"), load("cython")
     signal = package.Signal()
     for sender in (Sender, Equal(), 7):
         signal.connect(lambda **named: named, sender=sender, weak=False)
-        with mock.patch.object(engine, "python_make_id", side_effect=AssertionError("asked for the id")):
+        with mock.patch.object(
+            compiled_module, "python_make_id", side_effect=AssertionError("called Python code for the id")
+        ):
             assert len(signal.send(sender)) == 1
             assert signal.send(object()) == []
 
@@ -230,15 +233,15 @@ def test_compiled_a_plain_sender_is_found_by_its_address_alone():
 @pytest.mark.parametrize("name", ["asend", "asend_robust"])
 @pytest.mark.parametrize("sender", [None, "sender", Slotted(), [], Hostile()], ids=lambda sender: type(sender).__name__)
 def test_compatibility_2_any_object_sends_async(make, name, sender, use_caching):
-    """Up to 6.0, Django's own method looks for the sender in the signal's cache, whether that is in use or not."""
+    """Up to 6.0, Django's asend() looks for the sender in the signal's cache, even without use_caching."""
 
     def hear(**named):
         return "sync"
 
-    async def hear_later(**named):
+    async def hear_async(**named):
         return "async"
 
-    for receivers in [hear], [hear_later], [hear, hear_later]:
+    for receivers in [hear], [hear_async], [hear, hear_async]:
         signal = make(use_caching=use_caching)
         for receiver in receivers:
             signal.connect(receiver)

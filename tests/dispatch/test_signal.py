@@ -33,14 +33,16 @@ class Listener:
         return self.answer
 
 
-def test_send_returns_pairs_in_order_of_registration(signal):
+def test_send_returns_pairs_in_registration_order(signal):
     signal.connect(receiver_b)
     signal.connect(receiver_a)
     assert signal.send(sender=None, x=1) == [(receiver_b, ("b", {"x": 1})), (receiver_a, ("a", {"x": 1}))]
     assert signal.send(Sender) == [(receiver_b, ("b", {})), (receiver_a, ("a", {}))]
 
 
-def test_a_receiver_is_called_with_signal_sender_and_the_callers_keywords_in_that_order(signal):
+def test_receivers_get_keywords_in_order(signal):
+    """First `signal` and `sender`, then the keywords of the caller."""
+
     def hear(**named):
         return list(named.items())
 
@@ -54,7 +56,7 @@ def test_a_receiver_is_called_with_signal_sender_and_the_callers_keywords_in_tha
     assert signal.send(**unpacked)[0][1] == expected
 
 
-def test_one_signal_serves_many_shapes_of_call_in_turn(signal):
+def test_calls_with_different_keywords_may_alternate(signal):
     def hear(**named):
         return {name: value for name, value in named.items() if name not in ("signal", "sender")}
 
@@ -67,7 +69,7 @@ def test_one_signal_serves_many_shapes_of_call_in_turn(signal):
         assert signal.send(sender=None, a=1)[0][1] == {"a": 1}
 
 
-def test_nobody_listening(signal):
+def test_without_receivers_nothing_is_returned(signal):
     assert signal.send(None) == []
     assert signal.send_robust(None) == []
     assert signal.has_listeners() is False
@@ -79,7 +81,7 @@ def test_nobody_listening(signal):
     assert signal.has_listeners(sender=Sender) is True
 
 
-def test_sender_specific_and_general_receivers_keep_their_common_order(signal):
+def test_specific_and_general_receivers_keep_order(signal):
     receivers = [Listener(str(i)) for i in range(6)]
     for i, each in enumerate(receivers):
         signal.connect(each, sender=(None, Sender, Listener)[i % 3])
@@ -88,7 +90,7 @@ def test_sender_specific_and_general_receivers_keep_their_common_order(signal):
     assert [response for _, response in signal.send(None)] == ["0", "3"]
 
 
-def test_connect_returns_none_and_disconnect_whether_there_was_something(signal):
+def test_disconnect_returns_whether_it_removed_anything(signal):
     assert signal.connect(receiver_a) is None
     assert signal.disconnect(receiver_b) is False
     assert signal.disconnect(receiver_a, sender=Sender) is False
@@ -97,20 +99,20 @@ def test_connect_returns_none_and_disconnect_whether_there_was_something(signal)
     assert signal.receivers == []
 
 
-def test_a_receiver_is_connected_once_to_each_sender(signal):
+def test_receivers_connect_once_per_sender(signal):
     for sender in (None, Sender, None, Sender):
         signal.connect(receiver_a, sender=sender)
     assert len(signal.send(Sender)) == 2
     assert len(signal.send(None)) == 1
 
 
-def test_dispatch_uid_names_a_connection(signal):
+def test_dispatch_uid_identifies_a_connection(signal):
     signal.connect(receiver_a, dispatch_uid="uid")
     signal.connect(receiver_b, dispatch_uid="uid")
     assert [receiver for receiver, _ in signal.send(None)] == [receiver_a]
     assert signal.disconnect(receiver_a) is False
     assert signal.disconnect(dispatch_uid="uid") is True
-    signal.connect(receiver_a, dispatch_uid="")  # falsy: as if there were none
+    signal.connect(receiver_a, dispatch_uid="")  # falsy: the same as no dispatch_uid
     assert signal.disconnect(receiver_a) is True
 
 
@@ -121,7 +123,7 @@ def test_dispatch_uid_need_not_be_hashable(signal):
     assert signal.disconnect(dispatch_uid=["a", "list"]) is True
 
 
-def test_weak_receivers_go_when_they_die(signal):
+def test_dead_weak_receivers_are_removed(signal):
     def hear(**named):
         pass
 
@@ -140,14 +142,14 @@ def test_weak_receivers_go_when_they_die(signal):
     assert signal.receivers == []
 
 
-def test_strong_receivers_stay(signal):
+def test_strong_receivers_stay_connected(signal):
     signal.connect(Listener().hear, weak=False)
     signal.connect(lambda **named: "lambda", weak=False)
     gc.collect()
     assert [response for _, response in signal.send(None)] == ["listener", "lambda"]
 
 
-def test_disconnect_lets_go_of_a_strong_receiver_at_once(signal):
+def test_disconnect_frees_strong_receivers_immediately(signal):
     listener = Listener()
     alive = weakref.ref(listener)
     signal.connect(listener, weak=False)
@@ -158,7 +160,7 @@ def test_disconnect_lets_go_of_a_strong_receiver_at_once(signal):
     assert alive() is None
 
 
-def test_bound_methods_are_told_apart_by_object_and_function(signal):
+def test_methods_of_different_objects_are_distinct(signal):
     one, other = Listener("one"), Listener("other")
     signal.connect(one.hear)
     signal.connect(one.hear)
@@ -168,7 +170,7 @@ def test_bound_methods_are_told_apart_by_object_and_function(signal):
     assert signal.send(None) == [(other.hear, "other")]
 
 
-def test_class_methods_partials_and_callable_objects_receive(signal):
+def test_any_callable_may_be_a_receiver(signal):
     class Owner:
         @classmethod
         def hear(cls, **named):
@@ -185,7 +187,7 @@ def test_class_methods_partials_and_callable_objects_receive(signal):
     assert [response for _, response in signal.send(None)] == [Owner, "static", ("a", {"extra": 1}), "listener"]
 
 
-def test_references_of_other_kinds(signal):
+def test_proxies_and_reference_subclasses_work(signal):
     class Reference(weakref.ref):
         pass
 
@@ -204,7 +206,7 @@ def test_references_of_other_kinds(signal):
     assert [response for _, response in signal.send(None)] == [("a", {})]
 
 
-def test_a_receiver_that_dies_during_send_is_still_called(signal):
+def test_receivers_dying_during_send_are_called(signal):
     others = [Listener("victim")]
 
     def kill(**named):
@@ -217,7 +219,7 @@ def test_a_receiver_that_dies_during_send_is_still_called(signal):
     assert [receiver for receiver, _ in signal.send(None)] == [kill]
 
 
-def test_changes_during_send_take_effect_with_the_next(signal):
+def test_changes_during_send_affect_the_next(signal):
     def change(**named):
         signal.disconnect(receiver_a)
         signal.connect(receiver_b)
@@ -228,7 +230,7 @@ def test_changes_during_send_take_effect_with_the_next(signal):
     assert [receiver for receiver, _ in signal.send(None)] == [change, receiver_b]
 
 
-def test_send_robust_returns_and_logs_what_receivers_raise(signal, caplog):
+def test_send_robust_returns_and_logs_exceptions(signal, caplog):
     error = ValueError("no")
 
     def fail(**named):
@@ -245,7 +247,7 @@ def test_send_robust_returns_and_logs_what_receivers_raise(signal, caplog):
     assert error.__traceback__ is not None
 
 
-def test_send_robust_does_not_catch_what_is_no_exception(signal):
+def test_send_robust_lets_keyboard_interrupt_through(signal):
     def interrupt(**named):
         raise KeyboardInterrupt
 
@@ -267,8 +269,8 @@ def test_send_robust_uses_an_overridden_log_method(csignals):
     assert signal.send_robust(None) == failures == [(fail, error)]
 
 
-def test_compatibility_2_a_failing_receiver_without_a_qualname_is_logged_by_its_repr(signal, caplog):
-    """Django raises AttributeError for these."""
+def test_compatibility_2_failures_without_qualname_are_logged(signal, caplog):
+    """The log has the receiver's repr(). Django raises AttributeError."""
 
     class Fail:
         def __call__(self, **named):
@@ -299,14 +301,16 @@ def test_receiver_decorator_takes_one_signal_or_several(csignals):
     assert two.send(None) == three.send(None) == [(hear, "heard"), (hear_too, "heard, too")]
 
 
-def test_subclasses_instances_and_patches_may_override_live_receivers(csignals):
+def test_live_receivers_may_be_overridden(csignals):
+    """By a subclass, on an instance, and by a patch of either."""
+
     class Loud(csignals.Signal):
         def _live_receivers(self, sender):
             sync, async_ = super()._live_receivers(sender)
             return [receiver_b, *sync], async_
 
     signal = Loud()
-    assert signal.send(None) == []  # as in Django: an empty list is looked at first
+    assert signal.send(None) == []  # as in Django, which returns at once for an empty list
     signal.connect(receiver_a)
     for send in (signal.send, signal.send_robust):
         assert send(None, x=1) == [(receiver_b, ("b", {"x": 1})), (receiver_a, ("a", {"x": 1}))]
@@ -328,7 +332,7 @@ def test_subclasses_instances_and_patches_may_override_live_receivers(csignals):
     assert [receiver for receiver, _ in signal.send(None)] == [receiver_a]
 
 
-def test_live_receivers_are_new_lists_each_time(signal):
+def test_live_receivers_returns_new_lists(signal):
     signal.connect(receiver_a)
     sync, async_ = signal._live_receivers(None)
     assert (sync, async_) == ([receiver_a], [])
@@ -336,7 +340,7 @@ def test_live_receivers_are_new_lists_each_time(signal):
     assert signal._live_receivers(sender=None) == ([receiver_a], [])
 
 
-def test_methods_may_be_patched_and_put_elsewhere(csignals):
+def test_methods_may_be_patched_and_swapped(csignals):
     signal = csignals.Signal()
     signal.connect(receiver_a)
     with mock.patch.object(csignals.Signal, "send", autospec=True) as send:
@@ -354,7 +358,7 @@ def test_a_signal_is_an_ordinary_object(csignals):
     assert vars(signal)["mark"] == 1
     assert {signal: "as a key"}[signal] == "as a key"
     assert weakref.ref(signal)() is signal
-    assert not hasattr(gc, "is_tracked") or gc.is_tracked(signal)  # PyPy does not ask
+    assert not hasattr(gc, "is_tracked") or gc.is_tracked(signal)  # PyPy has no is_tracked()
     assert signal.use_caching is True
     signal.sender_receivers_cache.clear()
     with signal.lock:
@@ -364,7 +368,7 @@ def test_a_signal_is_an_ordinary_object(csignals):
     del csignals.Signal.class_mark
 
 
-def test_a_copy_shares_the_list_like_django_does(csignals):
+def test_copies_share_the_list_of_receivers(csignals):
     signal = csignals.Signal()
     signal.connect(receiver_a)
     signal.mark = 1
@@ -374,7 +378,7 @@ def test_a_copy_shares_the_list_like_django_does(csignals):
     assert [receiver for receiver, _ in twin.send(None)] == [receiver_a, receiver_b]
 
 
-def test_signal_and_table_in_a_cycle_are_collected(csignals):
+def test_cycles_through_the_table_are_collected(csignals):
     signal = csignals.Signal()
     listener = Listener()
     signal.connect(functools.partial(lambda owner, **named: None, signal), weak=False)
@@ -391,7 +395,7 @@ def test_sends_take_no_lock(signal):
     done = []
 
     def die():
-        signal.connect(Listener().hear)  # an entry that is dead at once
+        signal.connect(Listener().hear)  # the entry is dead at once
 
     signal.connect(receiver_a)
     die()

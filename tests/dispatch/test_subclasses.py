@@ -1,4 +1,4 @@
-"""Subclasses of Django's Signal that do things their own way: the same with csignals installed as without."""
+"""Subclasses of Django's Signal that override parts of it: they behave the same with csignals as without."""
 
 import asyncio
 import copy
@@ -38,7 +38,7 @@ def subclasses(base):
     return Overriding, Parametrized, Logging
 
 
-def test_subclasses_keep_what_they_override(drop_in):
+def test_subclasses_keep_their_overrides(drop_in):
     seen = []
     for base in (StockSignal, django.dispatch.Signal):
         seen.append([])
@@ -51,7 +51,7 @@ def test_subclasses_keep_what_they_override(drop_in):
                 outcome(signal.send_robust, Sender, x=1),
                 outcome(signal.has_listeners),
                 outcome(asyncio.run, signal.asend(Sender)) if HAS_ASYNC else None,
-                # In Django 4.2 there was nothing to override; csignals calls it there, too.
+                # Django 4.2 has no such method; csignals calls it there, too.
                 shape(vars(signal).get("failures")) if HAS_ASYNC else None,
             ]
     assert seen[0] == seen[1]
@@ -60,7 +60,7 @@ def test_subclasses_keep_what_they_override(drop_in):
 
 def own_registry(base):
     class Registry(base):
-        """Keeps what it likes in its list, as it reads that alone."""
+        """Keeps entries of its own kind in its list, which only its own methods read."""
 
         def connect(self, receiver, priority=0):
             self.receivers.append((priority, receiver))
@@ -120,7 +120,7 @@ def copied(base):
     return Copied
 
 
-def test_subclasses_with_a_list_of_their_own_kind(drop_in):
+def test_subclasses_may_manage_their_list(drop_in):
     seen = []
     for base in (StockSignal, django.dispatch.Signal):
         signal = own_registry(base)()
@@ -142,7 +142,7 @@ def test_subclasses_with_a_list_of_their_own_kind(drop_in):
     assert seen[0] == seen[1]
 
 
-def test_subclasses_that_guard_or_copy_their_attributes(drop_in):
+def test_subclasses_may_guard_their_attributes(drop_in):
     seen = []
     for base in (StockSignal, django.dispatch.Signal):
         signal = frozen(base)()

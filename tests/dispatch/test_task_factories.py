@@ -1,4 +1,4 @@
-"""Async sends where a loop has a task factory, and where no task is there that sends."""
+"""Async sends in a loop with a task factory, and async sends outside of any task."""
 
 import asyncio
 import contextvars
@@ -26,7 +26,7 @@ def inline(**named):
     return "inline"
 
 
-inline._csignals_nonblocking = True  # as csignals.nonblocking() does; there are two csignals here
+inline._csignals_nonblocking = True  # as csignals.nonblocking() does, of which each implementation has its own
 
 
 async def at_once(**named):
@@ -99,11 +99,11 @@ MIXES = [
 
 
 def label(receivers):
-    return "+".join(each.__name__ for each in receivers) or "nobody"
+    return "+".join(each.__name__ for each in receivers) or "no receivers"
 
 
 class Proxy:
-    """A task that is made of another, and has no more than is asked of it."""
+    """A proxy of a task, which has only the attributes that are read."""
 
     def __init__(self, task):
         self._task = task
@@ -115,35 +115,35 @@ class Proxy:
         return self._task.__await__()
 
 
-def takes_two(loop, coroutine):
+def without_options(loop, coroutine):
     return asyncio.Task(coroutine, loop=loop)
 
 
-def takes_all(loop, coroutine, **options):
+def with_options(loop, coroutine, **options):
     return asyncio.Task(coroutine, loop=loop, **options)
 
 
-def drops_the_context(loop, coroutine, context=None):
+def without_context(loop, coroutine, context=None):
     return asyncio.Task(coroutine, loop=loop)
 
 
-def makes_proxies(loop, coroutine, **options):
+def with_proxies(loop, coroutine, **options):
     return Proxy(asyncio.Task(coroutine, loop=loop, **options))
 
 
-FACTORIES = [None, takes_two, takes_all, drops_the_context, makes_proxies]
+FACTORIES = [None, without_options, with_options, without_context, with_proxies]
 if sys.version_info >= (3, 12):
-    makes_eager_ones = asyncio.create_eager_task_factory(asyncio.Task)
+    custom_eager_factory = asyncio.create_eager_task_factory(asyncio.Task)
 
-    def takes_two_and_is_eager(loop, coroutine):
+    def eager_without_options(loop, coroutine):
         return asyncio.Task(coroutine, loop=loop, eager_start=True)
 
-    FACTORIES += [asyncio.eager_task_factory, makes_eager_ones, takes_two_and_is_eager]
+    FACTORIES += [asyncio.eager_task_factory, custom_eager_factory, eager_without_options]
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def loop(request):
-    module = pytest.importorskip(request.param, reason="uvloop is not there, or not made for this")
+    module = pytest.importorskip(request.param, reason="uvloop is not installed, or does not support this Python")
     loop = module.new_event_loop()
     yield loop
     loop.set_task_factory(None)
@@ -153,7 +153,7 @@ def loop(request):
 
 @pytest.fixture
 def factories(loop):
-    """Those of which the loop makes a task: newer ones of uvloop always tell the factory the context."""
+    """The task factories that this loop can use: newer versions of uvloop always pass a context."""
     usable = []
     for factory in FACTORIES:
         loop.set_task_factory(factory)
@@ -168,7 +168,7 @@ def factories(loop):
 
 
 def in_a_callback(loop, coroutine):
-    """Run a coroutine as some libraries do: by callbacks of the loop, and with no task."""
+    """Run a coroutine as some libraries do: in callbacks of the loop, and without a task."""
     done = loop.create_future()
 
     def step(call, *arguments):
@@ -197,7 +197,7 @@ def in_a_task(loop, coroutine):
 
 
 def outcome(run, loop, make, receivers, method, factory):
-    """Return what comes of a send: the responses, or what is raised."""
+    """Return the responses of a send, or its exception."""
     signal = make()
     for receiver in receivers:
         signal.connect(receiver)
@@ -220,8 +220,8 @@ def shown(value):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("receivers", MIXES, ids=label)
-def test_sends_outside_of_a_task_are_those_in_one(make, loop, factories, receivers, method):
-    """Standalone signals, and Django's from 6.1 on, where stock Django refuses. Before that it does as here."""
+def test_sends_outside_a_task_match_others(make, loop, factories, receivers, method):
+    """The oracle is a send in a task, as stock Django 6.1 raises outside of one; before 6.1, it is stock Django."""
     for factory in factories:
         if make is django.dispatch.Signal and django.VERSION < (6, 1):
             expected = outcome(in_a_callback, loop, StockSignal, receivers, method, factory)
@@ -233,14 +233,14 @@ def test_sends_outside_of_a_task_are_those_in_one(make, loop, factories, receive
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("receivers", MIXES, ids=label)
-def test_sends_with_a_task_factory_are_those_without(make, loop, factories, receivers, method):
+def test_task_factories_do_not_change_results(make, loop, factories, receivers, method):
     expected = outcome(in_a_task, loop, make, receivers, method, None)
     for factory in factories:
         assert outcome(in_a_task, loop, make, receivers, method, factory) == expected, factory
 
 
 @pytest.mark.parametrize("run", [in_a_task, in_a_callback])
-def test_what_receivers_set_is_shared_and_reaches_the_caller(csignals, loop, factories, run):
+def test_context_changes_reach_the_caller(csignals, loop, factories, run):
     async def main():
         variable.set("by the caller")
         responses = await signal.asend(None)
@@ -257,16 +257,16 @@ def test_what_receivers_set_is_shared_and_reaches_the_caller(csignals, loop, fac
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_mutes_captures_and_traces_see_sends_outside_of_a_task(make, implementation, csignals, loop, factories, method):
+def test_scopes_intercept_sends_outside_a_task(make, implementation, csignals, loop, factories, method):
     testing = load(implementation, "csignals.testing")
 
     async def main(receivers):
         signal = make()
         for each in receivers:
             signal.connect(each)
-        with csignals.mute(signal, receivers=later), testing.capture(signal) as sends, csignals.trace() as trace:
+        with csignals.mute(signal, receivers=later), testing.capture(signal) as captured, csignals.trace() as trace:
             responses = await getattr(signal, method)(None, x=1)
-        assert [send.responses for send in sends] == [responses]
+        assert [each.responses for each in captured] == [responses]
         traced = [each.receiver.rpartition(".")[2] for each in trace.records]
         return [receiver.__name__ for receiver, _ in responses], sorted(traced)
 
@@ -277,12 +277,12 @@ def test_mutes_captures_and_traces_see_sends_outside_of_a_task(make, implementat
             assert in_a_callback(loop, main(receivers)) == (left, sorted(left)), factory
 
 
-def test_the_tasks_of_receivers_are_those_of_the_factory(csignals, loop, factories):
+def test_receivers_run_in_the_factorys_tasks(csignals, loop, factories):
     def make_receiver():
-        async def who(**named):
+        async def current_task(**named):
             return asyncio.current_task()
 
-        return who
+        return current_task
 
     def noting(factory, loop, coroutine, **options):
         made.append(factory(loop, coroutine, **options))

@@ -1,4 +1,4 @@
-"""Threads and finalizers that connect, disconnect and send at once."""
+"""Threads and finalizers that connect, disconnect and send at the same time."""
 
 import gc
 import sys
@@ -15,6 +15,7 @@ from tests.helpers.implementations import (
     load,
 )
 from tests.helpers.interpreter import run_python
+from tests.helpers.receivers import Sender
 
 
 def hear(**named):
@@ -71,9 +72,9 @@ def test_no_registration_is_lost_or_doubled(signal):
     assert set(connected) == set(common).union(*receivers)
 
 
-def test_a_stable_receiver_is_called_exactly_once_per_send(signal):
+def test_sends_call_stable_receivers_exactly_once(signal):
     calls = []
-    signal.connect(calls_it := lambda n, **named: calls.append(n))
+    signal.connect(record_call := lambda n, **named: calls.append(n))
     stop = threading.Event()
 
     def churn():
@@ -93,11 +94,11 @@ def test_a_stable_receiver_is_called_exactly_once_per_send(signal):
     run_all(churn, send)
     assert calls == list(range(2000))
     collect_where_references_are_not_counted()
-    assert [receiver for receiver, _ in signal.send(None, n=None)] == [calls_it]
+    assert [receiver for receiver, _ in signal.send(None, n=None)] == [record_call]
 
 
 class Finalized:
-    """Garbage, in a cycle, that does something when it is collected."""
+    """Garbage in a cycle, which acts when it is collected."""
 
     def __init__(self, action):
         self.action, self.cycle = action, self
@@ -106,7 +107,7 @@ class Finalized:
         self.action()
 
 
-def test_compatibility_2_a_finalizer_may_disconnect_and_connect_while_the_lock_is_held(signal):
+def test_compatibility_2_finalizers_may_connect_under_the_lock(signal):
     """Django deadlocks there."""
 
     def work():
@@ -124,15 +125,15 @@ def test_compatibility_2_a_finalizer_may_disconnect_and_connect_while_the_lock_i
 
 
 @has_thresholds
-def test_nothing_is_lost_where_finalizers_come_between(signal):
-    """The collector runs as often as it can, and what it collects connects, disconnects and sends."""
+def test_finalizers_lose_no_registrations(signal):
+    """The collector runs as often as possible, and the finalizers connect, disconnect and send."""
     kept = [lambda **named: None for _ in range(40)]
     connected_by_finalizers = [lambda **named: None for _ in range(40)]
 
     def work():
         for mine, other in zip(kept, connected_by_finalizers, strict=True):
             Finalized(lambda other=other: (signal.connect(other), signal.disconnect(hear), signal.send(None)))
-            signal.connect(lambda **named: None)  # dead at once, to be swept
+            signal.connect(lambda **named: None)  # dead at once, so that it is swept
             signal.connect(mine)
             signal.connect(hear)
             signal.send(None)
@@ -148,8 +149,8 @@ def test_nothing_is_lost_where_finalizers_come_between(signal):
     assert [receiver for receiver in receivers if receiver in kept] == kept
 
 
-def test_a_strong_receiver_s_finalizer_runs_without_the_lock(signal):
-    """Whatever is removed is let go of only once the lock is free, so that nobody waits for its finalizer."""
+def test_finalizers_of_receivers_run_unlocked(signal):
+    """A signal frees removed receivers only after it has released its lock, so that no thread waits for a finalizer."""
     free = []
 
     class Receiver:
@@ -167,9 +168,6 @@ def test_a_strong_receiver_s_finalizer_runs_without_the_lock(signal):
             signal.lock.release()
         return taken
 
-    class Sender:
-        pass
-
     sender, receiver = Sender(), Receiver()
     signal.connect(receiver, weak=False)
     signal.disconnect(receiver)
@@ -186,18 +184,18 @@ def test_a_strong_receiver_s_finalizer_runs_without_the_lock(signal):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 8])
-def test_threads_that_do_all_at_once_lose_double_and_mix_up_nothing(csignals, make, threads, budget):
+def test_concurrent_operations_keep_signals_consistent(csignals, make, threads, budget):
     done = Storm(csignals, make, threads).run(0.8 * budget)
     assert min(done[act] for act in ("send", "connect", "disconnect", "assign", "drop", "drop_sender")) > 0
 
 
 @pytest.mark.slow
-def test_a_thread_may_send_whatever_another_one_does(implementation, csignals, make, budget):
-    load(implementation, "csignals.testing")  # as an act captures
+def test_sends_may_coincide_with_any_operation(implementation, csignals, make, budget):
+    load(implementation, "csignals.testing")  # which one of the acts uses
     assert collide_all(csignals, make, 0.02 * budget, beside=["send"]) >= 20
 
 
-def test_to_import_csignals_does_not_bring_back_the_gil(implementation):
+def test_importing_csignals_does_not_enable_the_gil(implementation):
     code = (
         "import sys; has_gil = getattr(sys, '_is_gil_enabled', lambda: True); before = has_gil();"
         "import csignals, csignals.django; assert has_gil() == before"

@@ -1,8 +1,8 @@
-"""The compiled code and its specification have the same names in the same order, by what their sources say.
+"""The compiled code and its specification define the same names in the same order. These tests read the sources.
 
-A twin is a function, class or method of ``src_pyx`` that makes one of the specification fast. Its first lines name that
-one: "Makes `pure.add_entry` fast". Both have the same name, but for ``fast_`` before the name of a method that CPython
-calls with an array of arguments.
+A twin is a function, class or method of ``src_pyx`` that makes one of the specification fast. Its first lines say which
+one: "Makes `pure.add_entry` fast". Both have the same name. Only the methods that CPython calls with an array of
+arguments have ``fast_`` before their name.
 """
 
 import ast
@@ -75,24 +75,24 @@ def specified(name):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_twins_stand_in_specified_order(specification, compiled, module):
+def test_twins_follow_the_specifications_order(specification, compiled, module):
     order = specification[module]
     twins = [specified(name) for name, _ in compiled if specified(name) in order]
     assert twins
     assert twins == sorted(twins, key=order.index)
 
 
-def test_twins_and_no_others_name_specification(specification, compiled):
+def test_only_twins_name_their_specification(specification, compiled):
     expected = [
         (name, [f"{module}.{specified(name)}" for module in MODULES if specified(name) in specification[module]])
         for name, _ in compiled
-        if "__" not in name  # of __init__ and the like, the class says it
+        if "__" not in name  # for __init__ and the like, the class says it
     ]
     named = [(name, re.findall(r"Makes `([\w.]+)` fast", text)) for name, text in compiled if "__" not in name]
     assert named == expected
 
 
-def test_only_fastcall_methods_have_prefix(compiled):
+def test_only_fastcall_methods_have_the_prefix(compiled):
     defined = re.findall(r"^define\(&\w+, <void \*>(\w+), pure\.(\w+),", COMPILED.read_text(), re.MULTILINE)
     assert {function for function, _ in defined} == {name for name, _ in compiled if name.startswith("fast_")}
     assert [f"fast_{name}" for _, name in defined] == [function for function, _ in defined]

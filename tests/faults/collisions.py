@@ -1,7 +1,7 @@
-"""Two threads that each do one thing to the same signal, over and over: every pair of things, for a moment each.
+"""Two threads that each repeat one act on the same signal, for a moment: every pair of acts.
 
-A race that ThreadSanitizer is to see must not be hidden by what else puts the two threads in order. So each thread
-repeats one act in a short loop, and nothing is checked here; that the results are right, stress.py checks.
+ThreadSanitizer sees a race only if nothing else puts the two threads in order. So each thread repeats its act in a
+short loop, and checks nothing. stress.py checks the results.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import time
 
 from tests.helpers.receivers import Sender
 
-STABLE = 6  # receivers that stay: with those of one act, the list is longer than what is compared without a call
+STABLE = 6  # receivers that stay: with those of one act, the list is too long to be compared without a call
 
 
 class Receiver:
@@ -29,18 +29,18 @@ class Receiver:
 
 
 class Field:
-    """A signal, and what two threads do to it."""
+    """A signal, and two threads that act on it."""
 
-    def __init__(self, csignals, make, is_given_out):
+    def __init__(self, csignals, make, is_list_held):
         self.csignals = csignals
         self.signal = make()
         self.sender = Sender()
         self.kept = [Receiver() for _ in range(STABLE)]
         for number, each in enumerate(self.kept):
             self.signal.connect(each.hear if number % 2 else each, sender=self.sender if number % 3 else None)
-        if is_given_out:  # then sends have to look what it is by now
+        if is_list_held:  # reading the list makes each send compare it
             self.signal.receivers  # noqa: B018
-        self.contexts = [contextvars.Context()]  # the last is one of a thread that is sending
+        self.contexts = [contextvars.Context()]  # the last one belongs to a thread that is sending
 
     def collide(self, acts, seconds):
         """Do each of the acts in a thread of its own, and raise the first failure."""
@@ -58,7 +58,7 @@ class Field:
                 failures.append(error)
                 start.abort()
 
-        # In a context of its own each: what one thread mutes or traces is not to come to the other.
+        # Each thread has a context of its own, so that it does not mute or trace the other's sends.
         threads = [threading.Thread(target=contextvars.Context().run, args=(repeat, act)) for act in acts]
         for thread in threads:
             thread.start()
@@ -72,13 +72,13 @@ ACTS = []
 
 
 def act(function):
-    """Have a function, which does something to a field, or is a generator that yields what does, be an act."""
+    """Register an act: a generator that gets a field, and yields the function to be repeated."""
     ACTS.append(contextlib.contextmanager(function))
     return function
 
 
 def wait():
-    """Give a thread that sends the time to find what it knows of the list to be right, and to rely on it."""
+    """Give a sending thread the time to find its table valid, and to use it."""
     for _ in range(random.randrange(100)):
         pass
 
@@ -89,7 +89,7 @@ def send(field):
 
 
 @act
-def send_robust_to_nobody_in_particular(field):
+def send_robust_without_sender(field):
     yield lambda: field.signal.send_robust(sender=None, named=1)
 
 
@@ -112,8 +112,8 @@ def connect_and_disconnect(field):
 
 
 @act
-def connect_by_unusual_names(field):
-    """Which the compiled code leaves to Python."""
+def connect_with_unusual_uids(field):
+    """The compiled code leaves their comparison to Python code."""
     name = Receiver()
 
     def do():
@@ -134,7 +134,7 @@ def drop_senders(field):
 
 
 @act
-def look_at_the_list(field):
+def read_the_list(field):
     yield lambda: (len(field.signal.receivers), repr(field.signal))
 
 
@@ -186,7 +186,7 @@ def trace(field):
 
 @act
 def trace_the_process(field):
-    """For as long as the other act is done, and read what that records."""
+    """Trace while the other act runs, and read the records."""
 
     def do():
         for each in trace.records:
@@ -200,7 +200,7 @@ def trace_the_process(field):
 
 @act
 def send_and_lend_the_context(field):
-    """To the act below, which sends in a copy of it."""
+    """The act below sends in a copy of this context."""
 
     def lend(**named):
         field.contexts[0] = contextvars.copy_context()
@@ -247,7 +247,7 @@ def set_attributes(field):
 
 @act
 def change_the_class(field):
-    """And so what is known of it."""
+    """The change invalidates what is cached about the class."""
 
     def do():
         type(field.signal).something = 1
@@ -272,9 +272,9 @@ def collect(field):
 
 
 def collide_all(csignals, make, seconds, beside=()):
-    """Do every pair of acts for so long, or those with the acts of these names, and return how many that were.
+    """Run every pair of acts for so many seconds, and return the number of pairs. `beside` selects pairs by name.
 
-    Each pair has signals of its own: one whose list nobody else has, and one whose list somebody has.
+    Each pair gets two signals of its own. Of the second one, the list has been read.
     """
     pairs = [
         pair
@@ -282,6 +282,6 @@ def collide_all(csignals, make, seconds, beside=()):
         if not beside or any(each.__name__ in beside for each in pair)
     ]
     for pair in pairs:
-        for is_given_out in False, True:
-            Field(csignals, make, is_given_out).collide(pair, seconds / 2)
+        for is_list_held in False, True:
+            Field(csignals, make, is_list_held).collide(pair, seconds / 2)
     return len(pairs)

@@ -1,9 +1,9 @@
-"""Connects, disconnects and sends until it has been interrupted as often as asked, and says what was wrong in between.
+"""Connects, disconnects and sends until it has been interrupted COUNT times, and prints the problems that it found.
 
     python interrupts.py PLACE COUNT
 
-PLACE is "standalone" or "django"; there it only sends, as an interrupt while Django itself connects or disconnects
-leaves its lock taken. Somebody else has to send the interrupts, once this has printed "ready".
+PLACE is "standalone" or "django". In "django", it only sends: an interrupt while Django itself connects or disconnects
+leaves the lock taken. Another process has to send the interrupts, once this one has printed "ready".
 """
 
 import contextlib
@@ -59,7 +59,7 @@ class Cycle:
 
 def register(signal):
     signal.connect(hear)
-    signal.connect(lambda **named: None)  # dead at once, to be swept
+    signal.connect(lambda **named: None)  # dead at once, so that it is swept
     signal.send(Sender)
     signal.connect(Cycle().hear, sender=Sender)
     signal.disconnect(hear)
@@ -93,14 +93,14 @@ def problems_of(signal):
     signal.send(Sender)
     if calls != list(range(20)):
         problems.append(f"called {calls}")
-    # A new receiver, perhaps in the place of one whose death nobody has noted.
+    # New receivers may have the ids of receivers whose death went unnoticed.
     late = [lambda **named: None for _ in range(10)]
     for each in late:
         signal.connect(each)
     reached = [receiver for receiver, _ in signal.send(Sender)]
-    # Django goes by the ids alone.
+    # Django compares only the ids.
     if sys.argv[1] != "django" and [each for each in reached if each in late] != late:
-        problems.append("is deaf to a new receiver")
+        problems.append("does not call all new receivers")
     return problems
 
 
@@ -120,7 +120,7 @@ def main():
     for each in stable:
         signal.connect(each)
     gc.collect()
-    if hasattr(gc, "freeze"):  # PyPy's has not
+    if hasattr(gc, "freeze"):  # PyPy has no gc.freeze()
         gc.freeze()
     print("ready", flush=True)
     while interrupts < int(sys.argv[2]) and not problems:

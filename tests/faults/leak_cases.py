@@ -1,6 +1,6 @@
-"""What tests/faults/count_leaks.py does over and over: every path through the package, those that fail included.
+"""The paths that count_leaks.py repeats: every path through the package, those that fail included.
 
-Each gets a signal that is its own, and leaves that as it was.
+Each path gets a signal of its own, and leaves that signal unchanged.
 """
 
 import asyncio
@@ -17,11 +17,13 @@ import django.conf
 import django.dispatch
 from django.utils import inspect as django_inspect
 
+from tests.helpers.receivers import Sender
+
 PATHS = {}
 
 
 def path(function=None, *, needs="any", every=1):
-    """Mark what is repeated: for csignals' kinds only, or its own class only; a slow one for a part of the times."""
+    """Register a path. `needs` limits it to some kinds of signals; `every` divides the repetitions of a slow one."""
 
     def mark(function):
         PATHS[function.__name__] = function, needs, every
@@ -30,12 +32,8 @@ def path(function=None, *, needs="any", every=1):
     return mark if function is None else mark(function)
 
 
-class Sender:
-    pass
-
-
 class Slotted:
-    """As a sender, it is held; as a receiver, refused."""
+    """A sender that the signal keeps alive, and a receiver that it rejects."""
 
     __slots__ = ()
 
@@ -92,7 +90,7 @@ WATCHED = [SENDER, SLOTTED, LISTENER, PARTIAL, ARGUMENT, Sender, Listener, hear,
 RECEIVERS = [hear, PARTIAL, LISTENER, LISTENER.hear, hear_async, Listener]
 SENDERS = [None, Sender, SENDER, SLOTTED, LISTENER.hear, "a string"]
 
-csignals = testing = drop_in = None  # what begin() imports, unless Django is to be alone
+csignals = testing = drop_in = None  # begin() imports these, except for stock Django
 loop = asyncio.new_event_loop()
 
 
@@ -116,7 +114,7 @@ def connected(signal, *receivers, sender=None):
             signal.disconnect(each, sender=sender)
 
 
-# --- Connecting ----------------------------------------------------------------------------------------------
+# --- Connecting ---------------------------------------------------------------------------------------------------
 
 
 @path
@@ -127,8 +125,10 @@ def connecting_weakly(signal):
 
 
 @path
-def connecting_strongly_to_every_kind_of_sender(signal):
-    senders = SENDERS if csignals or django.VERSION < (6, 0) else SENDERS[:-2]  # it tries a weak reference
+def connecting_strongly_to_all_senders(signal):
+    senders = (
+        SENDERS if csignals or django.VERSION < (6, 0) else SENDERS[:-2]
+    )  # Django 6.0 makes a weak reference to the sender
     for receiver in RECEIVERS:
         for sender in senders:
             signal.connect(receiver, sender=sender, weak=False)
@@ -137,7 +137,7 @@ def connecting_strongly_to_every_kind_of_sender(signal):
 
 
 @path
-def connecting_under_a_uid(signal):
+def connecting_with_a_uid(signal):
     for uid in "uid", ("a", 1, (2, 3)), 1.5:
         signal.connect(hear, dispatch_uid=uid)
         signal.connect(fail, dispatch_uid=uid)
@@ -146,7 +146,7 @@ def connecting_under_a_uid(signal):
 
 
 @path
-def connecting_under_a_uid_that_is_compared_in_python(signal):
+def connecting_with_a_uid_compared_in_python(signal):
     signal.connect(hear, dispatch_uid=Uid("first"))
     signal.connect(hear, dispatch_uid=Uid("first"))
     signal.connect(hear, dispatch_uid=Uid("second"))
@@ -171,14 +171,14 @@ def connecting_many(signal):
 
 
 @path
-def connecting_by_the_decorator(signal):
+def connecting_with_the_decorator(signal):
     receiver = csignals.receiver if csignals else django.dispatch.receiver
     assert receiver([signal, signal], sender=Sender)(hear) is hear
     signal.disconnect(hear, sender=Sender)
 
 
 @path
-def receivers_that_die(signal):
+def dying_receivers(signal):
     for _ in range(3):
         local = Listener()
         signal.connect(local)
@@ -186,26 +186,26 @@ def receivers_that_die(signal):
         signal.send(Sender)
         del local
         signal.send(Sender)
-    gc_where_references_are_not_counted()
+    collect_where_references_are_not_counted()
     assert signal.send(Sender) == []
     signal.connect(hear)
     signal.disconnect(hear)
 
 
 @path
-def senders_that_die(signal):
+def dying_senders(signal):
     sender = Sender()
     signal.connect(hear, sender=sender)
     signal.send(sender)
     del sender
-    gc_where_references_are_not_counted()
+    collect_where_references_are_not_counted()
     signal.send(None)
     signal.receivers = []
     signal.sender_receivers_cache.clear()
 
 
 @path(needs="csignals")
-def refused_receivers(signal):
+def rejected_receivers(signal):
     with raises(TypeError):
         signal.connect(Slotted())
     with raises(TypeError):
@@ -219,7 +219,7 @@ def refused_receivers(signal):
 
 
 @path(needs="standalone")
-def receivers_that_cannot_be_called(signal):
+def uncallable_receivers(signal):
     for each in None, ARGUMENT, 1:
         with raises(TypeError):
             signal.connect(each)
@@ -240,15 +240,15 @@ def connecting_in_development(signal):
     finally:
         django.conf.settings.DEBUG = False
     signal.disconnect(hear)
-    for function in vars(django_inspect).values():  # which holds the functions that it has been asked about
+    for function in vars(django_inspect).values():  # Django's caches keep functions alive
         getattr(function, "cache_clear", int)()
 
 
-# --- Sending -------------------------------------------------------------------------------------------------
+# --- Sending ------------------------------------------------------------------------------------------------------
 
 
 @path
-def sending_to_nobody(signal):
+def sending_without_receivers(signal):
     assert signal.send(SENDER) == signal.send(sender=SENDER, x=ARGUMENT) == signal.send_robust(None) == []
     assert not signal.has_listeners() and not signal.has_listeners(SENDER)
 
@@ -272,7 +272,7 @@ def sending_many_arguments_to_many(signal):
 
 
 @path
-def sending_names_that_are_new_each_time(signal):
+def sending_new_keyword_names(signal):
     with connected(signal, hear):
         signal.send(SENDER, **{f"{id(object())}_{id(signal)}": ARGUMENT})
         signal.send(SENDER, **{"".join(["a", "b"]): ARGUMENT})
@@ -329,18 +329,18 @@ def wrong_calls(signal):
 
 
 @path
-def receivers_that_do_not_take_what_is_sent(signal):
-    def deaf(signal):
+def receivers_that_reject_arguments(signal):
+    def takes_signal_only(signal):
         pass
 
-    with connected(signal, deaf):
+    with connected(signal, takes_signal_only):
         with raises(TypeError):
             signal.send(SENDER, x=ARGUMENT)
         signal.send_robust(SENDER, x=ARGUMENT)
 
 
 @path
-def the_list_is_changed_behind_the_signal_s_back(signal):
+def changing_the_list_directly(signal):
     with connected(signal, hear, *MANY[:5]):
         signal.send(SENDER)
         kept = signal.receivers
@@ -356,7 +356,7 @@ def the_list_is_changed_behind_the_signal_s_back(signal):
 
 
 @path(needs="csignals")
-def lists_of_another_shape(signal):
+def malformed_lists(signal):
     with connected(signal, hear):
         kept = signal.receivers
         for wrong in None, (), tuple(kept):
@@ -410,7 +410,7 @@ def wrapped_live_receivers_of_the_class(signal):
 
 
 @path(needs="csignals")
-def signals_that_come_and_go(signal):
+def short_lived_signals(signal):
     for _ in range(3):
         other = type(signal)()
         other.connect(hear, weak=False)
@@ -420,7 +420,7 @@ def signals_that_come_and_go(signal):
         twin.send(SENDER)
 
 
-# --- Async ---------------------------------------------------------------------------------------------------
+# --- Async --------------------------------------------------------------------------------------------------------
 
 
 @path
@@ -429,7 +429,7 @@ def awaiting(signal):
         for receivers in [hear_async], [hear_async, PARTIAL], [fail_async], [hear_async, fail_async]:
             with connected(signal, *receivers):
                 if fail_async in receivers:
-                    with raises(Exception):  # a group of both, in Django 6.1
+                    with raises(Exception):  # in Django 6.1, a group
                         await signal.asend(SENDER, x=ARGUMENT)
                 else:
                     await signal.asend(SENDER, x=ARGUMENT)
@@ -465,15 +465,15 @@ def sending_to_async_receivers(signal):
 
 
 @path(needs="csignals")
-def coroutines_that_are_never_awaited(signal):
+def coroutines_never_awaited(signal):
     with connected(signal, hear_async), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         coroutine = signal.asend(SENDER, x=ARGUMENT)
         del coroutine
-        gc_where_references_are_not_counted()
+        collect_where_references_are_not_counted()
 
 
-# --- Blocks, and what looks at signals -----------------------------------------------------------------------
+# --- Scopes and introspection -------------------------------------------------------------------------------------
 
 
 @path(needs="csignals")
@@ -496,9 +496,9 @@ def muting(signal):
 def capturing(signal):
     with connected(signal, hear, fail):
         for named in {"deliver": False}, {"scope": "process", "deliver": False}, {"sender": SENDER, "deliver": False}:
-            with testing.capture(signal, **named) as sends:
+            with testing.capture(signal, **named) as captured:
                 signal.send(SENDER, x=ARGUMENT)
-            sends.assert_sent(signal, x=ARGUMENT)
+            captured.assert_sent(signal, x=ARGUMENT)
         with testing.capture(signal), raises(ValueError):
             signal.send(SENDER, x=ARGUMENT)
         with testing.capture(signal):
@@ -522,7 +522,7 @@ def tracing(signal):
 
 
 @path(needs="csignals")
-def tracing_what_is_awaited(signal):
+def tracing_awaited_sends(signal):
     async def run():
         with csignals.trace() as trace, connected(signal, hear_async, fail_async):
             with raises(ValueError):
@@ -534,7 +534,7 @@ def tracing_what_is_awaited(signal):
 
 
 @path(needs="csignals")
-def connecting_for_a_block(signal):
+def connecting_in_a_with_block(signal):
     with testing.connected(signal, hear), testing.connected(signal, fail, sender=SENDER, dispatch_uid="uid"):
         with testing.connected(signal, hear), raises(ValueError), testing.connected(signal, hear, SENDER, "uid"):
             pass
@@ -564,7 +564,7 @@ def installing_and_uninstalling(signal):
 
 
 def begin(kind):
-    """Make ready for a kind of signals, "standalone", "Django" or "stock", and return their class."""
+    """Prepare a kind of signals, "standalone", "Django" or "stock", and return their class."""
     global csignals, testing, drop_in
     if kind != "stock":
         import csignals
@@ -577,6 +577,6 @@ def begin(kind):
     return csignals.Signal if kind == "standalone" else django.dispatch.Signal
 
 
-def gc_where_references_are_not_counted():
+def collect_where_references_are_not_counted():
     if sys.implementation.name != "cpython":
         gc.collect()

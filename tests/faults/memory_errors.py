@@ -1,9 +1,9 @@
-"""Has every allocation of an operation fail, one after the other, and says what is wrong with the signal afterwards.
+"""Makes each allocation of an operation fail in turn, and prints what is wrong with the signal afterwards.
 
     python memory_errors.py PLACE WINDOWS OPERATION...
 
-PLACE is "standalone" or "django". With WINDOWS 0, memory stays away from the first failure on; with 3, also up to three
-allocations in a row fail, and later ones do not. Prints, for each operation, how often it failed, and the problems.
+PLACE is "standalone" or "django". With WINDOWS 0, all allocations fail from the first failure on. With 3, also up to
+three allocations in a row fail, and later ones succeed. Prints how often each operation failed, and the problems.
 """
 
 import _testcapi
@@ -18,13 +18,13 @@ import warnings
 
 faulthandler.enable()
 faulthandler.dump_traceback_later(100, exit=True)
-warnings.simplefilter("ignore")  # coroutines that there was no memory to await
+warnings.simplefilter("ignore")  # of coroutines that could not be awaited without memory
 for name in ("django.dispatch", "asyncio"):
     logging.getLogger(name).addHandler(logging.NullHandler())
     logging.getLogger(name).propagate = False
 
 import csignals  # noqa: E402
-from csignals._dispatch.task_group import await_each  # noqa: E402, F401  # so that nothing is imported while there is no memory
+from csignals._dispatch.task_group import await_each  # noqa: E402, F401  # no import may happen without memory
 
 PLACE = sys.argv[1]
 if PLACE == "django":
@@ -36,8 +36,8 @@ if PLACE == "django":
 else:
     from csignals import Signal
 
-#: Where CPython gives up no reference of its own when it runs out of memory.
-IS_FLAT = sys.version_info >= (3, 14)
+#: Whether CPython itself loses no references when memory runs out.
+COUNTS_REFERENCES = sys.version_info >= (3, 14)
 
 
 class Sender:
@@ -165,7 +165,7 @@ def responses(pairs):
 
 
 class Rest:
-    """What is left of a coroutine that has been begun, to be awaited."""
+    """The rest of a coroutine that has been started. It can be awaited."""
 
     def __init__(self, coroutine, value):
         self.coroutine, self.value = coroutine, value
@@ -185,7 +185,7 @@ class Rest:
 
 
 def begin(coroutine):
-    """Run a coroutine up to where it waits: only so far is there no memory, as event loops do not survive that."""
+    """Run a coroutine until it waits. Memory fails only until then, as event loops do not survive a lack of memory."""
     try:
         return Rest(coroutine, coroutine.send(None))
     except StopIteration as end:
@@ -197,7 +197,7 @@ BOTH = ["one", "two", "first", "second"]
 OTHERS = ["one", "hear", "called"]
 NUMBERS = list(range(40))
 
-#: Of each: what makes the signal, what is done, whom it reaches afterwards, and what is returned.
+#: For each operation: the function that makes the signal, the operation itself, the receivers afterwards, the result.
 OPERATIONS = {
     "connect": (warm, lambda signal: signal.connect(three), [*BASE, "three"], None),
     "connect_cold": (base, lambda signal: signal.connect(three), [*BASE, "three"], None),
@@ -279,7 +279,7 @@ def is_lock_free(signal):
 
 
 async def explore(operation, window):
-    """Return how often an operation failed, and what was wrong then."""
+    """Return how often an operation failed, and the problems afterwards."""
     prepare, do, after, expected = OPERATIONS[operation]
     signal = prepare()
     before = reached(signal)
@@ -313,31 +313,34 @@ async def explore(operation, window):
                 result = responses(await asyncio.wait_for(result, 20))
             except BaseException as caught:
                 error = caught.with_traceback(None)
-        # A window moves on until it has been behind all that the operation allocates, if that succeeds.
-        successes = successes + 1 if error is None and not is_out and (not window or start > most[operation]) else 0
-        most[operation] = max(most.get(operation, 0), start) if not window else most[operation]
+        # A window moves on until it is behind all allocations of the operation.
+        successes = (
+            successes + 1 if error is None and not is_out and (not window or start > last_allocations[operation]) else 0
+        )
+        if not window:
+            last_allocations[operation] = max(last_allocations.get(operation, 0), start)
         failures += error is not None
         problems += [f"{start}: {problem}" for problem in wrong(operation, signal, error, result, before)]
         del signal, result, error
     gc.collect()
-    if IS_FLAT and counts != list(map(sys.getrefcount, WATCHED)):
+    if COUNTS_REFERENCES and counts != list(map(sys.getrefcount, WATCHED)):
         problems.append(f"references: {counts}, now {list(map(sys.getrefcount, WATCHED))}")
     return failures, problems
 
 
-most = {}  # at which allocation each operation succeeded
+last_allocations = {}  # the number of the allocation at which each operation succeeded
 
 
 def wrong(operation, signal, error, result, before):
     _, do, after, expected = OPERATIONS[operation]
-    # CPython loses the MemoryError where it formats a TypeError, which says that an int has no weak references.
+    # CPython loses the MemoryError while it formats a TypeError: an int cannot have weak references.
     if not isinstance(error, (type(None), MemoryError)) and operation != "connect_held_sender":
         yield f"raised {error!r}"
     if (
         error is None
         and result != expected
         and not (
-            # A receiver that found no memory to be called with is a failure like others.
+            # A receiver for whose call memory is missing is a failing receiver.
             "robust" in operation
             and len(result) == len(expected)
             and all(got in (wanted, "MemoryError") for got, wanted in zip(result, expected, strict=True))
@@ -369,7 +372,7 @@ def wrong(operation, signal, error, result, before):
 
 async def main():
     gc.collect()
-    gc.freeze()  # so that collecting is quick
+    gc.freeze()  # makes collections quick
     found = {}
     for operation in sys.argv[3:]:
         found[operation] = [0, []]

@@ -1,10 +1,10 @@
-"""Threads that do to one signal whatever can be done, all at once.
+"""Threads that do everything that can be done to one signal, at the same time.
 
     python -m tests.faults.stress --threads 2 8 --seconds 60
 
-Before that, two threads that each do one thing: see collisions.py. Here each thread does everything, and knows what its
-sends must reach: the stable receivers, which nobody touches, and its own, which nobody else touches; each of them once,
-in the order of registration. At the end the signal must have these, and nobody else.
+Before that, two threads repeat one act each: see collisions.py. Here each thread does everything. It knows which
+receivers its sends must call: the stable ones, which no thread touches, and its own, which no other thread touches;
+each of them once, in the order of registration. At the end the signal must have these receivers, and no others.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import time
 from tests.helpers.receivers import Sender
 
 PLACES = ["standalone", "in Django"]
-MOST_OWN = 20  # receivers that a thread has connected at a time
+MAX_OWN = 20  # receivers that a thread has connected at the same time
 
 
 class Receiver:
-    """A callable object that says who it is; so does its method."""
+    """A callable object that notes its label; so does its method."""
 
     def __init__(self, label):
         self.label = label
@@ -38,7 +38,7 @@ class Receiver:
 
 
 def make_receiver(label, kind):
-    """Return a receiver of one of three kinds, and what has to be kept so that it lives."""
+    """Return a receiver of one of three kinds, and the object that keeps it alive."""
     if kind == 0:
 
         def hear(heard, **named):
@@ -50,12 +50,12 @@ def make_receiver(label, kind):
 
 
 class Storm:
-    """A signal, and the threads that are at it."""
+    """A signal, and the threads that act on it."""
 
     def __init__(self, csignals, make, threads, seed=0):
         self.csignals = csignals
         self.signal = make()
-        self.wild = make()  # whose list is changed in ways that lose what others do: no more than that it holds out
+        self.wild = make()  # its list is changed in ways that lose other changes; sends must only not crash
         self.senders = [Sender, Sender(), Sender()]
         self.kept = []
         self.stable = {sender: [] for sender in self.senders}
@@ -73,7 +73,7 @@ class Storm:
         self.is_over = threading.Event()
 
     def run(self, seconds):
-        """Let them work for so long, and return how often they did what. Raises the first failure."""
+        """Let the threads work, and return how often they did each act. Raise the first failure."""
         deadline = time.monotonic() + seconds
         threads = [threading.Thread(target=self._work, args=(each, deadline), daemon=True) for each in self.workers]
         for thread in threads:
@@ -103,18 +103,18 @@ class Storm:
             for sender in self.senders:
                 worker.send(sender)
             connected += len(worker.own)
-        self.signal.disconnect(None, dispatch_uid="nobody's")  # which sweeps
+        self.signal.disconnect(None, dispatch_uid="nobody's")  # sweeps dead entries
         registered = len(self.signal.receivers)
         assert registered == connected, f"{registered} registrations, not {connected}"
 
 
 class Worker:
-    """What one thread does, and what it knows of its own receivers."""
+    """The acts of one thread, and its own receivers."""
 
     def __init__(self, storm, number, chance):
         self.storm, self.number, self.chance = storm, number, chance
         self.signal = storm.signal
-        self.own = {}  # by label: the receiver, its sender or None, and what keeps it, in the order of connecting
+        self.own = {}  # by label, as connected: the receiver, its sender or None, and the object that keeps it alive
         self.labels = ((number, n) for n in itertools.count())
         self.is_alone = False
         self.done = collections.Counter()
@@ -145,7 +145,7 @@ class Worker:
         stable = self.storm.stable[sender]
         own = [label for label, (_, only_from, _) in self.own.items() if only_from in (None, sender)]
         assert [label for label in heard if label[0] == "stable"] == stable, (stable, heard)
-        # Those that were dropped live on while another thread is calling them.
+        # A dropped receiver lives on while another thread is calling it.
         mine = [label for label in heard if label[0] == self.number and (label in self.own or self.is_alone)]
         assert mine == own, (own, mine)
 
@@ -166,7 +166,7 @@ class Worker:
         assert self.signal.has_listeners(self.chance.choice(self.storm.senders))
 
     def connect(self):
-        if len(self.own) < MOST_OWN:
+        if len(self.own) < MAX_OWN:
             label = next(self.labels)
             receiver, kept = make_receiver(label, self.chance.randrange(3))
             sender = self.chance.choice([None, *self.storm.senders])
@@ -214,7 +214,7 @@ class Worker:
         wild, heard = self.storm.wild, []
         receiver, _kept = make_receiver(next(self.labels), self.chance.randrange(3))
         act = self.chance.randrange(6)
-        # What the list is may be another thing with every look at it.
+        # Another thread may replace the list between any two steps.
         with contextlib.suppress(IndexError, AttributeError, TypeError):
             if act == 0:
                 wild.receivers = []
@@ -251,7 +251,7 @@ class Worker:
 
 @contextlib.contextmanager
 def switching_often():
-    """Have threads that share the GIL pass it on as often as they can."""
+    """Make threads that share the GIL switch as often as possible."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -283,7 +283,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     gil = "with the GIL" if getattr(sys, "_is_gil_enabled", lambda: True)() else "without the GIL"
-    print(f"Python {sys.version.split()[0]} {gil}, engine: {csignals.IMPLEMENTATION}, {os.cpu_count()} cores")
+    print(f"Python {sys.version.split()[0]} {gil}, implementation: {csignals.IMPLEMENTATION}, {os.cpu_count()} cores")
     with switching_often():
         for name in options.place or PLACES:
             if options.pair:
@@ -295,7 +295,7 @@ def main():
                 each = ", ".join(f"{count:,} {act}" for act, count in done.most_common())
                 print(f"{name}, {threads} threads, {options.seconds:g} s: {done.total():,} operations ({each})")
                 sys.stdout.flush()
-    print("Nothing was lost, doubled or out of order.")
+    print("No registration was lost, doubled or out of order.")
 
 
 if __name__ == "__main__":

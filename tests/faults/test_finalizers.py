@@ -1,7 +1,8 @@
-"""Finalizers and callbacks that connect, disconnect, send and collect, wherever the engine lets go of anything.
+"""Finalizers and callbacks that connect, disconnect, send and collect, wherever the dispatcher releases an object.
 
-The collector runs on Python's terms, since 3.12 only between instructions. So it is not left to it: whatever the engine
-holds (receivers, dispatch uids, senders, names, values, responses, entries, whole lists) acts when it is let go of.
+Since Python 3.12, the collector runs only between instructions. So these tests do not rely on the collector: all
+objects that the dispatcher holds (receivers, dispatch uids, senders, names, values, responses, entries, lists) act when
+they are freed.
 """
 
 import contextlib
@@ -16,15 +17,15 @@ import pytest
 from tests.helpers.implementations import collect_where_references_are_not_counted, collecting_after
 from tests.helpers.receivers import Sender
 
-MOST_ACTS = 30  # in one step: who connects whenever keys are compared would have connect() compare for ever
+MAX_ACTS = 30  # in one step: an object that connects whenever it is compared would make connect() endless
 
 
-class World:
-    """A signal with receivers that stay, and what acts on it when it is let go of."""
+class Model:
+    """A signal with receivers that stay, and the acts of objects that are freed, compared or called."""
 
     def __init__(self, signal, chance, may_register):
         self.signal, self.chance, self.may_register = signal, chance, may_register
-        self.calls, self.depth, self.acts, self.left = [], 0, 0, MOST_ACTS
+        self.calls, self.depth, self.acts, self.left = [], 0, 0, MAX_ACTS
         self.stable = [self.make(i) for i in range(12)]
         self.passing = [self.make(None) for _ in range(8)]
         for i, receiver in enumerate(self.stable):
@@ -55,7 +56,7 @@ class World:
     def send(self):
         send = self.chance.choice([self.signal.send, self.signal.send_robust])
         name = ActingName(self.chance.choice("abc"))
-        name.world = self
+        name.model = self
         send(self.chance.choice([None, Sender, 5]), **{name: Acting(self)})
 
     def has_listeners(self):
@@ -68,7 +69,7 @@ class World:
         self.signal.disconnect(self.chance.choice(self.passing), sender=self.chance.choice([None, Sender, 5]))
 
     def connect_acting(self):
-        """Connect what acts when it is let go of: as a receiver, or as what it is connected to, or under."""
+        """Connect an object that acts when it is freed: as the receiver, the sender or the dispatch uid."""
         kind = self.chance.randrange(6)
         if kind == 0:
             self.signal.connect(Acting(self), weak=False)
@@ -86,8 +87,8 @@ class World:
             self.signal.connect(cycle)
 
     def assign(self):
-        """Have the list be another, without what comes and goes."""
-        # Nothing may come between, as for anybody who assigns the list.
+        """Assign a new list that has only the stable receivers."""
+        # No act may come between, as for any program that assigns the list.
         with self.signal.lock:
             depth, self.depth = self.depth, 2
             stable = set(map(id, self.stable))
@@ -96,55 +97,55 @@ class World:
                 entry for entry in old if isinstance(entry[1], weakref.ref) and id(entry[1]()) in stable
             ]
             self.depth = depth
-        del old  # what it held acts now
+        del old  # the objects that the old list held act now
 
 
 class Acting:
-    """It acts when it is let go of, when it is compared or hashed, and when it is called."""
+    """An object that acts when it is freed, compared, hashed or called."""
 
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, model):
+        self.model = model
 
     def __del__(self):
-        self.world.act()
+        self.model.act()
 
     def __eq__(self, other):
-        self.world.act()
+        self.model.act()
         return self is other
 
     def __hash__(self):
-        self.world.act()
+        self.model.act()
         return 1
 
     def __call__(self, **named):
-        self.world.act()
-        return Acting(self.world)
+        self.model.act()
+        return Acting(self.model)
 
     hear = __call__
 
 
 class ActingWithoutReferences:
-    __slots__ = ("world",)
+    __slots__ = ("model",)
 
-    def __init__(self, world):
-        self.world = world
+    def __init__(self, model):
+        self.model = model
 
     def __del__(self):
-        self.world.act()
+        self.model.act()
 
 
 class ActingName(str):
-    """A keyword's name, which sends compare with those that they know."""
+    """A keyword's name. Sends compare it with the names that they know."""
 
     def __eq__(self, other):
-        self.world.act()
+        self.model.act()
         return str(self) == other
 
     def __hash__(self):
         return str.__hash__(self)
 
     def __del__(self):
-        self.world.act()
+        self.model.act()
 
 
 @pytest.fixture
@@ -167,33 +168,31 @@ def unraisable(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-def test_nothing_is_lost_or_doubled_whatever_acts_when_it_is_let_go_of(
-    make, csignals, collect_always, unraisable, seed, budget
-):
+def test_acting_finalizers_lose_no_receivers(make, csignals, collect_always, unraisable, seed, budget):
     for repetition in range(budget):
-        # Django deadlocks where a finalizer registers anything while its lock is held.
+        # Django deadlocks if a finalizer connects or disconnects while the lock is held.
         may_register = make is csignals.Signal
-        world = World(make(), random.Random(seed + 100 * repetition), may_register)
-        steps = [world.connect, world.disconnect, world.connect_acting, world.assign, world.send, world.act]
+        model = Model(make(), random.Random(seed + 100 * repetition), may_register)
+        steps = [model.connect, model.disconnect, model.connect_acting, model.assign, model.send, model.act]
         if not may_register:
-            steps = [world.connect, world.disconnect, world.send, world.has_listeners]
+            steps = [model.connect, model.disconnect, model.send, model.has_listeners]
         for _ in range(300):
-            world.left = MOST_ACTS
-            world.chance.choice(steps)()
-            world.calls.clear()
-            world.signal.send(Sender, a=Acting(world))
-            assert world.calls == list(range(12))
-        assert world.acts > 300
-        world.depth = 10  # no more
+            model.left = MAX_ACTS
+            model.chance.choice(steps)()
+            model.calls.clear()
+            model.signal.send(Sender, a=Acting(model))
+            assert model.calls == list(range(12))
+        assert model.acts > 300
+        model.depth = 10  # no further acts
         gc.collect()
-        world.assign()
-        reached = [receiver for receiver, _ in world.signal.send(Sender)]
-        assert reached == world.stable
+        model.assign()
+        reached = [receiver for receiver, _ in model.signal.send(Sender)]
+        assert reached == model.stable
         assert unraisable == []
 
 
-def test_a_death_that_could_not_be_reported_does_not_make_its_successor_deaf(csignals):
-    """A callback fails where the stack or memory ran out, or where it was interrupted; then an id is used again."""
+def test_unreported_deaths_do_not_block_successors(csignals):
+    """A callback of a weak reference fails without stack or memory, or if interrupted. Then the id is used again."""
     signal = csignals.Signal()
 
     def successor(**named):
@@ -209,8 +208,8 @@ def test_a_death_that_could_not_be_reported_does_not_make_its_successor_deaf(csi
     assert len(signal.receivers) == 1
 
 
-def test_a_sweep_that_fails_is_done_again(make):
-    """Whatever ends it: what a dead receiver leaves behind must not stay."""
+def test_failed_sweeps_are_repeated(make):
+    """After any exception: the entry of a dead receiver must not stay."""
 
     class Raising(weakref.ref):
         is_raising = True
@@ -240,14 +239,14 @@ def test_a_sweep_that_fails_is_done_again(make):
     assert len(signal.receivers) == 1
 
 
-# --- While gc clears what nobody can reach -------------------------------------------------------------------------
+# --- While gc clears unreachable objects --------------------------------------------------------------------------
 
 
 class Clearing:
-    """Acts on an object while gc is clearing it, with what it refers to.
+    """Acts on an object while gc is clearing it and the objects that it refers to.
 
-    By then gc has cleared its weak references and called its finalizers: but one of these makes another reference, and
-    the markers, of which gc knows nothing, have callbacks.
+    By then gc has cleared the object's weak references, and called its finalizers. But a finalizer makes a new weak
+    reference, and the markers, which gc does not track, have callbacks.
     """
 
     def __init__(self, act):
@@ -303,15 +302,15 @@ def use(signal):
         lambda: signal.connect(use),
         lambda: signal.disconnect(hear),
     ):
-        with contextlib.suppress(Exception):  # such a signal may have lost anything
+        with contextlib.suppress(Exception):  # a signal that is being cleared may have lost any attribute
             call()
 
 
-def test_a_signal_may_be_used_while_gc_clears_the_keys_of_its_list(csignals, collecting_by_hand):
+def test_signals_work_while_gc_clears_keys(csignals, collecting_by_hand):
     clearing = Clearing(use)
     signal = csignals.Signal()
     receivers = signal.receivers
-    gc.collect(0)  # what it keeps is younger: gc clears that first
+    gc.collect(0)  # the objects connected below are younger: gc clears them first
     signal.connect(hear, weak=False)
     signal.connect(use, weak=False)
     clearing.leave_behind(signal)
@@ -320,7 +319,7 @@ def test_a_signal_may_be_used_while_gc_clears_the_keys_of_its_list(csignals, col
     assert receivers[-1][1] is use
 
 
-def test_a_signal_may_be_used_while_gc_clears_what_its_table_refers_to(csignals, collecting_by_hand):
+def test_signals_work_while_gc_clears_tables(csignals, collecting_by_hand):
     instance = Instance()
     older = csignals.Signal()
     older.connect(instance.hear)
@@ -330,7 +329,7 @@ def test_a_signal_may_be_used_while_gc_clears_what_its_table_refers_to(csignals,
     receivers = signal.receivers = list(older.receivers)
     signal._csignals_table, older._csignals_table, older.receivers = older._csignals_table, None, []
     signal.send(None)
-    receivers[0][1]._func_ref = weakref.ref(Instance)  # from now on the table alone holds the other one
+    receivers[0][1]._func_ref = weakref.ref(Instance)  # from now on only the table holds the former reference
     clearing.leave_behind(signal)
     del signal
     gc.collect()
@@ -338,7 +337,7 @@ def test_a_signal_may_be_used_while_gc_clears_what_its_table_refers_to(csignals,
     assert older.send(None) == [(hear, "heard")]
 
 
-def test_a_context_may_be_used_while_gc_clears_the_call_it_is_in(csignals, collecting_by_hand):
+def test_contexts_work_while_gc_clears_calls(csignals, collecting_by_hand):
     inner, outer = csignals.Signal(), csignals.Signal()
     inner.connect(hear)
     left, responses = [], []

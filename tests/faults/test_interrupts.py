@@ -1,4 +1,4 @@
-"""KeyboardInterrupt at any moment, and receivers that raise what is no Exception."""
+"""KeyboardInterrupt at any moment, and receivers that raise exceptions of all kinds."""
 
 import asyncio
 import gc
@@ -21,7 +21,8 @@ SCRIPT = Path(__file__).with_name("interrupts.py")
 
 
 @pytest.mark.parametrize("place", ["standalone", "django"])
-def test_an_interrupt_at_any_moment_leaves_nothing_lost_doubled_or_locked(implementation, place, budget):
+def test_interrupts_lose_and_lock_nothing(implementation, place, budget):
+    """No registration is lost or doubled, and the lock is free, after an interrupt at any moment."""
     count = 150 * budget
     with subprocess.Popen(
         [sys.executable, SCRIPT, place, str(count)],
@@ -37,9 +38,9 @@ def test_an_interrupt_at_any_moment_leaves_nothing_lost_doubled_or_locked(implem
             os.kill(process.pid, signals.SIGINT)
         if process.poll() is None:
             process.kill()
-            pytest.fail("It hangs.")
+            pytest.fail("interrupts.py hangs")
         out, err = process.communicate()
-    # An interrupt that comes while a callback or a finalizer runs goes no further than that.
+    # An interrupt during a callback or a finalizer is not propagated.
     assert process.returncode == 0, err
     found = json.loads(out)
     assert found["problems"] == []
@@ -85,7 +86,7 @@ def awaited_raises(error):
 
 
 def outcome(signal, calls, has_context=True):
-    """Return what calls of a signal give or raise, then how many it reaches."""
+    """Return the results or exceptions of calls, and the number of sync receivers afterwards."""
     outcomes = []
     for call in calls:
         try:
@@ -106,7 +107,7 @@ def connected(make, *receivers):
 
 @pytest.mark.parametrize("cls", RAISED)
 @pytest.mark.parametrize("size", [1, 3])
-def test_what_a_receiver_raises_is_treated_as_by_django(make, cls, size):
+def test_exceptions_of_receivers_match_djangos(make, cls, size):
     failing = raises(cls("bad luck"))
     receivers = [first, failing, last] if size == 3 else [failing]
     calls = [lambda signal: signal.send(None, x=1), lambda signal: signal.send_robust(None, x=1)] * 2
@@ -118,14 +119,14 @@ def test_what_a_receiver_raises_is_treated_as_by_django(make, cls, size):
 
 
 if django.VERSION >= (6, 1):
-    # What asyncio leaves behind where a task raises KeyboardInterrupt or SystemExit, in Django's world as in ours.
+    # asyncio leaves objects behind if a task raises KeyboardInterrupt or SystemExit, under Django as under csignals.
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("cls", RAISED)
     @pytest.mark.parametrize("kind", [raises, awaited_raises])
-    def test_what_a_receiver_raises_under_asend_is_treated_as_by_django(make, cls, kind):
+    def test_exceptions_under_asend_match_djangos(make, cls, kind):
         if kind is raises and cls is StopIteration and sys.version_info < (3, 12, 6):
-            pytest.skip("what a thread raises never reaches who waits for it, in Django neither (CPython's gh-112182)")
+            pytest.skip("StopIteration is not passed on from a thread, in Django neither (CPython's gh-112182)")
         failing = kind(cls("bad luck"))
 
         async def awaited(**named):
@@ -138,14 +139,14 @@ if django.VERSION >= (6, 1):
             lambda signal: signal.send_robust(None, x=1),
         ]
         for receivers in ([failing], [first, failing], [failing, awaited], [first, awaited, failing]):
-            # Django's comes out of a group, which is its context. A single awaitable of ours is in none.
+            # In Django, the group is the exception's context. csignals awaits a single receiver without a group.
             ours = outcome(connected(make, *receivers), calls, has_context=False)
             assert ours == outcome(connected(StockSignal, *receivers), calls, has_context=False)
         gc.collect()
 
 
 @pytest.mark.parametrize("send", ["send", "send_robust"])
-def test_a_receiver_sees_the_exception_that_is_being_handled_and_no_other(make, send):
+def test_receivers_see_the_handled_exception(make, send):
     seen = []
 
     def look(**named):
@@ -163,7 +164,7 @@ def test_a_receiver_sees_the_exception_that_is_being_handled_and_no_other(make, 
     assert set(seen) == {LookupError}
 
 
-def test_what_logs_a_failure_is_handling_it(make):
+def test_failures_are_logged_while_handled(make):
     seen = []
 
     class Signal(make):
@@ -177,7 +178,7 @@ def test_what_logs_a_failure_is_handling_it(make):
     assert sys.exc_info() == (None, None, None)
 
 
-def test_a_failure_to_log_a_failure_has_it_for_its_context(csignals):
+def test_logging_errors_have_the_failure_as_context(csignals):
     class Signal(csignals.Signal):
         def _log_robust_failure(self, receiver, err):
             raise LookupError

@@ -1,7 +1,7 @@
-"""Nothing is left behind by whatever is done over and over, and what nobody refers to any more is collected.
+"""Repeated operations leave nothing behind, and unreachable objects are collected.
 
-The first is counted in processes of its own, by count_leaks.py. `--repetitions 10000` on a debug build of Python counts
-every reference (`nox -s references`); by default it is the short form, with what the interpreter has.
+count_leaks.py counts what is left behind, in processes of its own. `--repetitions 10000` on a debug build of Python
+counts every reference (`nox -s references`). The default is a short form, with the measures that the interpreter has.
 """
 
 import copy
@@ -47,20 +47,20 @@ def growths(kind, implementation, repetitions):
     ("kind", "name"),
     [(kind, name) for name, (_, needs, _) in PATHS.items() for kind in KINDS.get(needs, [needs])],
 )
-def test_nothing_is_left_behind_by(implementation, kind, name, request):
+def test_repeated_operations_leave_nothing_behind(implementation, kind, name, request):
     repetitions = request.config.getoption("--repetitions")
     found = growths(kind, implementation, repetitions).get(name)
     if found is None:
         assert kind == "Django" and "await" in name and django.VERSION < (5, 0)
         pytest.skip("there is no asend in Django 4.2")
-    # Up to 6.0, Django itself leaves a finalizer behind for what is connected twice, or disconnected.
-    of_django_s_own = growths("stock", "python", repetitions).get(name) if kind == "Django" else None
+    # Up to 6.0, Django itself leaves a finalizer behind for each duplicate connect and each disconnect.
+    stock = growths("stock", "python", repetitions).get(name) if kind == "Django" else None
     for measure in found.keys() - {"times"}:
-        known = max(of_django_s_own[measure], 0) if of_django_s_own is not None and django.VERSION < (6, 1) else 0
+        known = max(stock[measure], 0) if stock is not None and django.VERSION < (6, 1) else 0
         assert found[measure] <= limit(found["times"]) + known, found
 
 
-# As under PYTHONMALLOC=malloc, which the sanitizers want.
+# PYTHONMALLOC=malloc, which the sanitizers need, counts no blocks.
 no_blocks = pytest.mark.skipif(not getattr(sys, "getallocatedblocks", int)(), reason="no blocks are counted here")
 
 
@@ -68,7 +68,7 @@ no_blocks = pytest.mark.skipif(not getattr(sys, "getallocatedblocks", int)(), re
 @pytest.mark.parametrize(
     "leak", ["kept.append(ARGUMENT)", pytest.param("kept.append(object())", marks=no_blocks), "kept.append([])"]
 )
-def test_a_leak_would_be_found(leak):
+def test_the_counts_show_a_leak(leak):
     code = (
         f"from tests.faults import count_leaks, leak_cases\nfrom tests.faults.leak_cases import ARGUMENT\nkept = []\n"
         f"def leaky(signal): {leak}\n"
@@ -79,11 +79,11 @@ def test_a_leak_would_be_found(leak):
     assert max(found[measure] for measure in found.keys() - {"times"}) > limit(found["times"])
 
 
-# --- Cycles --------------------------------------------------------------------------------------------------
+# --- Cycles -------------------------------------------------------------------------------------------------------
 
 
 class Thing:
-    """A receiver or a sender, which can refer to what it likes."""
+    """A receiver or a sender that can have any attributes."""
 
     def __call__(self, **named):
         pass
@@ -93,13 +93,13 @@ class Thing:
 
 
 class Slotted:
-    """A sender that cannot be weakly referenced, and so is held."""
+    """A sender that has no weak references, so that the signal keeps it alive."""
 
     __slots__ = ("held",)
 
 
 class Uid:
-    """Something that is compared by a method, and refers to what it likes."""
+    """A dispatch uid that can have any attributes."""
 
 
 CYCLES = {}
@@ -137,7 +137,7 @@ def a_signal_and_an_async_closure(signal, thing):
 
 
 @cycle
-def a_weak_receiver_that_has_its_signal(signal, thing):
+def a_weak_receiver_that_refers_to_its_signal(signal, thing):
     thing.signal = signal
     thing.itself = thing
     signal.connect(thing)
@@ -145,13 +145,13 @@ def a_weak_receiver_that_has_its_signal(signal, thing):
 
 
 @cycle
-def a_sender_that_has_its_signal(signal, thing):
+def a_sender_that_refers_to_its_signal(signal, thing):
     thing.signal = signal
     signal.connect(thing, sender=thing, weak=False)
 
 
 @cycle
-def a_sender_that_is_held(signal, thing):
+def a_sender_kept_alive_by_the_signal(signal, thing):
     sender = Slotted()
     sender.held = signal, thing
     thing.signal = signal
@@ -167,7 +167,7 @@ def a_sender_that_is_a_method(signal, thing):
 
 
 @cycle
-def a_dispatch_uid_that_has_its_signal(signal, thing):
+def a_dispatch_uid_that_refers_to_its_signal(signal, thing):
     uid = Uid()
     uid.held = thing
     thing.signal = signal
@@ -175,7 +175,7 @@ def a_dispatch_uid_that_has_its_signal(signal, thing):
 
 
 @cycle
-def what_only_the_memo_holds(signal, thing):
+def objects_held_only_by_the_table(signal, thing):
     """The table, its snapshot, an entry, a strong receiver, the signal, its table."""
     thing.signal = signal
     signal.connect(thing, weak=False)
@@ -185,7 +185,7 @@ def what_only_the_memo_holds(signal, thing):
 
 
 @cycle
-def what_only_the_memo_s_names_hold(signal, thing):
+def objects_held_only_by_keyword_names(signal, thing):
     class Name(str):
         pass
 
@@ -196,7 +196,7 @@ def what_only_the_memo_s_names_hold(signal, thing):
 
 
 @cycle
-def a_receiver_that_has_the_memo_itself(signal, thing):
+def a_receiver_that_refers_to_the_table(signal, thing):
     signal.connect(thing, weak=False)
     signal.send(None)
     thing.table = signal._csignals_table
@@ -204,7 +204,7 @@ def a_receiver_that_has_the_memo_itself(signal, thing):
 
 
 @cycle
-def two_signals_that_are_each_other_s_receivers(signal, thing):
+def two_signals_connected_to_each_other(signal, thing):
     other = copy.copy(signal)
     other.receivers = []
     other.__dict__.pop("_csignals_table", None)
@@ -215,7 +215,7 @@ def two_signals_that_are_each_other_s_receivers(signal, thing):
 
 
 @pytest.mark.parametrize("name", CYCLES)
-def test_a_cycle_is_collected_of(make, name):
+def test_unreachable_cycles_are_collected(make, name):
     signal, thing = make(), Thing()
     CYCLES[name](signal, thing)
     signal.send(None)
@@ -226,8 +226,8 @@ def test_a_cycle_is_collected_of(make, name):
 
 
 @pytest.mark.parametrize("name", CYCLES)
-def test_a_cycle_is_kept_while_it_is_held(make, name):
-    """So that the test above fails where things are collected that should not be."""
+def test_reachable_cycles_are_kept(make, name):
+    """Otherwise the test above could pass because objects are freed too early."""
     signal, thing = make(), Thing()
     CYCLES[name](signal, thing)
     before = len(signal.send(None))
@@ -236,7 +236,7 @@ def test_a_cycle_is_kept_while_it_is_held(make, name):
     assert thing.__dict__.get("signal", signal) is signal
 
 
-def test_a_trace_is_collected_that_its_own_receiver_refers_to(csignals, make):
+def test_traces_in_a_cycle_are_collected(csignals, make):
     signal, thing = make(), Thing()
     signal.connect(thing, weak=False)
     with csignals.trace() as trace:

@@ -1,7 +1,7 @@
-"""A MemoryError, wherever one is possible: the operation has happened or has not, and the signal is as good as before.
+"""A MemoryError at any allocation: the operation has happened or has not, and the signal works as before.
 
-tests/faults/memory_errors.py has each allocation fail in turn, in a process of its own. CPython itself does not survive
-that everywhere: then it does as little as possible of what is Python's.
+memory_errors.py makes each allocation fail in turn, in a process of its own. CPython itself does not survive that
+everywhere: on such versions, the tests run as little Python code as possible.
 """
 
 import json
@@ -46,24 +46,25 @@ SENDS = [
     "live_receivers",
 ]
 ASENDS = ["asend", "asend_two", "asend_robust"]
-#: What makes closures, enters handlers of exceptions, or else is much of Python's.
+#: Operations that make closures, handle exceptions, or otherwise run much Python code.
 FRAGILE = ["connect_method", "connect_after_death", "disconnect_after_death", "send_after_death", "send_robust_failing"]
 
-# CPython 3.12 and 3.13 crash where there is no memory for a cell, and all before 3.14 may loop for ever where there is
-# none to handle an exception. 3.15 crashes in the pure Python engine, and where a generator's frame is made.
+# CPython 3.12 and 3.13 crash if a cell cannot be allocated. All versions before 3.14 may loop for ever without the
+# memory to handle an exception. 3.15 crashes in the Python implementation, and if a generator's frame cannot be
+# allocated.
 IS_STURDY = (3, 14) <= sys.version_info < (3, 15)
 
 
 def has_set_nomemory():
     try:
         import _testcapi
-    except (ImportError, OSError):  # PyPy would compile it, but has no sources
+    except (ImportError, OSError):  # PyPy tries to compile the module, whose sources it does not have
         return False
     return hasattr(_testcapi, "set_nomemory")
 
 
 def cases():
-    """Where, and with which engine: what of it runs in C."""
+    """Yield the implementation, the place, and the operations that this Python survives."""
     yield "cython", "standalone", CONNECTS + SENDS
     yield "cython", "django", SENDS
     if IS_STURDY:
@@ -78,10 +79,10 @@ def cases():
 if has_set_nomemory():
 
     @pytest.mark.parametrize(
-        ("engine", "place", "operations"), [*cases()], ids=lambda value: value if isinstance(value, str) else value[0]
+        ("chosen", "place", "operations"), [*cases()], ids=lambda value: value if isinstance(value, str) else value[0]
     )
-    def test_a_lack_of_memory_leaves_nothing_lost_doubled_or_locked(engine, place, operations, budget):
-        done = run_python(SCRIPT, place, str(budget), *operations, implementation=engine, timeout=100 * budget)
+    def test_memory_errors_lose_and_lock_nothing(chosen, place, operations, budget):
+        done = run_python(SCRIPT, place, str(budget), *operations, implementation=chosen, timeout=100 * budget)
         assert done.returncode == 0, done.stderr
         found = json.loads(done.stdout)
         assert {operation: problems for operation, (_, problems) in found.items() if problems} == {}

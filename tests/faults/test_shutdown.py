@@ -1,4 +1,4 @@
-"""Signals where processes and interpreters end or begin: in atexit, in finalizers of last resort, after fork, and in
+"""Signals while a process or an interpreter begins or ends: in atexit, in the last finalizers, after fork, and in
 subinterpreters."""
 
 import importlib.util
@@ -21,7 +21,7 @@ PLACES = {
 
 @pytest.fixture(params=PLACES)
 def run(request, implementation):
-    """What runs code that has Signal, in a process of its own, and returns what it printed."""
+    """A function that runs code with `Signal` in a new process, and returns the output."""
 
     def run(code):
         done = run_python(
@@ -57,11 +57,11 @@ atexit.register(at_exit)
 """
 
 
-def test_in_atexit_all_works(run):
+def test_signals_work_in_atexit(run):
     assert run(AT_EXIT).split() == ["atexit", "late", "disconnected"]
 
 
-# os.write() is there when print() is no more.
+# At the end, os.write() still works when print() no longer does.
 LAST = """
 import builtins, os, sys
 
@@ -96,8 +96,8 @@ sys.modules["kept"] = Last("modules")
 """
 
 
-@different_on_pypy("what is left at the end is not finalized")
-def test_in_finalizers_of_what_is_left_at_the_end_sends_work(run):
+@different_on_pypy("objects that are left at the end are not finalized")
+def test_sends_work_in_last_finalizers(run):
     lines = run(LAST).splitlines()
     assert sorted(lines) == [f"{4 * f'{where} '}raised done" for where in ("builtins", "globals", "modules")]
 
@@ -131,9 +131,9 @@ time.sleep(random.random() / 20)
 """
 
 
-def test_daemon_threads_that_send_let_the_process_end(run, budget):
-    # Until Django is there, connect() looks for it in sys.modules. Without the GIL, a process in which several daemon
-    # threads look there for anything may wait at its end forever, with csignals or without.
+def test_daemon_threads_let_the_process_end(run, budget):
+    # Until Django is imported, connect() looks for it in sys.modules. Without the GIL, a process in which several
+    # daemon threads read sys.modules may wait at its end forever, with csignals or without.
     django = "import django.conf" if without_gil else ""
     for _ in range(2 * budget):
         assert run(django + DAEMON) == ""
@@ -161,7 +161,7 @@ child = os.fork()
 if not child:
     assert signal.send(None) == signal.send_robust(None, x=1) == [(hear, "heard")]
     assert signal.has_listeners()
-    signal._dead_receivers = True   # which a send would sweep, if it could do so at once
+    signal._dead_receivers = True   # a send sweeps only if it gets the lock at once
     assert signal.send(None) == [(hear, "heard")]
     signal.receivers = []
     assert signal.send(None) == []
@@ -179,8 +179,8 @@ os._exit(0)
 if hasattr(os, "fork"):
 
     @pytest.mark.parametrize("holds", [False, True], ids=["free", "held by another thread"])
-    def test_after_fork_sends_work_whoever_held_the_lock(run, holds):
-        """What changes the list would wait for ever, with Django as well: whoever held the lock is not there."""
+    def test_sends_work_after_fork(run, holds):
+        """Also if the lock was held by a thread that the child lacks. Then connect() waits for ever, as in Django."""
         assert run(f"HOLDS = {holds}\n{FORK}") == "done\n"
 
 
@@ -200,7 +200,7 @@ else:
     print(csignals.IMPLEMENTATION, signal.send(None)[0][1], signal.disconnect(hear), signal.send(None))
 sys.stdout.flush()
 """
-OF_INTERPRETERS = """
+IN_MAIN_INTERPRETER = """
 import sys
 import csignals
 {run}
@@ -226,13 +226,13 @@ MODULES = [name for name in RUN if importlib.util.find_spec(name)][:1]
 
 
 @pytest.mark.parametrize("module", MODULES)
-@pytest.mark.parametrize("is_asked_for", [True, False], ids=["asked for", "left open"])
-def test_subinterpreters_have_the_python_engine_or_a_clear_importerror(implementation, module, is_asked_for):
-    """The compiled one is in one interpreter of a process, be there a lock of its own or not."""
+@pytest.mark.parametrize("is_required", [True, False], ids=["required", "optional"])
+def test_subinterpreters_use_python_or_raise_importerror(implementation, module, is_required):
+    """Only one interpreter of a process has the compiled implementation, also if each has a GIL of its own."""
     code = IN_SUBINTERPRETER.format(path=sys.path)
-    code = OF_INTERPRETERS.format(run=f"import {module}\nCODE = {code!r}\n{RUN[module]}")
+    code = IN_MAIN_INTERPRETER.format(run=f"import {module}\nCODE = {code!r}\n{RUN[module]}")
     env = environment(implementation)
-    if not is_asked_for:
+    if not is_required:
         env["CSIGNALS_PURE_PYTHON"] = "" if implementation == "cython" else "1"
     done = run_python("-W", "ignore", "-c", code, variables=env)
     assert (done.returncode, done.stderr) == (0, "")
@@ -240,7 +240,7 @@ def test_subinterpreters_have_the_python_engine_or_a_clear_importerror(implement
     assert outside == f"{implementation} True"
     assert len(inside) == 2
     for line in inside:
-        if implementation == "cython" and is_asked_for:
+        if implementation == "cython" and is_required:
             assert line.startswith("ImportError: ")
             assert "interpreter" in line
         else:

@@ -1,4 +1,4 @@
-"""Loads csignals once for each engine, side by side in one process."""
+"""Loads csignals once for each implementation, both in one process."""
 
 import contextlib
 import gc
@@ -14,11 +14,11 @@ import pytest
 VARIABLE = "CSIGNALS_PURE_PYTHON"
 CHOICES = {"cython": "0", "python": "1"}
 
-# What is not on every interpreter. A test that is `different_on_pypy` must fail there.
-compiled = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled engine is for CPython")
-counted = pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="references are not counted here")
+# Marks for features that some interpreters lack. A test that is `different_on_pypy` must fail there.
+compiled = pytest.mark.skipif(sys.implementation.name != "cpython", reason="the compiled implementation needs CPython")
+counted = pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="this interpreter does not count references")
 without_gil = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-has_thresholds = pytest.mark.skipif(not hasattr(gc, "set_threshold"), reason="the collector has no thresholds here")
+has_thresholds = pytest.mark.skipif(not hasattr(gc, "set_threshold"), reason="this collector has no thresholds")
 
 
 def different_on_pypy(why):
@@ -29,14 +29,14 @@ _modules = {implementation: {} for implementation in CHOICES}
 
 
 def load(implementation, name="csignals"):
-    """Return a module of the package that runs on this engine, and on no other."""
+    """Return a module of the package, imported with this implementation."""
     if implementation == "cython" and not _modules["cython"] and "csignals._dispatch.compiled" in sys.modules:
-        # There is one of an extension module in a process, and so of the package over it.
+        # A process has only one copy of an extension module, and so of the package that uses it.
         _modules["cython"].update(_ours())
     with _in_place(_modules[implementation]), mock.patch.dict(os.environ, {VARIABLE: CHOICES[implementation]}):
         module = importlib.import_module(name)
         if name == "csignals":
-            # Later, what is imported on first use would come from the package that is in sys.modules then.
+            # Modules that are loaded on first use must come from this package, not from the one in sys.modules by then.
             for each in module.__all__:
                 getattr(module, each)
         return module
@@ -44,7 +44,7 @@ def load(implementation, name="csignals"):
 
 @contextlib.contextmanager
 def _in_place(modules):
-    """Let `modules` be the package's in ``sys.modules``, and note which ones come to them."""
+    """Make `modules` the package's modules in ``sys.modules``, and add those that are imported meanwhile."""
     outside = _take_out()
     sys.modules.update(modules)
     try:
@@ -70,15 +70,15 @@ def environment(implementation):
 
 
 def in_place(implementation):
-    """Have what the package imports later on be its own, for the length of a block."""
+    """Make later imports of the package come from this implementation, within a with block."""
     return _in_place(_modules[implementation])
 
 
 @contextlib.contextmanager
 def collecting_after(count):
-    """Have the collector come, for the length of a block, whenever there are `count` new objects.
+    """Make the collector run after every `count` new objects, within a with block.
 
-    Without the GIL it comes after some 500, and only if they are a quarter of all, unless that is switched off.
+    Without the GIL, it runs after some 500, and only if they are a quarter of all, unless that check is switched off.
     """
     before = gc.get_threshold()
     gc.set_threshold(count, *([0] if without_gil else []))
@@ -90,7 +90,7 @@ def collecting_after(count):
 
 @contextlib.contextmanager
 def without_collector():
-    """Have the collector come only where it is called, for the length of a block."""
+    """Stop the collector from running by itself, within a with block."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -101,17 +101,17 @@ def without_collector():
 
 
 def collect(generation=2):
-    """Have be gone what nobody refers to any more. PyPy runs finalizers between two collections."""
+    """Free all unreachable objects. PyPy needs several collections, and runs finalizers between them."""
     for _ in range(1 if sys.implementation.name == "cpython" else 3):
         gc.collect(generation)
 
 
 def collect_where_references_are_not_counted():
-    """Have be gone what is gone at once in CPython."""
+    """Free the objects that CPython frees at once, without a collection."""
     if sys.implementation.name != "cpython":
         collect()
 
 
 def plain_id(value):
-    """Return a test's id for a value: its repr() without an address, which is another one in each process."""
+    """Return a test's id for a value: its repr() without the address, which differs from process to process."""
     return re.sub(r" at 0x\w+", "", repr(value))

@@ -1,4 +1,4 @@
-"""Runs a new Python interpreter, for tests of what a process does from its start."""
+"""Runs a new Python interpreter, for tests that need a process of their own."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from tests.helpers.implementations import environment
 
 
 def run_python(*arguments, implementation=None, variables=None, timeout=60, **options):
-    """Run the interpreter with these arguments, and return its completed process, which has the output as text.
+    """Run the interpreter with these arguments, and return the completed process, with its output as text.
 
-    `implementation` is that of csignals, by default the one that the environment chooses. `variables` are added to the
-    environment, those that are None removed from it. The options are those of ``subprocess.run()``.
+    `implementation` is that of csignals; the default is the environment's choice. `variables` are added to the
+    environment; a variable that is None is removed from it. The options are those of ``subprocess.run()``.
     """
     inherited = dict(os.environ) if implementation is None else environment(implementation)
     # A pytest in the new process is not one of xdist's workers.

@@ -1,4 +1,4 @@
-"""Senders and receivers of the usual shapes, for any test whose point is not their shape."""
+"""Senders and receivers of the usual kinds, for tests that need any sender or receiver."""
 
 import asyncio
 
@@ -34,7 +34,7 @@ async def awaited(**named):
 
 
 def connected(signal, *receivers, **how):
-    """Return a signal with these receivers."""
+    """Connect these receivers to a signal, and return the signal."""
     for receiver in receivers:
         signal.connect(receiver, **how)
     return signal
