@@ -326,6 +326,7 @@ def test_asend_uses_the_loops_task_factory(csignals):
     assert [task for _, task in asyncio.run(main())] == made[:2]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_thousands_of_sends_leave_nothing_behind(csignals, caplog):
     async def wait(**named):

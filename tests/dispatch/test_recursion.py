@@ -115,6 +115,7 @@ print("freed")
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_long_chains_of_signals_are_freed(implementation):
     done = run_python("-c", CHAIN, implementation=implementation)

@@ -202,6 +202,7 @@ def test_compatibility_2_connecting_leaves_nothing_behind(signal):
     assert len(weakref.finalize._registry) == finalizers
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_thousands_of_senders_find_their_receivers(signal):
     senders = [Sender() for _ in range(3000)]

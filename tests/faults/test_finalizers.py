@@ -166,6 +166,7 @@ def unraisable(monkeypatch):
     return found
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_acting_finalizers_lose_no_receivers(make, csignals, collect_always, unraisable, seed, budget):
