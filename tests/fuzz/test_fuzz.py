@@ -20,7 +20,7 @@ def run(*options):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_lives_are_counted_over_all_implementations_and_places(monkeypatch, capsys):
+def test_machine_runs_are_counted(monkeypatch, capsys):
     monkeypatch.setattr(machine_run, "EXAMPLES", 3)
     counts = machine_run.fuzz(100, first_seed=7)
     assert {*counts} == {(engine, place) for engine in ("cython", "python") for place in ("standalone", "in Django")}
@@ -30,13 +30,13 @@ def test_lives_are_counted_over_all_implementations_and_places(monkeypatch, caps
     assert f"lives: cython, in Django: {counts['cython', 'in Django']}" in said
 
 
-def test_a_seed_says_which_lives_they_are(monkeypatch):
+def test_a_seed_repeats_its_runs(monkeypatch):
     monkeypatch.setattr(machine_run, "EXAMPLES", 5)
     first, again, others = [machine_run.live("cython", "standalone", False, number) for number in (1, 1, 2)]
     assert first == again != others
 
 
-def test_where_there_is_no_atheris_it_says_so_and_lives_nevertheless(monkeypatch, capsys):
+def test_the_machine_runs_without_atheris(monkeypatch, capsys):
     monkeypatch.setattr(atheris_run.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(machine_run, "EXAMPLES", 2)
     monkeypatch.setattr(sys, "argv", ["fuzz", "--runs", "10", "--implementation", "cython", "--place", "standalone"])
@@ -48,7 +48,7 @@ def test_where_there_is_no_atheris_it_says_so_and_lives_nevertheless(monkeypatch
     assert "and no difference" in said.out
 
 
-def test_what_was_found_can_be_explained(tmp_path):
+def test_a_crash_file_can_be_explained(tmp_path):
     file = tmp_path / "crash"
     file.write_bytes(bytes([1, *range(200)]))
     acts = calls.program(arguments.Choices(file.read_bytes()))

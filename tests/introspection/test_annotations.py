@@ -36,7 +36,7 @@ def all_hints(implementation):
     return json.loads(done.stdout)
 
 
-def test_all_annotations_resolve(implementation):
+def test_all_public_annotations_resolve(implementation):
     found = all_hints(implementation)
     assert {name: hints for name, hints in found.items() if isinstance(hints, str)} == {}
     assert {
@@ -57,7 +57,7 @@ def test_all_annotations_resolve(implementation):
 
 @pytest.mark.slow
 @compiled
-def test_they_are_the_same_on_both_implementations():
+def test_both_implementations_have_equal_annotations():
     in_python, in_c = all_hints("python"), all_hints("cython")
     in_c = json.loads(
         json.dumps(in_c).replace("csignals._dispatch.compiled.CallBase", "csignals._dispatch.pure_records.CallBase")
@@ -68,7 +68,7 @@ def test_they_are_the_same_on_both_implementations():
     assert in_c.keys() <= in_python.keys()
 
 
-def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
+def test_subclasses_have_their_own_annotations(csignals):
     class Counting(csignals.Signal):
         count: int
         last: "csignals.tracing.SendRecord | None"
@@ -83,7 +83,7 @@ def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
     assert typing.get_type_hints(Counting.connect)["weak"] is bool
 
 
-def test_the_import_brings_in_no_typing(implementation):
+def test_the_import_loads_no_typing(implementation):
     code = """
 import csignals, sys
 print([name for name in ("typing", "inspect", "dataclasses") if name in sys.modules])
@@ -132,7 +132,7 @@ HOOKS = {
 
 
 @pytest.mark.parametrize("package", HOOKS)
-def test_all_is_called_and_returned_as_annotated(implementation, package):
+def test_calls_and_results_match_annotations(implementation, package):
     pytest.importorskip(package, reason=f"{package} is not installed")
     done = run(implementation, "-c", CHECKED.format(hook=HOOKS[package]))
     assert done.stdout.strip() == "all is as it says", done.stderr
@@ -158,7 +158,7 @@ def examples(csignals, implementation):
         yield [*listing.list_receivers(signal), deferred.Options(delay=1.5), *summary.receivers, *summary.signals]
 
 
-def test_every_public_dataclass_is_among_the_examples(implementation, examples):
+def test_every_public_dataclass_has_an_example(implementation, examples):
     named = {type(each).__name__ for each in examples}
     modules = "listing", "deferred", "deferred.configuration", "testing", "tracing", "tracing.otel"
     found = {

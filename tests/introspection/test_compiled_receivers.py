@@ -71,7 +71,7 @@ def test_compiled_methods_are_described_once(implementation, module):
     assert names.describe(listener.hear) is names.describe(listener.hear) is names.describe(module.Listener().hear)
 
 
-def test_compiled_functions_that_send_have_their_names(csignals, make, implementation, module):
+def test_compiled_functions_as_senders_have_names(csignals, make, implementation, module):
     describe_sender = load(implementation, "csignals._introspection.naming").describe_sender
     for sender, name in (
         (module.function, "function"),
@@ -113,7 +113,7 @@ def test_compiled_functions_may_be_deferred(csignals, make, implementation, modu
             deferred.deferred(receiver)
 
 
-def test_nobody_s_code_is_asked_for_compiled_functions(module, implementation):
+def test_is_function_runs_no_foreign_code(module, implementation):
     names = load(implementation, "csignals._introspection.naming")
     assert names.is_function(module.function) and names.is_function(module.awaited)
     assert not names.is_function(module.Listener) and not names.is_function(module.Listener())
@@ -152,7 +152,7 @@ def fast(tmp_path_factory):
         yield fast_receivers
 
 
-def test_methods_in_c_have_the_module_of_their_class(list_receivers, make, fast):
+def test_c_methods_have_their_class_module(list_receivers, make, fast):
     for receiver, name in (fast.Fast().hear, "hear"), (fast.Fast.hear_all, "hear_all"):
         assert not hasattr(receiver, "__func__")
         signal, stock = make(), StockSignal()

@@ -78,7 +78,7 @@ def names(listing, signal):
 # --- The list ------------------------------------------------------------------------------------------------
 
 
-def test_everything_about_a_receiver_is_told(listing, make):
+def test_the_list_describes_each_receiver(listing, make):
     signal = make()
     signal.connect(first, sender=Sender, weak=False, dispatch_uid="uid")
     code = first.__code__
@@ -98,7 +98,7 @@ def test_everything_about_a_receiver_is_told(listing, make):
         info.line = 1
 
 
-def test_a_plain_connection_is_told_in_one_line(listing, make, awaits):
+def test_a_plain_connection_prints_one_line(listing, make, awaits):
     signal = make()
     signal.connect(awaited)
     signal.connect(print)
@@ -108,7 +108,7 @@ def test_a_plain_connection_is_told_in_one_line(listing, make, awaits):
     assert lines[1].endswith(f", for any sender, weak, {'async' if awaits else 'sync'}")
 
 
-def test_the_order_is_that_of_a_send(listing, make, awaits):
+def test_the_list_has_send_order(listing, make, awaits):
     def numbered(number, **named):
         called.append(number)
 
@@ -132,7 +132,7 @@ def test_the_order_is_that_of_a_send(listing, make, awaits):
         assert listed == list(range(12))
 
 
-def test_the_dead_are_left_out(listing, make):
+def test_dead_receivers_are_left_out(listing, make):
     signal, listener, sender = make(), Listener(), Sender()
     signal.connect(Listener().hear)
     signal.connect(listener.hear)
@@ -146,7 +146,7 @@ def test_the_dead_are_left_out(listing, make):
     assert holds or listing.list_receivers(signal)[0].sender.startswith("id ")
 
 
-def test_nothing_is_kept_alive_and_nothing_is_changed(listing, make):
+def test_listing_keeps_and_changes_nothing(listing, make):
     signal, listener = make(), Listener()
     signal.connect(listener.hear, sender=listener)
     entries, state = signal.receivers[:], dict(vars(signal))
@@ -173,7 +173,7 @@ def test_nothing_is_kept_alive_and_nothing_is_changed(listing, make):
     ],
     ids=["any", "class", "function", "object", "module", "string", "bare object"],
 )
-def test_senders_are_found_also_where_django_keeps_only_their_ids(listing, make, sender, described):
+def test_senders_are_found_by_their_ids(listing, make, sender, described):
     signal = make()
     signal.connect(first, sender=sender)
     (info,) = listing.list_receivers(signal)
@@ -182,7 +182,7 @@ def test_senders_are_found_also_where_django_keeps_only_their_ids(listing, make,
     assert info.sender == described
 
 
-def test_a_method_as_a_sender_is_called_by_its_function(listing, make):
+def test_method_senders_are_named_by_function(listing, make):
     sender = Sender()
     signal = make()
     signal.connect(first, sender=sender.send)
@@ -197,7 +197,7 @@ def test_a_method_as_a_sender_is_called_by_its_function(listing, make):
     [first, Listener().hear, Listener(), functools.partial(first), Listener, print, mock.Mock(spec=[])],
     ids=["function", "method", "object", "partial", "class", "builtin", "mock"],
 )
-def test_a_dispatch_uid_is_told_where_there_is_one(listing, make, receiver):
+def test_the_list_has_each_dispatch_uid(listing, make, receiver):
     for uid in (None, "", "uid", 7, ("app", 1), (1, 2), Sender):
         signal = make()
         signal.connect(receiver, weak=False, dispatch_uid=uid)
@@ -222,13 +222,13 @@ class Uid:
     ],
     ids=["string", "number", "tuple", "class", "object", "object in a tuple"],
 )
-def test_a_dispatch_uid_is_shown_without_running_its_repr(listing, make, uid, text):
+def test_showing_a_dispatch_uid_runs_no_repr(listing, make, uid, text):
     signal = make()
     signal.connect(first, dispatch_uid=uid)
     assert str(listing.list_receivers(signal)[0]).endswith(f", dispatch_uid={text}")
 
 
-def test_entries_of_any_django_are_read(listing, make):
+def test_entries_of_any_django_version_work(listing, make):
     # conftest.py keeps from the collector what was there before: so not the module's class.
     Sender = type("Sender", (), {"__module__": __name__})  # noqa: N806
     signal = make()
@@ -273,7 +273,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("receivers", BROKEN, ids=map(str, range(len(BROKEN))))
-def test_what_is_no_entry_is_left_out(listing, make, receivers):
+def test_invalid_entries_are_left_out(listing, make, receivers):
     signal = make()
     signal.receivers = receivers
     assert listing.list_receivers(signal) == []
@@ -288,12 +288,12 @@ def test_what_is_no_entry_is_left_out(listing, make, receivers):
     [None, 1, "post_save", object(), django.dispatch.Signal, mock.Mock(spec=django.dispatch.Signal)],
     ids=lambda each: type(each).__name__,
 )
-def test_what_is_no_signal_is_refused(listing, no_signal):
+def test_objects_that_are_not_signals_raise(listing, no_signal):
     with pytest.raises(TypeError, match=r"^list_receivers\(\) takes a signal, not "):
         listing.list_receivers(no_signal)
 
 
-def test_it_is_exported_and_costs_nothing_until_it_is_used(implementation):
+def test_listing_is_loaded_on_first_use(implementation):
     code = """
 import sys, csignals
 assert "csignals.listing" not in sys.modules
@@ -319,7 +319,7 @@ def shown(make, listing):
     return repr if make.__repr__ is not object.__repr__ else listing.represent
 
 
-def test_the_repr_has_the_name_and_the_receivers(make, shown, awaits):
+def test_the_repr_has_name_and_receivers(make, shown, awaits):
     global a_signal
     a_signal = signal = make()
     start = f"<Signal {name('a_signal')}"
@@ -344,12 +344,12 @@ def test_the_repr_has_the_name_and_the_receivers(make, shown, awaits):
         del a_signal
 
 
-def test_without_a_name_the_repr_has_the_place(make, shown):
+def test_an_unnamed_signal_shows_its_address(make, shown):
     signal = make()
     assert shown(signal) == f"<Signal at {id(signal):#x}: no receivers>"
 
 
-def test_subclasses_are_called_by_their_own_names(make, shown):
+def test_subclasses_show_their_own_names(make, shown):
     class PluginSignal(make):
         pass
 
@@ -373,7 +373,7 @@ def test_subclasses_are_called_by_their_own_names(make, shown):
     assert repr(Own()) == "own"
 
 
-def test_a_subclass_that_skips_init_has_a_repr_and_no_name(csignals):
+def test_a_subclass_may_skip_init(csignals):
     class Lazy(csignals.Signal):
         def __init__(self):
             pass
@@ -391,7 +391,7 @@ class Hostile:
         pass
 
 
-def test_a_repr_runs_no_repr_of_receivers_and_senders(make, shown, listing):
+def test_the_repr_runs_no_other_repr(make, shown, listing):
     hostile = Hostile()
     signal = make()
     signal.receivers = [((id(hostile), id(hostile)), hostile, weakref.ref(hostile), False)]
@@ -401,7 +401,7 @@ def test_a_repr_runs_no_repr_of_receivers_and_senders(make, shown, listing):
 
 
 @pytest.mark.slow
-def test_repr_and_list_while_other_threads_connect(make, shown, listing):
+def test_threads_may_connect_during_a_listing(make, shown, listing):
     signal, ended, errors = make(), threading.Event(), []
 
     def come_and_go():
@@ -432,7 +432,7 @@ def test_repr_and_list_while_other_threads_connect(make, shown, listing):
     assert errors == []
 
 
-def test_django_s_signals_have_it_while_csignals_is_installed(drop_in):
+def test_django_signals_have_our_repr_while_installed(drop_in):
     ours = vars(django.dispatch.Signal)["__repr__"]
     assert repr(post_save) == "<ModelSignal django.db.models.signals.post_save: no receivers>"
     assert (ours.__module__, ours.__qualname__) == ("django.dispatch.dispatcher", "Signal.__repr__")
@@ -444,7 +444,7 @@ def test_django_s_signals_have_it_while_csignals_is_installed(drop_in):
     assert vars(django.dispatch.Signal)["__repr__"] is ours
 
 
-def test_a_repr_that_somebody_else_has_put_there_stays(drop_in):
+def test_a_repr_set_by_others_stays(drop_in):
     drop_in.uninstall()
     with mock.patch.object(django.dispatch.Signal, "__repr__", lambda self: "before", create=True):
         drop_in.install()

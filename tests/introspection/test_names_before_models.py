@@ -48,7 +48,7 @@ def run(implementation, code):
     return done.stdout.splitlines()
 
 
-def test_a_mute_made_at_import_time_finds_the_model_when_it_is_entered(implementation):
+def test_mutes_find_models_on_entry(implementation):
     said = run(
         implementation,
         """
@@ -76,7 +76,7 @@ def test_a_mute_made_at_import_time_finds_the_model_when_it_is_entered(implement
     assert said == ["0 1 0", "0 1 0 1 0 0 1"]
 
 
-def test_a_capture_and_an_assertion_find_the_model_when_they_are_entered(implementation):
+def test_captures_find_models_on_entry(implementation):
     said = run(
         implementation,
         """
@@ -101,7 +101,7 @@ def test_a_capture_and_an_assertion_find_the_model_when_they_are_entered(impleme
     assert said == ["True", "0 1 1 0 1 1 AssertionError", "0 0"]
 
 
-def test_a_name_that_is_no_model_s_fails_when_the_block_is_entered(implementation):
+def test_unknown_models_raise_on_entry(implementation):
     said = run(
         implementation,
         """
@@ -126,7 +126,7 @@ def test_a_name_that_is_no_model_s_fails_when_the_block_is_entered(implementatio
     assert said == ["7 {'LookupError'}", "LookupError 1", "LookupError LookupError", "LookupError 1"]
 
 
-def test_a_block_may_fail_and_be_entered_once_the_models_are_there(implementation):
+def test_a_failed_entry_may_be_repeated(implementation):
     said = run(
         implementation,
         """
@@ -141,7 +141,7 @@ def test_a_block_may_fail_and_be_entered_once_the_models_are_there(implementatio
     assert said == ["LookupError LookupError 1", "0 1", "1 1"]
 
 
-def test_a_model_is_found_as_soon_as_it_is_there_while_others_are_loaded(implementation):
+def test_models_are_found_while_others_load(implementation):
     said = run(
         implementation,
         """
@@ -170,7 +170,7 @@ def test_a_model_is_found_as_soon_as_it_is_there_while_others_are_loaded(impleme
     assert said == ["LookupError", "False 0"]
 
 
-def test_a_string_that_cannot_name_a_model_is_refused_at_once(implementation):
+def test_invalid_model_names_raise_at_once(implementation):
     said = run(
         implementation,
         """
@@ -193,7 +193,7 @@ def test_a_string_that_cannot_name_a_model_is_refused_at_once(implementation):
 
 
 @pytest.mark.parametrize("name", ["auth.User", "auth.user"])
-def test_a_name_is_one_that_connect_takes(implementation, name):
+def test_names_follow_the_rules_of_connect(implementation, name):
     said = run(
         implementation,
         f"""

@@ -119,7 +119,7 @@ WEIRD = {
 
 
 @pytest.mark.parametrize("weird", WEIRD)
-def test_receivers_are_called_by_the_names_under_which_they_are_written(names, weird):
+def test_receivers_have_their_names_in_source(names, weird):
     receiver, name, function = WEIRD[weird]
     name = name.format(f"{__name__}.") if "{}" in name else f"{__name__}.{name}"
     for _ in range(2):
@@ -145,7 +145,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.parametrize("which", ELSEWHERE)
-def test_receivers_that_are_written_elsewhere_or_nowhere_have_names_too(names, which):
+def test_receivers_without_source_have_names(names, which):
     receiver, name = ELSEWHERE[which]
     description = names.describe(receiver)
     assert isinstance(description.name, str)
@@ -153,7 +153,7 @@ def test_receivers_that_are_written_elsewhere_or_nowhere_have_names_too(names, w
     assert (description.file is None) == (description.line is None)
 
 
-def test_a_description_is_kept_as_long_as_its_receiver(names):
+def test_descriptions_live_as_long_as_receivers(names):
     def short_lived(**named):
         pass
 
@@ -195,7 +195,7 @@ SENDERS = {
 
 
 @pytest.mark.parametrize("which", SENDERS)
-def test_senders_are_called_by_their_names_or_by_their_classes(names, which):
+def test_senders_have_names_or_class_names(names, which):
     sender, name = SENDERS[which]
     assert names.describe_sender(sender) == name
     assert type(names.describe_sender(sender)) in (str, type(None))

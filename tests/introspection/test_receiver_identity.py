@@ -84,7 +84,7 @@ def sentry_like(signal):
     return mock.patch.object(signal, "_live_receivers", types.MethodType(find_and_wrap, signal), create=True)
 
 
-def test_connect_and_disconnect_are_django_s(make, zoo):
+def test_connect_and_disconnect_match_django(make, zoo):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get(), get())
         assert len(signal.receivers) == (1 if same else 2), name
@@ -92,7 +92,7 @@ def test_connect_and_disconnect_are_django_s(make, zoo):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_mute_silences_whom_disconnect_would_disconnect(csignals, make, zoo, way):
+def test_mute_identifies_receivers_as_disconnect_does(csignals, make, zoo, way):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get())
         before = reached(signal, way)
@@ -111,7 +111,7 @@ def other_method(get):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_mute_silences_behind_what_wraps_receivers_in_a_send(csignals, make, zoo, way):
+def test_mute_works_behind_wrapped_sends(csignals, make, zoo, way):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get())
         with sentry_like(signal):
@@ -120,7 +120,7 @@ def test_a_mute_silences_behind_what_wraps_receivers_in_a_send(csignals, make, z
                 assert (before, reached(signal, way)) == (1, 1 - same), name
 
 
-def test_a_mute_silences_what_wraps_the_receiver(csignals, make, zoo):
+def test_mute_includes_wrappers_of_the_receiver(csignals, make, zoo):
     for name, (get, same) in zoo.items():
         once, twice = wrapper_of(get()), wrapper_of(wrapper_of(get()))
         signal = connected(make(), once, twice, passing(get()))
@@ -131,7 +131,7 @@ def test_a_mute_silences_what_wraps_the_receiver(csignals, make, zoo):
             assert reached(signal) == 2, name
 
 
-def test_a_receiver_is_connected_for_a_block_once(testing, make, zoo):
+def test_connected_connects_a_receiver_once(testing, make, zoo):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get())
         before = list(signal.receivers)
@@ -153,7 +153,7 @@ def test_a_dispatch_uid_has_one_receiver(testing, make, zoo):
         assert signal.receivers == [], name
 
 
-def test_a_test_s_signals_know_it(testing, make, zoo):
+def test_the_signal_tester_identifies_receivers(testing, make, zoo):
     for name, (get, same) in zoo.items():
         signal, receiver = make(), get()
         with testing.SignalTester() as signals:
@@ -163,7 +163,7 @@ def test_a_test_s_signals_know_it(testing, make, zoo):
         assert reached(signal) == 0, name
 
 
-def test_lists_know_whom_no_dispatch_uid_was_given(list_receivers, make, zoo):
+def test_lists_recognise_a_missing_dispatch_uid(list_receivers, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), get())
         signal.connect(get(), weak=False, dispatch_uid="uid")
@@ -171,7 +171,7 @@ def test_lists_know_whom_no_dispatch_uid_was_given(list_receivers, make, zoo):
 
 
 @pytest.mark.slow
-def test_lists_traces_and_representations_call_it_by_one_name(csignals, list_receivers, make, zoo):
+def test_lists_traces_and_reprs_agree_on_names(csignals, list_receivers, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), get())
         (info,) = list_receivers(signal)
@@ -182,7 +182,7 @@ def test_lists_traces_and_representations_call_it_by_one_name(csignals, list_rec
         assert info.receiver in repr(signal), name
 
 
-def test_a_capture_has_the_very_receivers(testing, make, zoo):
+def test_captures_have_the_receivers_themselves(testing, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), receiver := get())
         with testing.capture(signal) as sends:
@@ -191,7 +191,7 @@ def test_a_capture_has_the_very_receivers(testing, make, zoo):
         assert responses[0][0] is receiver, name
 
 
-def test_a_receiver_after_the_commit_is_muted_by_what_it_was_made_of(
+def test_mute_finds_receivers_inside_on_commit(
     csignals, list_receivers, implementation, make, zoo
 ):
     on_commit = load(implementation, "csignals.deferred").on_commit
@@ -242,7 +242,7 @@ def disconnect(signal, receiver):
 
 
 @pytest.mark.parametrize("do", [call, call_in_a_wrapper, disconnect, None])
-def test_who_was_called_or_disconnected_is_not_said_to_have_died_uncalled(list_receivers, make, debugging, do):
+def test_only_receivers_never_called_are_reported(list_receivers, make, debugging, do):
     signals = {}
     weak = {name: kind for name, kind in available().items() if can_be_weak((get := kind())())}
     for name, kind in weak.items():
@@ -281,7 +281,7 @@ class Odd:
 
 
 @pytest.mark.parametrize("names", [["__func__"], ["__wrapped__"], ["__func__", "__wrapped__"]])
-def test_a_receiver_that_cannot_be_asked_is_sent_to_beside_a_mute(csignals, list_receivers, make, names):
+def test_a_mute_tolerates_failing_attributes(csignals, list_receivers, make, names):
     signal = make()
     signal.connect(Odd(*names), weak=False, dispatch_uid="odd")
     with csignals.mute(receivers=stranger):
@@ -296,7 +296,7 @@ class Overseer:
         return "oversee"
 
 
-def test_a_receiver_that_connect_cannot_identify_is_refused_likewise(csignals, list_receivers, testing, make):
+def test_mute_raises_as_connect_does(csignals, list_receivers, testing, make):
     # wrapt's object for a static method has a __func__ and no __self__.
     with pytest.raises(AttributeError, match="__self__"):
         StockSignal().connect(Overseer().oversee)
@@ -313,7 +313,7 @@ def test_a_receiver_that_connect_cannot_identify_is_refused_likewise(csignals, l
     assert info.receiver == f"{__name__}.Overseer.oversee"
 
 
-def test_a_weak_receiver_that_cannot_be_made_anew_fails_the_sends_that_would_reach_it(make):
+def test_a_failing_weak_method_fails_sends(make):
     # As in Django: weakref.WeakMethod calls wrapt's class with a function and an object.
     index = Index()
     for each in StockSignal(), make():
@@ -325,7 +325,7 @@ def test_a_weak_receiver_that_cannot_be_made_anew_fails_the_sends_that_would_rea
         assert each.disconnect(index.decorated, sender=Sender)
 
 
-def test_a_mute_of_one_object_s_methods_leaves_another_s(csignals, make):
+def test_muting_methods_leaves_other_objects_alone(csignals, make):
     first, second = Index(), Index()
     names = "update", "decorated_above", "wrapped", "cached"
     signal = connected(make(), *[getattr(index, name) for name in names for index in (first, second)])

@@ -84,7 +84,7 @@ def is_said_to_be_pure(wheel):
 
 
 @compiled
-def test_by_default_the_wheel_has_the_compiled_engine(build):
+def test_the_default_wheel_is_compiled(build):
     done, wheel = build()
     assert done.returncode == 0, done.stderr
     assert len(binaries(wheel)) == 1
@@ -98,7 +98,7 @@ def test_by_default_the_wheel_has_the_compiled_engine(build):
 
 
 @pytest.mark.parametrize("variables", [{NO: "1"}, NO_COMPILER], ids=["CSIGNALS_NO_EXTENSIONS", "no compiler"])
-def test_without_extensions_or_without_a_compiler_the_wheel_is_truly_pure(build, variables):
+def test_wheels_without_extensions_are_pure(build, variables):
     done, wheel = build(**variables)
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
@@ -109,7 +109,7 @@ def test_without_extensions_or_without_a_compiler_the_wheel_is_truly_pure(build,
 NOT_BUILT = "csignals: the extension cannot be built: "
 
 
-def test_without_cython_the_wheel_is_truly_pure(build, python_without_cython):
+def test_wheels_without_cython_are_pure(build, python_without_cython):
     done, wheel = build(python_without_cython)
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
@@ -117,7 +117,7 @@ def test_without_cython_the_wheel_is_truly_pure(build, python_without_cython):
     assert is_said_to_be_pure(wheel)
 
 
-def test_with_a_cython_that_is_too_old_the_wheel_is_truly_pure(build, old_cython):
+def test_wheels_with_old_cython_are_pure(build, old_cython):
     done, wheel = build(**old_cython)
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
@@ -125,7 +125,7 @@ def test_with_a_cython_that_is_too_old_the_wheel_is_truly_pure(build, old_cython
 
 
 @compiled
-def test_without_cython_the_build_says_what_it_lacks(build, python_without_cython, old_cython):
+def test_the_build_reports_missing_cython(build, python_without_cython, old_cython):
     done, _ = build(python_without_cython, PIP_VERBOSE="1")
     assert f"{NOT_BUILT}ModuleNotFoundError(\"No module named 'Cython'\")" in done.stdout + done.stderr
     assert "csignals: building with the Python implementation only" in done.stdout + done.stderr
@@ -133,7 +133,7 @@ def test_without_cython_the_build_says_what_it_lacks(build, python_without_cytho
     assert f"{NOT_BUILT}ImportError('Cython 3.3.0 is too old: install 3.3.1 or newer')" in done.stdout + done.stderr
 
 
-def test_required_extensions_without_cython_fail_the_build(build, python_without_cython, old_cython):
+def test_required_extensions_need_cython(build, python_without_cython, old_cython):
     for variables, words in (
         ({}, "ModuleNotFoundError: No module named 'Cython'"),
         (old_cython, "ImportError: Cython 3.3.0 is too old"),
@@ -144,19 +144,19 @@ def test_required_extensions_without_cython_fail_the_build(build, python_without
         assert words in done.stdout + done.stderr
 
 
-def test_the_oldest_cython_is_the_one_that_is_required():
+def test_both_files_require_the_same_cython():
     (version,) = re.findall(r'"Cython>=([\d.]+)"\]\nbuild-backend', (ROOT / "pyproject.toml").read_text())
     assert f"CYTHON = {version.replace('.', ', ')} " in (ROOT / "setup.py").read_text()
 
 
-def test_required_extensions_that_cannot_be_built_fail_the_build(build):
+def test_required_extensions_need_a_compiler(build):
     done, wheel = build(**{REQUIRE: "1"}, **NO_COMPILER)
     assert done.returncode != 0
     assert wheel is None
     assert "no-such-compiler" in done.stdout + done.stderr
 
 
-def test_asking_for_both_is_refused(build):
+def test_contradicting_variables_fail_the_build(build):
     done, wheel = build(**{NO: "1", REQUIRE: "1"})
     assert done.returncode != 0
     assert wheel is None

@@ -134,13 +134,13 @@ def packed(wheel):
 
 
 @pytest.mark.parametrize("place", PLATFORMS, ids="-".join)
-def test_wheels_are_offered_for_all_pythons_and_platforms_that_are_promised(place):
+def test_all_promised_wheels_are_offered(place):
     platform, architecture = place
     offered = run("cibuildwheel", "--print-build-identifiers", "--platform", platform, "--archs", architecture, ".")
     assert set(offered.split()) == {f"{python}-{tag}" for python in PYTHONS for tag in PLATFORMS[place]}
 
 
-def test_the_tools_that_are_tested_are_those_that_release():
+def test_release_tools_are_the_tested_tools():
     pinned = (ROOT / ".github" / "release-tools.txt").read_text(encoding="utf-8").split()
     extra = configuration()["project"]["optional-dependencies"]["wheels"]
     tools = [tool for tool in extra if "==" in tool and ";" not in tool]
@@ -148,7 +148,7 @@ def test_the_tools_that_are_tested_are_those_that_release():
     assert set(tools) <= set(pinned)
 
 
-def test_the_source_distribution_has_what_git_keeps_of_the_package_and_its_tests_and_nothing_else(released):
+def test_the_sdist_has_package_and_tests(released):
     with tarfile.open(released.sdist) as archive:
         (top,) = {name.partition("/")[0] for name in archive.getnames()}
         names = {member.name.removeprefix(f"{top}/") for member in archive if member.isfile()}
@@ -159,19 +159,19 @@ def test_the_source_distribution_has_what_git_keeps_of_the_package_and_its_tests
     assert names == ours | texts | build | written
 
 
-def test_the_compiled_wheel_has_the_package_and_one_binary(released):
+def test_the_compiled_wheel_has_one_binary(released):
     package = {name for name in kept_by_git() if name.startswith("csignals/")}
     (binary,) = packed(released.compiled) - package
     assert binary.startswith("csignals/_dispatch/compiled.") and binary.endswith(".so")
     assert package <= packed(released.compiled)
 
 
-def test_the_pure_wheel_has_the_package_and_no_binary(released):
+def test_the_pure_wheel_has_no_binary(released):
     assert packed(released.pure) == {name for name in kept_by_git() if name.startswith("csignals/")}
     assert released.pure.name.endswith("-py3-none-any.whl")
 
 
-def test_a_compiler_that_fails_makes_the_very_same_pure_wheel(released):
+def test_a_failing_compiler_gives_the_pure_wheel(released):
     assert released.failed.name == released.pure.name
     assert released.failed.read_bytes() == released.pure.read_bytes()
 
@@ -187,17 +187,17 @@ def test_two_builds_have_the_same_bytes(released, tmp_path):
         assert vars(again)[kind].read_bytes() == first.read_bytes(), kind
 
 
-def test_the_wheel_runs_on_every_linux_since_2014_and_brings_no_library(repaired):
+def test_the_wheel_is_manylinux_2014(repaired):
     assert "manylinux2014_x86_64" in repaired.name.removesuffix(".whl").split("-")[-1].split(".")
     assert not [name for name in packed(repaired) if ".libs/" in name]
     assert "requires no external shared libraries" in run("auditwheel", "show", repaired)
 
 
-def test_the_index_takes_all_of_it(released, repaired):
+def test_twine_accepts_every_file(released, repaired):
     run("twine", "check", "--strict", released.sdist, repaired, released.pure)
 
 
-def test_the_index_knows_the_classifiers():
+def test_all_classifiers_are_known():
     from trove_classifiers import classifiers
 
     assert set(configuration()["project"]["classifiers"]) <= classifiers
@@ -205,7 +205,7 @@ def test_the_index_knows_the_classifiers():
 
 @pytest.mark.parametrize("tests", TESTS)
 @pytest.mark.parametrize("kind", ["compiled", "pure"])
-def test_the_suite_passes_where_the_wheel_is_installed_and_nothing_can_be_built(bare, released, repaired, kind, tests):
+def test_the_suite_passes_on_installed_wheels(bare, released, repaired, kind, tests):
     wheel, implementation = (repaired, "cython") if kind == "compiled" else (released.pure, "python")
     # pip takes no source distribution, so nothing is built: not of what csignals depends on either.
     bare("-m", "pip", "install", "-q", "--only-binary", ":all:", f"csignals[suite] @ {wheel.as_uri()}")

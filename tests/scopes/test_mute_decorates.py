@@ -13,7 +13,7 @@ def results(signal):
     return [response for _, response in signal.send(Sender)]
 
 
-def test_it_decorates_functions(csignals, signal):
+def test_mute_decorates_plain_functions(csignals, signal):
     connected(signal, one)
 
     @csignals.mute(signal)
@@ -31,7 +31,7 @@ def test_it_decorates_functions(csignals, signal):
     assert results(signal) == ["one"]
 
 
-def test_it_decorates_coroutine_functions(csignals, signal):
+def test_mute_decorates_coroutine_functions(csignals, signal):
     connected(signal, one)
 
     @csignals.mute(signal)
@@ -76,7 +76,7 @@ class Callable:
         lambda signal: send_late(signal),
     ],
 )
-def test_it_decorates_whatever_makes_a_coroutine(csignals, signal, target):
+def test_mute_decorates_callables_returning_coroutines(csignals, signal, target):
     connected(signal, one)
     muted = csignals.mute(signal)(target)
 
@@ -89,11 +89,11 @@ def test_it_decorates_whatever_makes_a_coroutine(csignals, signal, target):
     assert asyncio.run(main()) == (["one"], [[], [], ["one"]], ["one"])
 
 
-def test_an_object_with_an_async_call_stays_a_coroutine_function(csignals):
+def test_async_callables_stay_coroutine_functions(csignals):
     assert inspect.iscoroutinefunction(csignals.mute()(AsyncCallable()))
 
 
-def test_a_coroutine_behind_a_wrapper_ends_its_mute_however_it_ends(csignals, signal):
+def test_a_wrapped_coroutine_ends_its_mute(csignals, signal):
     connected(signal, one)
 
     async def fail():
@@ -114,7 +114,7 @@ def test_a_coroutine_behind_a_wrapper_ends_its_mute_however_it_ends(csignals, si
     assert asyncio.run(main()) == (True, ["one"])
 
 
-def test_it_decorates_class_and_static_methods_from_above_as_from_below(csignals, signal):
+def test_mute_decorates_class_and_static_methods(csignals, signal):
     connected(signal, one)
 
     class Command:
@@ -159,6 +159,6 @@ async def async_generator(argument=None):
         type("Generator", (), {"__call__": async_generator})(),
     ],
 )
-def test_it_decorates_nothing_that_it_could_not_mute(csignals, target):
+def test_decorating_other_objects_raises(csignals, target):
     with pytest.raises(TypeError, match="in a with statement"):
         csignals.mute()(target)

@@ -51,7 +51,7 @@ def signal(make):
 
 @pytest.mark.slow
 @every_kind
-def test_a_task_that_began_in_a_block_does_not_keep_what_that_has_kept(implementation, signal, block):
+def test_running_tasks_release_a_closed_scope(implementation, signal, block):
     async def main():
         end, kept = block(implementation, signal, Instance())
         task = asyncio.create_task(asyncio.sleep(60))
@@ -67,7 +67,7 @@ def test_a_task_that_began_in_a_block_does_not_keep_what_that_has_kept(implement
 
 
 @every_kind
-def test_a_block_that_ends_in_another_context_is_let_go_of_where_it_began(implementation, signal, block):
+def test_closing_in_another_context_releases_everything(implementation, signal, block):
     end, kept = block(implementation, signal, Instance())
     contextvars.Context().run(end, None, None, None)
     del end
@@ -75,7 +75,7 @@ def test_a_block_that_ends_in_another_context_is_let_go_of_where_it_began(implem
     assert kept() is None
 
 
-def test_a_send_that_goes_on_does_not_keep_a_closed_trace(csignals, make):
+def test_running_sends_release_a_closed_trace(csignals, make):
     signal = make()
     if not hasattr(signal, "asend"):
         pytest.skip("there is no asend in Django 4.2")
@@ -109,7 +109,7 @@ def test_a_send_that_goes_on_does_not_keep_a_closed_trace(csignals, make):
     assert asyncio.run(main()) == (True, [(waits, ["one"])])
 
 
-def test_a_block_that_nobody_holds_stays_in_force(implementation, csignals, signal):
+def test_an_unreferenced_scope_stays_active(implementation, csignals, signal):
     blocks = load(implementation, "csignals._scopes")
     csignals.mute(signal).__enter__()
     gc.collect()

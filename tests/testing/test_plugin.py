@@ -44,7 +44,7 @@ def run(pytester, monkeypatch, implementation):
     return run
 
 
-def test_each_method_takes_effect_at_once_and_is_undone_at_the_end_in_reverse(run, implementation):
+def test_each_method_is_undone_afterwards(run, implementation):
     result = run(
         f"""
         import csignals
@@ -97,7 +97,7 @@ def test_each_method_takes_effect_at_once_and_is_undone_at_the_end_in_reverse(ru
     result.assert_outcomes(passed=4)
 
 
-def test_a_failing_test_undoes_it_too_and_says_where_and_what(run):
+def test_a_failing_test_reports_and_undoes(run):
     result = run(
         """
         from shop import order_paid, order_shipped
@@ -131,7 +131,7 @@ def test_a_failing_test_undoes_it_too_and_says_where_and_what(run):
     result.stdout.no_fnmatch_line("*_AssertionBlock*")
 
 
-def test_what_an_async_test_opens_is_closed_from_another_context(run):
+def test_async_tests_are_closed_from_outside(run):
     result = run(
         """
         import asyncio, contextvars, functools
@@ -163,7 +163,7 @@ def test_what_an_async_test_opens_is_closed_from_another_context(run):
     result.assert_outcomes(passed=2)
 
 
-def test_what_a_fixture_opens_is_in_force_in_the_test(run):
+def test_scopes_of_fixtures_cover_the_test(run):
     result = run(
         """
         import asyncio
@@ -186,7 +186,7 @@ def test_what_a_fixture_opens_is_in_force_in_the_test(run):
     result.assert_outcomes(passed=2)
 
 
-def test_django_s_signals_where_csignals_dispatches_them(run):
+def test_django_signals_work_once_installed(run):
     result = run(
         """
         import django.dispatch, csignals.django, pytest
@@ -209,7 +209,7 @@ def test_django_s_signals_where_csignals_dispatches_them(run):
     result.assert_outcomes(passed=2)
 
 
-def test_the_fixture_is_listed_with_what_it_does(run):
+def test_the_fixture_has_a_description(run):
     result = run("", "--fixtures")
     result.stdout.fnmatch_lines(
         ["signals -- *plugin.py:*", "    Capture, mute, connect and trace signals until the end of the test*"]
@@ -224,7 +224,7 @@ print([name for name in ("django", "asgiref", "asyncio", "csignals.deferred") if
 """
 
 
-def test_where_nobody_asks_for_the_fixture_little_is_imported(implementation):
+def test_the_unused_plugin_imports_little(implementation):
     done = run_python("-c", IMPORTS, implementation=implementation, variables={"PYTHONPATH": os.pathsep.join(sys.path)})
     assert (done.stdout, done.stderr) == ("[]\n", "")
 

@@ -50,7 +50,7 @@ def traced(csignals):
 # --- JSON ----------------------------------------------------------------------------------------------------
 
 
-def test_json_says_all_that_the_records_say(csignals):
+def test_json_has_everything_in_the_records(csignals):
     before = time.time_ns()
     trace = traced(csignals)
     after = time.time_ns()
@@ -100,7 +100,7 @@ def test_json_says_all_that_the_records_say(csignals):
     }
 
 
-def test_json_of_a_call_that_is_running_has_no_duration(csignals, signal):
+def test_running_calls_have_no_duration_in_json(csignals, signal):
     documents = []
     connected(signal, lambda **named: documents.append(json.loads(trace.to_json())))
     with csignals.trace() as trace:
@@ -110,7 +110,7 @@ def test_json_of_a_call_that_is_running_has_no_duration(csignals, signal):
     assert call["start_ns"] <= documents[0]["read_ns"]
 
 
-def test_json_of_a_bounded_trace_says_what_is_missing(csignals, signal):
+def test_json_counts_the_folded_calls(csignals, signal):
     connected(signal, one)
     with csignals.trace(max_records=10) as trace:
         for _ in range(100):
@@ -119,7 +119,7 @@ def test_json_of_a_bounded_trace_says_what_is_missing(csignals, signal):
     assert len(document["calls"]) + document["folded"] == document["summary"]["receivers"][0]["calls"] == 100
 
 
-def test_a_send_whose_parent_is_not_in_the_trace_has_none(csignals, signal):
+def test_a_parent_outside_the_trace_is_null(csignals, signal):
     call = make_call(make_send(signal), 100, 200)
     nested = make_call(make_send(signal, call), 110, 190)
     assert json.loads(make_trace(csignals, [nested]).to_json())["calls"][0]["parent"] is None
@@ -130,7 +130,7 @@ NAMES = ["ünïcödé 信号", '"quoted"\\\n\t\0', "\udcff", "😀", "</script>"
 
 @pytest.mark.parametrize("export", ["to_json", "to_chrome"])
 @pytest.mark.parametrize("text", NAMES, ids=ascii)
-def test_any_name_survives(csignals, signal, export, text, tmp_path):
+def test_unusual_names_survive_the_export(csignals, signal, export, text, tmp_path):
     call = make_call(make_send(signal, sender=text), 100, 200, text, file=text, exception=text)
     trace = make_trace(csignals, [call])
     path = tmp_path / "trace.json"
@@ -141,7 +141,7 @@ def test_any_name_survives(csignals, signal, export, text, tmp_path):
 
 
 @pytest.mark.parametrize("export", ["to_json", "to_chrome"])
-def test_files_get_what_is_returned(csignals, export, tmp_path):
+def test_files_get_the_returned_text(csignals, export, tmp_path):
     trace = make_trace(csignals, [])  # which says the same at any time
     for path in (tmp_path / "a.json", str(tmp_path / "b.json")):
         text = getattr(trace, export)(path)
@@ -209,7 +209,7 @@ def nest(spans):
         around.append(span)
 
 
-def test_the_chrome_file_is_what_its_format_wants(csignals):
+def test_chrome_files_follow_the_trace_format(csignals):
     trace = traced(csignals)
     spans, lines = validate(trace.to_chrome())
     assert list(lines.values()) == [threading.current_thread().name]
@@ -238,7 +238,7 @@ def test_the_chrome_file_is_what_its_format_wants(csignals):
     assert other == {"scope": "context", "epoch_ns": str(trace.epoch_ns), "folded": "0"}
 
 
-def test_async_receivers_that_overlap_have_lines_of_their_own(csignals, signal):
+def test_overlapping_async_receivers_have_separate_lines(csignals, signal):
     inner = connected(csignals.Signal(), one)
 
     def receiver(number):
@@ -270,7 +270,7 @@ def test_async_receivers_that_overlap_have_lines_of_their_own(csignals, signal):
     assert trace.to_chrome() == text
 
 
-def test_threads_have_lines_of_their_own(csignals, signal):
+def test_each_thread_has_its_own_lines(csignals, signal):
     barrier = threading.Barrier(3)
     connected(signal, lambda **named: barrier.wait(5))
     with csignals.trace(scope="process") as trace, ThreadPoolExecutor(3, "worker") as pool:
@@ -281,7 +281,7 @@ def test_threads_have_lines_of_their_own(csignals, signal):
     assert all(name.startswith(("thread ", "worker")) for name in lines.values())
 
 
-def test_a_call_that_is_running_lasts_until_now(csignals, signal):
+def test_running_calls_last_until_now(csignals, signal):
     texts = []
 
     def look(**named):
@@ -298,7 +298,7 @@ def test_a_call_that_is_running_lasts_until_now(csignals, signal):
     assert second[0]["dur"] >= first[0]["dur"] + 1_000
 
 
-def test_a_send_that_outlives_the_call_that_made_it_goes_to_a_line_of_its_own(csignals, signal):
+def test_a_late_send_has_its_own_line(csignals, signal):
     call = make_call(make_send(signal), 100, 200)
     late = make_call(make_send(signal, call), 150, 300, "late")
     next_ = make_call(make_send(signal), 250, 260, "next")
@@ -308,21 +308,21 @@ def test_a_send_that_outlives_the_call_that_made_it_goes_to_a_line_of_its_own(cs
     assert (tids["receive"], tids["late"], tids["next"]) == (1, 2, 1)
 
 
-def test_a_send_in_the_time_but_not_by_the_hand_of_another_is_not_drawn_in_it(csignals, signal):
+def test_simultaneous_sends_are_not_drawn_nested(csignals, signal):
     around = make_call(make_send(signal), 100, 200)
     other = make_call(make_send(signal), 120, 130, "other")
     spans, _ = validate(make_trace(csignals, [around, other]).to_chrome())
     assert [span["around"] and span["around"]["name"] for span in spans if span["name"] == "other"] != ["receive"]
 
 
-def test_a_line_is_used_again_once_it_is_free(csignals, signal):
+def test_free_lines_are_used_again(csignals, signal):
     calls = [make_call(make_send(signal), 100 * number, 100 * number + 150) for number in range(1, 100)]
     _, lines = validate(make_trace(csignals, calls).to_chrome())
     assert list(lines.values()) == ["thread 1", "thread 1 (2)"]
 
 
 @pytest.mark.slow
-def test_a_trace_of_many_sends_becomes_a_valid_file(csignals, signal):
+def test_many_sends_give_a_valid_file(csignals, signal):
     connected(signal, one)
     with csignals.trace() as trace:
         for _ in range(20_000):
@@ -353,7 +353,7 @@ def forests(draw):
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests(), scale=st.sampled_from([1, 7, 1_001, 999_999_937]))
-def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, scale):
+def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
     for record in records:
         record.start_ns *= scale
         record.end_ns *= scale
@@ -384,7 +384,7 @@ def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, sc
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests())
-def test_what_nests_properly_takes_no_more_lines_than_calls_overlap(csignals, records):
+def test_no_line_is_added_without_need(csignals, records):
     """Each line that is added was needed: at its first moment, all others of its thread were busy."""
     spans, lines = validate(make_trace(csignals, records).to_chrome())
     by_line = {}
