@@ -1,4 +1,4 @@
-"""``assert_sent()`` and ``assert_not_sent()``: what passes, and what a failure says, over both engines."""
+"""``assert_sent()`` and ``assert_not_sent()``: when they pass, and their messages, on both implementations."""
 
 import asyncio
 import gc
@@ -31,7 +31,7 @@ def test_a_capture_log_asserts_sends(testing, make):
     sends.assert_not_sent(signal, sender=Other, order=7)
     sends.assert_not_sent(signal, sender=None)
     sends.assert_not_sent(signal, missing=None)
-    for asking in (
+    for check in (
         lambda: sends.assert_sent(other),
         lambda: sends.assert_sent(signal, order=9),
         lambda: sends.assert_sent(signal, missing=mock.ANY),
@@ -43,7 +43,7 @@ def test_a_capture_log_asserts_sends(testing, make):
         lambda: sends.assert_not_sent(signal, order=8),
     ):
         with pytest.raises(AssertionError):
-            asking()
+            check()
 
 
 @different_on_pypy("floats are identical where their bits are")
@@ -119,12 +119,12 @@ def test_an_assertion_never_entered_warns(testing, signal):
 def test_asserting_an_uncaptured_signal_raises(testing, csignals, signal):
     with testing.capture(signal) as sends:
         pass
-    for asking in (sends.assert_sent, sends.assert_not_sent):
+    for check in (sends.assert_sent, sends.assert_not_sent):
         with pytest.raises(ValueError, match="is not captured: pass it to capture"):
-            asking(csignals.Signal())
+            check(csignals.Signal())
 
 
-# --- What a failure says -------------------------------------------------------------------------------------
+# --- Messages of failures ------------------------------------------------------------------------------------
 
 
 def name_of(signal):
@@ -137,9 +137,8 @@ def failure(call, *arguments, **named):
     return str(raised.value).splitlines()
 
 
-def test_a_failure_shows_nearest_sends_first(
-    testing, csignals, signal
-):
+def test_a_failure_shows_nearest_sends_first(testing, csignals, signal):
+    """The sends of other signals come last, and are counted only."""
     other, another = csignals.Signal(), csignals.Signal()
     with testing.capture() as sends:
         other.send("shop")
@@ -224,9 +223,9 @@ HOSTILE = {
     "several lines": Hostile("\n".join("lines")),
     "raises": Hostile(ValueError()),
     "recurses": Hostile(RecursionError()),
-    "text of its own kind": Hostile(HostileText("text")),
-    "no text": Hostile(None),
-    "a list of its own kind": list_([1]),
+    "subclass of str": Hostile(HostileText("text")),
+    "not a string": Hostile(None),
+    "subclass of list": list_([1]),
     "no class": Masked(),
     "too many digits": 10**5_000,
     "surrogate": "\udc80",
@@ -234,7 +233,7 @@ HOSTILE = {
 
 
 class Array:
-    """Compares item by item, as arrays do: whether that is true is not to be asked."""
+    """Compares item by item, as NumPy's arrays do. The result has no truth value."""
 
     def __init__(self, *items):
         self.items = items
@@ -276,14 +275,14 @@ def test_incomparable_values_fail_where_they_decide(testing, make, kind, error):
         signal.send(Sender, data=data)
         signal.send(Sender, data=kind(1, 2))
         signal.send(Other, data=kind(3))
-    asked = {"sender": Sender, "data": data}
-    head, *lines = failure(sends.assert_not_sent, signal, **asked)
+    wanted = {"sender": Sender, "data": data}
+    head, *lines = failure(sends.assert_not_sent, signal, **wanted)
     assert head.endswith("was sent between 1 and 2 times, but should not be. Captured sends:")
     assert f"data=Array(1, 2) ({error} at == Array(1, 2))" in lines[1]
     assert "data=Array(1, 2)" in lines[0] and error not in lines[0]
-    assert "was sent between 1 and 2 times, not once." in failure(sends.assert_sent, signal, times=1, **asked)[0]
+    assert "was sent between 1 and 2 times, not once." in failure(sends.assert_sent, signal, times=1, **wanted)[0]
     assert "may have been sent." in failure(sends.assert_sent, signal, data=kind(3))[0]
-    sends.assert_sent(signal, **asked)
+    sends.assert_sent(signal, **wanted)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

@@ -1,4 +1,4 @@
-"""``csignals.testing``: what captures see, standalone and inside Django, over both engines."""
+"""``csignals.testing.capture()``: which sends it records, standalone and in Django, on both implementations."""
 
 import asyncio
 import contextvars
@@ -12,11 +12,7 @@ import pytest
 
 from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
-from tests.helpers.receivers import Other, Sender, awaited, connected, one, two
-
-
-def fail(**named):
-    raise ValueError("fail")
+from tests.helpers.receivers import Other, Sender, awaited, connected, fail, one, two
 
 
 @pytest.fixture
@@ -25,29 +21,16 @@ def testing(implementation):
     return load(implementation, "csignals.testing")
 
 
-def maker(kind, request):
-    """Return what makes a signal: csignals' own, or one of Django's that csignals dispatches."""
-    if kind == "standalone":
-        return request.getfixturevalue("csignals").Signal
+@pytest.fixture(params=["standalone", "in Django"] if django.VERSION >= (5, 0) else ["standalone"])
+def make_async(request, csignals):
+    """As `make` (tests/conftest.py), but only classes of signals that have ``asend``."""
+    if request.param == "standalone":
+        return csignals.Signal
     request.getfixturevalue("drop_in")
     return django.dispatch.Signal
 
 
-KINDS = ["standalone", "in Django"]
-
-
-@pytest.fixture(params=KINDS)
-def make(request, implementation):
-    return maker(request.param, request)
-
-
-@pytest.fixture(params=KINDS if django.VERSION >= (5, 0) else KINDS[:1])
-def make_async(request, implementation):
-    """As `make`, where signals have ``asend``."""
-    return maker(request.param, request)
-
-
-def seen(sends):
+def details(sends):
     return [(send.signal, send.sender, send.named) for send in sends]
 
 
@@ -59,7 +42,7 @@ def test_a_capture_lists_sends_and_responses(testing, make):
     with testing.capture(signal) as sends:
         responses = signal.send(Sender, x=1)
         signal.send_robust(sender=Other)
-    assert seen(sends) == [(signal, Sender, {"x": 1}), (signal, Other, {})]
+    assert details(sends) == [(signal, Sender, {"x": 1}), (signal, Other, {})]
     assert responses == sends[0].responses == sends[1].responses == [(one, "one"), (two, "two")]
     assert responses is not sends[0].responses
     assert [send.exception for send in sends] == [None, None]
@@ -85,11 +68,11 @@ def test_a_capture_may_choose_its_signals(testing, csignals, make):
 
 def test_a_capture_may_choose_its_sender(testing, make):
     signal, twins = make(), ([1], [1])
-    with testing.capture(signal, sender=twins[0]) as one_s, testing.capture(signal, sender=None) as everybody_s:
+    with testing.capture(signal, sender=twins[0]) as chosen, testing.capture(signal, sender=None) as everything:
         for sender in (None, Sender, *twins):
             signal.send(sender)
-    assert [send.sender for send in one_s] == [[1]] and one_s[0].sender is twins[0]
-    assert len(everybody_s) == 4
+    assert [send.sender for send in chosen] == [[1]] and chosen[0].sender is twins[0]
+    assert len(everything) == 4
 
 
 def test_a_bound_method_may_be_the_sender(testing, signal):
@@ -121,30 +104,34 @@ def test_captured_arguments_are_a_copy(testing, make):
 
 
 def test_nested_sends_follow_the_outer_send(testing, make):
+    """Receivers may read the log during the send."""
     outer, inner = make(), make()
-    looks = []
+    logs = []
 
     def nest(**named):
-        looks.append([(send.signal, send.responses) for send in sends])
+        logs.append([(send.signal, send.responses) for send in sends])
         inner.send(Sender)
-        looks.append([(send.signal, send.responses) for send in sends])
+        logs.append([(send.signal, send.responses) for send in sends])
 
     outer.connect(nest)
     with testing.capture() as sends:
         outer.send(Sender)
-    assert looks == [[(outer, None)], [(outer, None), (inner, [])]]
+    assert logs == [[(outer, None)], [(outer, None), (inner, [])]]
     assert [send.signal for send in sends] == [outer, inner]
 
 
 def test_a_failed_send_has_its_exception(testing, make):
     signal = connected(make(), one, fail)
     with testing.capture() as sends:
-        with pytest.raises(ValueError, match="fail") as raised:
+        with pytest.raises(ValueError, match="bad luck") as raised:
             signal.send(Sender)
         signal.send_robust(Sender)
     assert sends[0].exception is raised.value and sends[0].responses is None
     assert sends[1].exception is None
-    assert [(receiver, str(response)) for receiver, response in sends[1].responses] == [(one, "one"), (fail, "fail")]
+    assert [(receiver, str(response)) for receiver, response in sends[1].responses] == [
+        (one, "one"),
+        (fail, "bad luck"),
+    ]
 
 
 def test_sends_without_receivers_are_captured(testing, csignals, make):
@@ -155,11 +142,11 @@ def test_sends_without_receivers_are_captured(testing, csignals, make):
 
 
 def test_a_capture_does_not_change_has_listeners(testing, make):
-    signal, deaf = connected(make(), one, sender=Sender), make()
-    with testing.capture(signal, deaf), testing.capture():
+    signal, other = connected(make(), one, sender=Sender), make()
+    with testing.capture(signal, other), testing.capture():
         assert signal.has_listeners(Sender)
         assert not signal.has_listeners(Other)
-        assert not deaf.has_listeners(Sender)
+        assert not other.has_listeners(Sender)
 
 
 def test_deliver_false_calls_no_receivers(testing, make):
@@ -215,6 +202,7 @@ def test_captures_nest_and_overlap(testing, make):
 
 
 def test_a_capture_may_be_used_again(testing, signal):
+    """It raises if it is entered while it is open."""
     capture = testing.capture()
     with capture as sends:
         with pytest.raises(RuntimeError, match="this capture is already open"):
@@ -247,14 +235,14 @@ def test_only_process_captures_see_other_threads(testing, make, deliver):
         thread.start()
         thread.join()
 
-    with testing.capture(deliver=deliver) as here:
-        with testing.capture(scope="process", deliver=deliver) as everywhere:
+    with testing.capture(deliver=deliver) as in_context:
+        with testing.capture(scope="process", deliver=deliver) as in_process:
             in_thread(send)
             in_thread(contextvars.copy_context().run, send)
             signal.send("here")
         in_thread(send)
-    assert [send.sender for send in here] == ["thread", "here"]
-    assert [send.sender for send in everywhere] == ["thread", "thread", "here"]
+    assert [send.sender for send in in_context] == ["thread", "here"]
+    assert [send.sender for send in in_process] == ["thread", "thread", "here"]
     called = [(one, "one")], True
     assert results == [called if deliver else ([], False)] * 2 + [called]
 
@@ -326,19 +314,19 @@ def asend(request):
 
 
 def test_async_sends_are_captured(testing, make_async, asend):
-    signal, deaf = connected(make_async(), one, awaited), make_async()
+    signal, silent = connected(make_async(), one, awaited), make_async()
 
     async def main():
-        async with testing.capture(signal, deaf) as sends, testing.capture(deaf, deliver=False):
+        async with testing.capture(signal, silent) as sends, testing.capture(silent, deliver=False):
             responses = await asend(signal, Sender, x=1)
-            assert await asend(deaf, Sender) == []
-            connected(deaf, one)
-            assert await asend(deaf, sender=Other) == []
-        assert await asend(deaf, Sender) == [(one, "one")]
+            assert await asend(silent, Sender) == []
+            connected(silent, one)
+            assert await asend(silent, sender=Other) == []
+        assert await asend(silent, Sender) == [(one, "one")]
         return sends, responses
 
     sends, responses = asyncio.run(main())
-    assert seen(sends) == [(signal, Sender, {"x": 1}), (deaf, Sender, {}), (deaf, Other, {})]
+    assert details(sends) == [(signal, Sender, {"x": 1}), (silent, Sender, {}), (silent, Other, {})]
     assert sends[0].responses == responses == [(one, "one"), (awaited, "awaited")]
     assert sends[1].responses == sends[2].responses == []
 
@@ -384,7 +372,7 @@ def test_a_dropped_log_keeps_nothing_alive(testing, make):
     gone = []
     with testing.capture(), testing.capture() as sends:
         sender = Temporary()
-        with pytest.raises(ValueError, match="fail"):
+        with pytest.raises(ValueError, match="bad luck"):
             signal.send(sender)
         weakref.finalize(sender, gone.append, True)
         del sender
@@ -397,14 +385,14 @@ def test_a_dropped_log_keeps_nothing_alive(testing, make):
 
 def test_objects_that_are_not_signals_raise(testing):
     for wrong in (None, "post_save", [], one, django.dispatch.Signal()):
-        for refusing in (
+        for function in (
             testing.capture,
             testing.assert_sent,
             testing.assert_not_sent,
             testing.CaptureLog().assert_sent,
         ):
             with pytest.raises(TypeError, match="is not a signal that csignals dispatches"):
-                refusing(wrong)
+                function(wrong)
 
 
 def test_an_unknown_scope_raises(testing):
@@ -454,7 +442,7 @@ assert others == [], others
 of_group.assert_sent(post_save, instance=group, times=1)
 assert [send.signal for send in own] == [own_signal], own
 
-# Django deletes without a signal where nobody listens, captured or not.
+# Without receivers, Django deletes without a signal. A capture does not change that.
 with capture(pre_delete, post_delete) as sends:
     assert not post_delete.has_listeners(Group)
     Group.objects.filter(name="nobody").delete()

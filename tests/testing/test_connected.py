@@ -1,6 +1,6 @@
-"""``csignals.testing.connected()``: a receiver for the length of a block, and then the list as it was.
+"""``csignals.testing.connected()``: connect a receiver in a with block, and restore the list afterwards.
 
-For csignals' signals, for Django's that csignals dispatches, and for Django's as they are.
+It works on csignals' signals, and on Django's signals whether csignals is installed or not.
 """
 
 import asyncio
@@ -14,24 +14,8 @@ from django.db.models.signals import ModelSignal
 
 from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
+from tests.helpers.receivers import Listener, Sender, one, two
 from tests.helpers.stock_django import StockSignal
-
-
-class Sender:
-    pass
-
-
-class Listener:
-    def hear(self, **named):
-        return "hear"
-
-
-def one(**named):
-    return "one"
-
-
-def two(**named):
-    return "two"
 
 
 def three(**named):
@@ -43,14 +27,14 @@ def connected(implementation):
     return load(implementation, "csignals.testing").connected
 
 
-KINDS = ["standalone", "in Django", "in Django, use_caching", "a model signal", "Django's own, use_caching"]
+KINDS = ["standalone", "in Django", "in Django, use_caching", "a model signal", "without csignals, use_caching"]
 
 
 @pytest.fixture(params=KINDS)
 def signal(request, csignals):
     if request.param == "standalone":
         return csignals.Signal()
-    if request.param == "Django's own, use_caching":
+    if request.param == "without csignals, use_caching":
         return StockSignal(use_caching=True)
     request.getfixturevalue("drop_in")
     return ModelSignal() if "model" in request.param else django.dispatch.Signal(use_caching="caching" in request.param)
@@ -190,25 +174,26 @@ def test_connections_of_one_receiver_nest(connected, signal):
 
 def test_a_taken_dispatch_uid_raises(connected, signal):
     connect(signal, one, dispatch_uid="uid")
-    with pytest.raises(ValueError, match=rf"another receiver has the dispatch_uid 'uid': {__name__}\.one"):
+    with pytest.raises(ValueError, match=rf"another receiver has the dispatch_uid 'uid': {one.__module__}\.one"):
         connected(signal, two, dispatch_uid="uid").__enter__()
     assert results(signal) == ["one"]
 
 
 def test_receivers_that_cannot_connect_raise(connected, csignals):
     signal = csignals.Signal()
-    block = connected(signal, "text")
+    connection = connected(signal, "text")
     with pytest.raises(TypeError, match=r"Signal receivers must be callable\."):
-        block.__enter__()
+        connection.__enter__()
     assert signal.receivers == []
 
 
 def test_a_connection_may_be_used_again(connected, signal):
-    block = connected(signal, one)
+    """It raises if it is entered while it is open."""
+    connection = connected(signal, one)
     for _ in range(2):
-        with block:
+        with connection:
             with pytest.raises(RuntimeError, match="this connection is open already"):
-                block.__enter__()
+                connection.__enter__()
             assert results(signal) == ["one"]
         assert results(signal) == []
 
@@ -257,7 +242,7 @@ def test_many_threads_may_connect_at_once(connected, signal):
 
 
 def test_keys_are_compared_outside_the_lock(connected, csignals):
-    # A dispatch_uid's __eq__ may wait for a thread that needs the lock. Django's own disconnect() deadlocks then.
+    """A dispatch_uid's __eq__ may wait for a thread that needs the lock. Django's own disconnect() deadlocks then."""
     signal = csignals.Signal()
 
     class Uid:
@@ -277,8 +262,7 @@ def test_keys_are_compared_outside_the_lock(connected, csignals):
     uid = Uid()
     connect(signal, one, dispatch_uid=Uid())
     connect(signal, two, dispatch_uid=uid)
-    block = connected(signal, two, dispatch_uid=uid)
-    with block:
+    with connected(signal, two, dispatch_uid=uid):
         signal.disconnect(two, dispatch_uid=uid)
         Uid.is_busy = True
     assert not Uid.is_busy
@@ -322,10 +306,10 @@ Late()
 assert post_init.receivers == before
 
 del apps.all_models["auth"]["late"]
-block = connected(post_init, hear, sender="auth.Late")
-with block:
+connection = connected(post_init, hear, sender="auth.Late")
+with connection:
     pass
-with block:
+with connection:
     assert late() and len(post_init.receivers) == len(before) + 1
 assert post_init.receivers == before
 
@@ -343,8 +327,9 @@ print(csignals.IMPLEMENTATION, heard)
 
 
 def test_model_senders_may_be_named_early(implementation):
+    """A name may be that of a model that is not defined yet."""
     done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
     assert done.stderr == ""
-    refused, heard = done.stdout.splitlines()
-    assert "must be of the form 'app_label.ModelName'" in refused
+    message, heard = done.stdout.splitlines()
+    assert "must be of the form 'app_label.ModelName'" in message
     assert heard == f"{implementation} ['Group', 'Permission', 'Late']"

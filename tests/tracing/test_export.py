@@ -1,6 +1,7 @@
-"""Traces as files: the JSON says all that the records say, and the Chrome file is what its format wants."""
+"""Traces as files: the JSON has everything in the records, and the Chrome file follows its format."""
 
 import asyncio
+import functools
 import io
 import json
 import math
@@ -13,29 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.helpers import receivers
 from tests.helpers.implementations import in_place
-from tests.helpers.receivers import fail
+from tests.helpers.receivers import Sender, fail, one
 from tests.tracing.fake_traces import make_call, make_send, make_trace
 
-
-class Sender:
-    pass
-
-
-def one(**named):
-    pass
+connected = functools.partial(receivers.connected, weak=False)
 
 
 @pytest.fixture(autouse=True)
 def imports(csignals, implementation):
     with in_place(implementation):
         yield
-
-
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver, weak=False)
-    return signal
 
 
 def traced(csignals):
@@ -142,11 +132,12 @@ def test_unusual_names_survive_the_export(csignals, signal, export, text, tmp_pa
 
 @pytest.mark.parametrize("export", ["to_json", "to_chrome"])
 def test_files_get_the_returned_text(csignals, export, tmp_path):
-    trace = make_trace(csignals, [])  # which says the same at any time
+    trace = make_trace(csignals, [])
     for path in (tmp_path / "a.json", str(tmp_path / "b.json")):
         text = getattr(trace, export)(path)
         with open(path, encoding="utf-8") as file:
-            assert clean(file.read()) == clean(text) == clean(getattr(trace, export)())
+            written = file.read()
+        assert without_time(written) == without_time(text) == without_time(getattr(trace, export)())
     file = io.StringIO("")
     assert getattr(trace, export)(file) == file.getvalue()
     assert not file.closed
@@ -154,7 +145,8 @@ def test_files_get_the_returned_text(csignals, export, tmp_path):
         getattr(trace, export)(tmp_path / "nowhere" / "a.json")
 
 
-def clean(text):
+def without_time(text):
+    """Return the document without the only value that changes between two exports."""
     return {**json.loads(text), "read_ns": 0}
 
 
@@ -162,7 +154,7 @@ def clean(text):
 
 
 def validate(text):
-    """Check a file against the format, and that events on one line nest. Return the spans, and the lines' names."""
+    """Check the format of a file, and that the events of each line nest. Return the spans and the lines' names."""
     document = json.loads(text)
     assert isinstance(document["traceEvents"], list)
     assert document["displayTimeUnit"] in ("ms", "ns")
@@ -197,7 +189,10 @@ def validate(text):
 
 
 def nest(spans):
-    """Have each span know in which it lies. Readers add up and compare as here, without any tolerance."""
+    """Set each span's "around" to the span that contains it.
+
+    Programs that read the format compare sums of floats without any tolerance. So does this function.
+    """
     open_spans = {}
     for span in sorted(spans, key=lambda span: (span["ts"], -span["dur"])):
         around = open_spans.setdefault((span["pid"], span["tid"]), [])
@@ -232,7 +227,7 @@ def test_chrome_files_follow_the_trace_format(csignals):
             expected["exception"] = record.exception
         assert span["args"] == {**expected, "self_ns": record.self_ns}
     assert spans[0]["name"] == trace.records[0].signal
-    assert spans[0]["args"] == {"sender": f"{__name__}.Sender"}
+    assert spans[0]["args"] == {"sender": f"{Sender.__module__}.Sender"}
     assert spans[0]["dur"] * 1000 == pytest.approx(trace.records[1].end_ns - trace.records[0].start_ns, abs=0.5)
     other = json.loads(trace.to_chrome())["otherData"]
     assert other == {"scope": "context", "epoch_ns": str(trace.epoch_ns), "folded": "0"}
@@ -265,7 +260,7 @@ def test_overlapping_async_receivers_have_separate_lines(csignals, signal):
     for span in spans:
         if span["name"].endswith("one"):
             assert span["around"]["cat"] == "send"
-            assert span["around"]["around"]["name"].endswith("receive")  # each in the call that made it
+            assert span["around"]["around"]["name"].endswith("receive")  # the call that sent
     assert [span["args"].get("is_async") for span in spans if span["name"].endswith("receive")] == [True] * 6
     assert trace.to_chrome() == text
 
@@ -299,6 +294,7 @@ def test_running_calls_last_until_now(csignals, signal):
 
 
 def test_a_late_send_has_its_own_line(csignals, signal):
+    """A nested send may end after the call that made it."""
     call = make_call(make_send(signal), 100, 200)
     late = make_call(make_send(signal, call), 150, 300, "late")
     next_ = make_call(make_send(signal), 250, 260, "next")
@@ -309,6 +305,7 @@ def test_a_late_send_has_its_own_line(csignals, signal):
 
 
 def test_simultaneous_sends_are_not_drawn_nested(csignals, signal):
+    """A send during a call, but not made by that call, is outside that call's span."""
     around = make_call(make_send(signal), 100, 200)
     other = make_call(make_send(signal), 120, 130, "other")
     spans, _ = validate(make_trace(csignals, [around, other]).to_chrome())
@@ -366,7 +363,7 @@ def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
     threads = {}
     for span in spans:
         is_call = span["cat"] == "call"
-        if span["dur"] and span["around"]:  # what took no time may be seen in whatever is next to it
+        if span["dur"] and span["around"]:  # a span of no duration may appear inside its neighbour
             around = span["around"]
             if is_call:
                 assert around["args"]["sender"] == made_by[span["name"]]
@@ -385,7 +382,7 @@ def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests())
 def test_no_line_is_added_without_need(csignals, records):
-    """Each line that is added was needed: at its first moment, all others of its thread were busy."""
+    """When an additional line begins, all earlier lines of its thread are busy."""
     spans, lines = validate(make_trace(csignals, records).to_chrome())
     by_line = {}
     for span in spans:

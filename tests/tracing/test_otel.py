@@ -1,6 +1,7 @@
-"""Traces as spans, as OpenTelemetry's own SDK sees them."""
+"""Traces as spans, exported to OpenTelemetry's own SDK."""
 
 import asyncio
+import functools
 import time
 
 import pytest
@@ -10,10 +11,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from tests.helpers import receivers
 from tests.helpers.implementations import in_place, load
 from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Sender
 from tests.tracing.fake_traces import make_call, make_send, make_trace
+
+connected = functools.partial(receivers.connected, weak=False)
 
 
 def one(**named):
@@ -46,12 +50,6 @@ def tracer(exporter):
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield provider.get_tracer("test")
     provider.shutdown()
-
-
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver, weak=False)
-    return signal
 
 
 def test_each_call_becomes_a_span(csignals, signal, export, exporter, tracer):

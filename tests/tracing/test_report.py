@@ -1,4 +1,4 @@
-"""What a trace says to people: its summary, and itself when it is printed. And what it keeps when it is bounded."""
+"""Printed traces, summaries, and the bounded memory of traces with `max_records`."""
 
 import gc
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.implementations import in_place, without_gil
 from tests.helpers.interpreter import run_python
-from tests.helpers.receivers import Sender
+from tests.helpers.receivers import Sender, connected
 from tests.tracing.fake_traces import FILE, make_call, make_send, make_trace
 
 
@@ -36,14 +36,8 @@ def imports(csignals, implementation):
 
 @pytest.fixture
 def name(csignals):
-    """What gives a signal's name."""
+    """Return the function that gives a signal's name."""
     return sys.modules["csignals._introspection.signal_names"].label_of
-
-
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver)
-    return signal
 
 
 def facts(rows):
@@ -61,13 +55,13 @@ def test_the_summary_groups_receivers_and_signals(csignals, name):
         slow()
 
     outer = connected(csignals.Signal(), send_inner, one)
-    nobodys = csignals.Signal()
+    without_receivers = csignals.Signal()
     with csignals.trace() as trace:
         for _ in range(3):
             outer.send(Sender)
         inner.send_robust("shop")
         connected(inner, one).send_robust("shop")
-        nobodys.send(Sender)
+        without_receivers.send(Sender)
     summary = trace.summary()
     assert sorted(facts(summary.receivers)) == [("fail", 5, 5), ("one", 4, 0), ("send_inner", 3, 0)]
     rows = {row.name: row for row in summary.signals}
@@ -108,6 +102,7 @@ def test_summary_rows_add_up(csignals):
 
 
 def test_recursion_counts_twice_in_total_time(csignals, signal):
+    """The total time has the nested call twice, the self time has it once."""
     send = make_send(signal)
     outer = make_call(send, 100, 200, nested_ns=80)
     trace = make_trace(csignals, [outer, make_call(make_send(signal, outer), 110, 190)])
@@ -131,6 +126,7 @@ def test_same_named_receivers_have_separate_rows(csignals, signal):
 
 
 def test_calls_with_equal_times_share_a_send(csignals, signal):
+    """On a slow clock, two calls of one send may start at the same time."""
     send = make_send(signal)
     trace = make_trace(csignals, [make_call(send, 100, 100), make_call(send, 100, 100)])
     assert trace.summary().signals[0].sends == 1
@@ -443,7 +439,7 @@ def test_folding_in_threads_loses_nothing(csignals, signal):
             time.sleep(0.01)
         for each in done:
             each.result()
-        signal.send(0)  # after which nobody may have been in the middle of folding
+        signal.send(0)  # folds if a thread was folding at the last send
     assert len(trace.records) <= 100
     assert seen == sorted(seen)
     calls = {row.name.rpartition(".")[2]: row.calls for row in trace.summary().receivers}
@@ -453,8 +449,8 @@ def test_folding_in_threads_loses_nothing(csignals, signal):
 
 
 def test_sends_during_folding_are_counted(csignals, signal):
-    """As a finalizer may do, in the same thread."""
-    signal.name = "signal"  # to look for the name of one without takes long
+    """A finalizer may send in the same thread, while the trace's lock is taken or released."""
+    signal.name = "signal"  # searching for the name of an unnamed signal is slow
     connected(signal, one)
     inside = []
 
@@ -501,7 +497,7 @@ def test_sends_during_folding_are_counted(csignals, signal):
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython's ContextVar.set() breaks if a finalizer sets one")
 @pytest.mark.skipif(without_gil, reason="the collector does not run as often without the GIL")
 def test_finalizers_may_send_and_read(csignals, signal):
-    signal.name = "signal"  # to look for the name of one without takes long
+    signal.name = "signal"  # searching for the name of an unnamed signal is slow
     connected(signal, one)
     other = connected(csignals.Signal(name="other"), one)
     sent = []
@@ -529,7 +525,7 @@ def test_finalizers_may_send_and_read(csignals, signal):
 def test_interrupted_folding_loses_nothing(csignals, signal):
     connected(signal, one)
 
-    def interrupt(*parts):
+    def interrupt(*args):
         raise KeyboardInterrupt
 
     with csignals.trace(max_records=10) as trace:

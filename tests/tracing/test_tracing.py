@@ -1,4 +1,4 @@
-"""What a trace records, and of whom: standalone and inside Django, over both engines."""
+"""The records of a trace, and which sends it records: standalone and in Django, on both implementations."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ def names(trace):
 
 
 def tree(trace):
-    """Return each call with the call that it is nested in."""
+    """Return the names of each call and of the call around it."""
     return [
         (call.receiver.rpartition(".")[2], call.send.parent and call.send.parent.receiver.rpartition(".")[2])
         for call in trace.records
@@ -205,6 +205,7 @@ def test_sends_after_a_failure_are_siblings(csignals, make):
 
 
 def test_a_log_handlers_send_is_a_sibling(csignals, make):
+    """The failed call has ended when send_robust() logs its exception."""
     failing, other = connected(make(), fail), connected(make(), one)
 
     class Handler(logging.Handler):
@@ -341,7 +342,7 @@ def test_a_receiver_may_leave_a_trace_open(csignals, make):
     signal.send(Sender)
     trace.__exit__(None, None, None)
     signal.disconnect(one)
-    assert len(trace.records) == 2  # the first send had begun without it
+    assert len(trace.records) == 2  # the first send began before the trace
 
 
 def test_async_sends_are_traced(csignals, make):
@@ -370,7 +371,7 @@ def test_async_sends_are_traced(csignals, make):
 def test_a_sync_send_records_async_receivers(csignals, make):
     signal = connected(make(), one, awaited, awaited)
     if not hasattr(signal, "asend"):
-        pytest.skip("Django 4.2 awaits none")
+        pytest.skip("Django 4.2 does not await receivers")
     with csignals.trace() as trace:
         assert [response for _, response in signal.send(Sender)] == ["one", "awaited"]
     assert names(trace) == ["one", "awaited"]
@@ -538,7 +539,7 @@ def test_a_trace_keeps_no_objects_alive(csignals, make, monkeypatch):
     signal = make()
     listener, sender = Instance(), Instance()
     signal.connect(listener.hear)
-    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps its records
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps log records
     with csignals.trace() as trace:
         signal.send_robust(sender)
         deaths = [weakref.ref(listener), weakref.ref(sender)]
@@ -705,10 +706,10 @@ def test_sends_after_async_to_sync_nest_correctly(csignals, make):
 
 
 def test_a_dropped_coroutine_ends_its_call(csignals, signal):
-    async def refuse(required, **named):
+    async def with_required_argument(required, **named):
         pass
 
-    connected(signal, awaited, refuse)
+    connected(signal, awaited, with_required_argument)
 
     async def main():
         with csignals.trace(max_records=10) as trace:
@@ -718,10 +719,10 @@ def test_a_dropped_coroutine_ends_its_call(csignals, signal):
         return trace
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # as ever
+        warnings.simplefilter("ignore", RuntimeWarning)  # "coroutine was never awaited", as in Django
         trace = asyncio.run(main())
         collect()
-    if sys.implementation.name == "cpython":  # elsewhere they were all there at the end
+    if sys.implementation.name == "cpython":  # elsewhere, coroutines are not freed at once
         assert len(trace.records) <= 10
     assert all(call.end_ns for call in trace.records)
 
