@@ -1,4 +1,4 @@
-"""Annotations at run time: what ``typing.get_type_hints`` makes of them, and those who check types or convert data."""
+"""Annotations at run time: ``typing.get_type_hints``, and packages that check types or convert data."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from tests.helpers.interpreter import run_python
 pytestmark = pytest.mark.slow  # new interpreters
 
 
-#: Methods and functions that are C, where there is C. Those have no annotations.
+#: Methods that are C in the compiled implementation. C methods have no annotations.
 OF_C = {
     "csignals.Signal._live_receivers",
     "csignals.Signal.has_listeners",
@@ -92,7 +92,7 @@ print([name for name in ("typing", "inspect", "dataclasses") if name in sys.modu
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-# --- Those who check types -----------------------------------------------------------------------------------
+# --- Packages that check types -------------------------------------------------------------------------------
 
 CHECKED = """
 import asyncio, io
@@ -121,10 +121,10 @@ for signal in csignals.Signal(), Counting(use_caching=True, name="counting"):
     assert str(trace) and repr(signal) and str(csignals.list_receivers(signal)[0])
     trace.to_json(io.StringIO()), trace.to_chrome(io.StringIO())
     assert signal.disconnect(dispatch_uid="uid", sender=int)
-print("all is as it says")
+print("no error")
 """
 HOOKS = {
-    # Where an annotation says float, an int will do: as in PEP 484.
+    # As in PEP 484, an int is accepted for a float.
     "beartype": "import beartype.claw as claw; claw.beartype_package("
     "'csignals', conf=__import__('beartype').BeartypeConf(is_pep484_tower=True))",
     "typeguard": "import typeguard; typeguard.install_import_hook('csignals')",
@@ -135,10 +135,10 @@ HOOKS = {
 def test_calls_and_results_match_annotations(implementation, package):
     pytest.importorskip(package, reason=f"{package} is not installed")
     done = run(implementation, "-c", CHECKED.format(hook=HOOKS[package]))
-    assert done.stdout.strip() == "all is as it says", done.stderr
+    assert done.stdout.strip() == "no error", done.stderr
 
 
-# --- Those who convert data ----------------------------------------------------------------------------------
+# --- Packages that convert data ------------------------------------------------------------------------------
 
 
 def receive(**named):
@@ -147,7 +147,7 @@ def receive(**named):
 
 @pytest.fixture
 def examples(csignals, implementation):
-    """One of each of the dataclasses that users come by, with their modules where others look for them."""
+    """An instance of each public dataclass, with the modules of the implementation in ``sys.modules``."""
     listing, deferred = load(implementation, "csignals.listing"), load(implementation, "csignals.deferred")
     signal = csignals.Signal()
     signal.connect(receive, sender=int, dispatch_uid="uid")
@@ -167,12 +167,12 @@ def test_every_public_dataclass_has_an_example(implementation, examples):
         for name, value in vars(load(implementation, f"csignals.{module}")).items()
         if dataclasses.is_dataclass(value) and not name.startswith("_")
     }
-    assert found - {"Configuration"} <= named  # which has an engine, and is not for users
+    assert found - {"Configuration"} <= named  # users do not see Configuration, which has a task backend
     assert {"ReceiverInfo", "Options", "ReceiverRow", "SignalRow"} <= named
 
 
 def test_pydantic_reads_and_writes_the_dataclasses(examples):
-    pydantic = pytest.importorskip("pydantic", reason="pydantic is not there, or not made for this")
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed, or does not support this Python")
     for example in examples:
         adapter = pydantic.TypeAdapter(type(example))
         assert adapter.validate_python(adapter.dump_python(example)) == example

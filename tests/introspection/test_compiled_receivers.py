@@ -1,4 +1,4 @@
-"""Receivers that Cython and Nuitka have compiled: lists, traces and representations have their names and places."""
+"""Receivers that Cython or Nuitka compiled: lists, traces and reprs show their names, files and lines."""
 
 import asyncio
 import inspect
@@ -20,7 +20,7 @@ LINES = TO_BE_COMPILED.read_text().splitlines()
 @pytest.fixture(params=COMPILERS)
 def module(request):
     if not can_compile(request.param):
-        pytest.skip(f"{request.param} is not there, or not for this Python")
+        pytest.skip(f"{request.param} is not installed, or does not support this Python")
     return compiled(request.param)
 
 
@@ -33,8 +33,8 @@ def line_of(text, above=0):
     return next(number for number, line in enumerate(LINES, 1) if line.strip().startswith(text)) - above
 
 
-# By the name that each has: the receiver, and a line in which it may begin. Nuitka's begin below their decorators.
 def receivers(module):
+    """Return each receiver and the lines at which it may begin, by name. Nuitka does not count decorators."""
     listener = module.Listener()
     return {
         "function": (module.function, [line_of("def function")]),
@@ -52,7 +52,7 @@ def receivers(module):
 def test_compiled_receivers_have_their_names_and_places(csignals, make, list_receivers, module):
     for name, (receiver, lines) in receivers(module).items():
         if name == "awaited" and not hasattr(make(), "asend"):
-            continue  # which Django 4.2 does not await
+            continue  # Django 4.2 does not await receivers
         for weak in True, False:
             signal = make()
             signal.connect(receiver, weak=weak)
@@ -137,9 +137,9 @@ cdef class Fast:
 
 @pytest.fixture(scope="module")
 def fast(tmp_path_factory):
-    """A module of methods as C has them, which are bound to objects and have no ``__func__``."""
+    """A module of C methods, which are bound to objects but have no ``__func__``."""
     if not can_compile("Cython"):
-        pytest.skip("Cython is not there, or not for this Python")
+        pytest.skip("Cython is not installed, or does not support this Python")
     folder = tmp_path_factory.mktemp("fast")
     (folder / "fast_receivers.pyx").write_text(EXTENSION)
     command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "-3", "fast_receivers.pyx"]

@@ -1,4 +1,4 @@
-"""``list_receivers()`` and a signal's ``repr()``: who is connected, as the signal's own list says."""
+"""``list_receivers()`` and a signal's ``repr()``: they describe the connected receivers."""
 
 import dataclasses
 import functools
@@ -16,8 +16,8 @@ from django.db.models.signals import post_save
 from tests.helpers.implementations import collect_where_references_are_not_counted, load
 from tests.helpers.interpreter import run_python
 
-AWAITS = django.VERSION >= (5, 0)  # Django, its async receivers
-HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django, by weak references
+AWAITS = django.VERSION >= (5, 0)  # Django awaits async receivers
+HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django keeps weak references to senders
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def listing(implementation):
 
 @pytest.fixture(params=["csignals", "django", "installed"])
 def make(request, csignals):
-    """The class of the signals: csignals' own, Django's as they are, and Django's that csignals dispatches."""
+    """A class of signals: csignals' own, Django's, or Django's with csignals installed."""
     if request.param == "installed":
         request.getfixturevalue("drop_in")
     return csignals.Signal if request.param == "csignals" else django.dispatch.Signal
@@ -67,8 +67,8 @@ class Listener:
         pass
 
 
-def name(which):
-    return f"{__name__}.{which}"
+def name(qualname):
+    return f"{__name__}.{qualname}"
 
 
 def names(listing, signal):
@@ -178,7 +178,7 @@ def test_senders_are_found_by_their_ids(listing, make, sender, described):
     signal.connect(first, sender=sender)
     (info,) = listing.list_receivers(signal)
     if make is django.dispatch.Signal and type(sender) in (str, object):
-        described = f"id {id(sender)}"  # which nothing leads to
+        described = f"id {id(sender)}"  # nothing refers to this sender, so a search cannot find it
     assert info.sender == described
 
 
@@ -187,7 +187,7 @@ def test_method_senders_are_named_by_function(listing, make):
     signal = make()
     signal.connect(first, sender=sender.send)
     infos = listing.list_receivers(signal)
-    # Django 6 has a weak reference to the method object itself, which is gone at once.
+    # Django 6 keeps a weak reference to the method object, which is freed at once.
     is_dead = HOLDS_SENDERS and make is django.dispatch.Signal
     assert [info.sender for info in infos] == ([] if is_dead else [name("Sender.send")])
 
@@ -229,7 +229,7 @@ def test_showing_a_dispatch_uid_runs_no_repr(listing, make, uid, text):
 
 
 def test_entries_of_any_django_version_work(listing, make):
-    # conftest.py keeps from the collector what was there before: so not the module's class.
+    # conftest.py freezes the objects of imported modules, so the collector would not find a class of this module.
     Sender = type("Sender", (), {"__module__": __name__})  # noqa: N806
     signal = make()
     key, any_key = ("uid", id(Sender)), ("uid", id(None))
@@ -242,10 +242,10 @@ def test_entries_of_any_django_version_work(listing, make):
         (any_key, first, None, True),
         (any_key, first, None, "something new", True),
     ]
-    told = [(info.sender, info.is_weak, info.is_async) for info in listing.list_receivers(signal)]
-    # Python 3.13t makes classes immortal, and its collector forgets them.
+    found = [(info.sender, info.is_weak, info.is_async) for info in listing.list_receivers(signal)]
+    # Python 3.13t makes classes immortal, and its collector does not track them.
     sender = name("Sender") if not hasattr(gc, "is_tracked") or gc.is_tracked(Sender) else f"id {id(Sender)}"
-    assert told == [
+    assert found == [
         (sender, False, False),
         (sender, True, False),
         (sender, False, False),
@@ -256,7 +256,7 @@ def test_entries_of_any_django_version_work(listing, make):
     ]
 
 
-class Falseless:
+class NoTruthValue:
     def __bool__(self):
         raise RuntimeError
 
@@ -267,7 +267,7 @@ BROKEN = [
     5,
     object(),
     [None, 1, (), ("a", "b"), (1, first), ((1,), first), ((1, 2, 3), first), ((1, []), first), "ab", {}],
-    [((1, 2), None), ((1, 2), None, False), ((1, 2), first, 3, False), ((1, 2), first, Falseless())],
+    [((1, 2), None), ((1, 2), None, False), ((1, 2), first, 3, False), ((1, 2), first, NoTruthValue())],
     [((1, 2), first, lambda: 1 / 0, False), ((1, 2), lambda: None, lambda: None, False)],
 ]
 
@@ -284,13 +284,13 @@ def test_invalid_entries_are_left_out(listing, make, receivers):
 
 
 @pytest.mark.parametrize(
-    "no_signal",
+    "wrong",
     [None, 1, "post_save", object(), django.dispatch.Signal, mock.Mock(spec=django.dispatch.Signal)],
     ids=lambda each: type(each).__name__,
 )
-def test_objects_that_are_not_signals_raise(listing, no_signal):
+def test_objects_that_are_not_signals_raise(listing, wrong):
     with pytest.raises(TypeError, match=r"^list_receivers\(\) takes a signal, not "):
-        listing.list_receivers(no_signal)
+        listing.list_receivers(wrong)
 
 
 def test_listing_is_loaded_on_first_use(implementation):
@@ -315,7 +315,7 @@ except AttributeError as error:
 
 @pytest.fixture
 def shown(make, listing):
-    """``repr()``, or what it would be if csignals were installed."""
+    """``repr()``, or its equivalent for Django's signals while csignals is not installed."""
     return repr if make.__repr__ is not object.__repr__ else listing.represent
 
 
@@ -353,7 +353,7 @@ def test_subclasses_show_their_own_names(make, shown):
     class PluginSignal(make):
         pass
 
-    class Shy(make):
+    class Failing(make):
         @property
         def receivers(self):
             raise RuntimeError
@@ -368,8 +368,7 @@ def test_subclasses_show_their_own_names(make, shown):
 
     signal = PluginSignal()
     assert shown(signal) == f"<PluginSignal at {id(signal):#x}: no receivers>"
-    shy = Shy()
-    assert "Shy object at 0x" in shown(shy)
+    assert "Failing object at 0x" in shown(Failing())
     assert repr(Own()) == "own"
 
 
@@ -404,7 +403,7 @@ def test_the_repr_runs_no_other_repr(make, shown, listing):
 def test_threads_may_connect_during_a_listing(make, shown, listing):
     signal, ended, errors = make(), threading.Event(), []
 
-    def come_and_go():
+    def connect_and_disconnect():
         try:
             while not ended.is_set():
                 listeners = [Listener() for _ in range(20)]
@@ -415,7 +414,7 @@ def test_threads_may_connect_during_a_listing(make, shown, listing):
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=come_and_go) for _ in range(2)]
+    threads = [threading.Thread(target=connect_and_disconnect) for _ in range(2)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
@@ -445,6 +444,7 @@ def test_django_signals_have_our_repr_while_installed(drop_in):
 
 
 def test_a_repr_set_by_others_stays(drop_in):
+    """Another package may set it before or after csignals is installed."""
     drop_in.uninstall()
     with mock.patch.object(django.dispatch.Signal, "__repr__", lambda self: "before", create=True):
         drop_in.install()

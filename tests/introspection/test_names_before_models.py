@@ -1,4 +1,4 @@
-"""Models that are named as senders before they are loaded, or any settings: they are looked for on entering."""
+"""Names of models as senders, used before the models and the settings are loaded: a scope finds the model on entry."""
 
 import textwrap
 
@@ -9,7 +9,7 @@ from tests.helpers.interpreter import run_python
 pytestmark = pytest.mark.slow  # new interpreters
 
 
-# What follows is run before anything of Django is loaded; then models come, and `check` finds what came of it.
+# Runs before the models are loaded. Each test then calls load().
 START = """
 import sys, types
 import csignals
@@ -49,7 +49,7 @@ def run(implementation, code):
 
 
 def test_mutes_find_models_on_entry(implementation):
-    said = run(
+    printed = run(
         implementation,
         """
         @csignals.mute(post_save, senders="auth.User")
@@ -73,11 +73,11 @@ def test_mutes_find_models_on_entry(implementation):
         print(Tests().test(User), Tests().test(Group), Tests().test(None))
         """,
     )
-    assert said == ["0 1 0", "0 1 0 1 0 0 1"]
+    assert printed == ["0 1 0", "0 1 0 1 0 0 1"]
 
 
 def test_captures_find_models_on_entry(implementation):
-    said = run(
+    printed = run(
         implementation,
         """
         captures = [capture(post_save, sender="auth.User"), capture(sender="auth.User", scope="process")]
@@ -98,11 +98,11 @@ def test_captures_find_models_on_entry(implementation):
         sends.assert_sent(post_save, sender="auth.Group", times=1)
         """,
     )
-    assert said == ["True", "0 1 1 0 1 1 AssertionError", "0 0"]
+    assert printed == ["True", "0 1 1 0 1 1 AssertionError", "0 0"]
 
 
 def test_unknown_models_raise_on_entry(implementation):
-    said = run(
+    printed = run(
         implementation,
         """
         made = [
@@ -123,11 +123,12 @@ def test_unknown_models_raise_on_entry(implementation):
         print(failure(sends.assert_sent, post_save, sender="auth.Nobody"), heard(post_save, User))
         """,
     )
-    assert said == ["7 {'LookupError'}", "LookupError 1", "LookupError LookupError", "LookupError 1"]
+    assert printed == ["7 {'LookupError'}", "LookupError 1", "LookupError LookupError", "LookupError 1"]
 
 
 def test_a_failed_entry_may_be_repeated(implementation):
-    said = run(
+    """Entering raises before the models are loaded, and works afterwards."""
+    printed = run(
         implementation,
         """
         mute, seen = csignals.mute(post_save, senders="auth.User"), capture(post_save, sender="auth.User")
@@ -138,17 +139,18 @@ def test_a_failed_entry_may_be_repeated(implementation):
         print(heard(post_save, User), len(sends))
         """,
     )
-    assert said == ["LookupError LookupError 1", "0 1", "1 1"]
+    assert printed == ["LookupError LookupError 1", "0 1", "1 1"]
 
 
 def test_models_are_found_while_others_load(implementation):
-    said = run(
+    """A scope may name a model as soon as its class exists, before Django has loaded all models."""
+    printed = run(
         implementation,
         """
         module = sys.modules["app"] = types.ModuleType("app", "An app.")
         module.__path__, module.__file__ = [], "app/__init__.py"
         class Models:
-            # It finds and loads the module app.models.
+            # Finds and loads the module app.models.
             def find_spec(self, name, path=None, target=None):
                 from importlib.machinery import ModuleSpec
                 return ModuleSpec(name, self) if name == "app.models" else None
@@ -167,11 +169,11 @@ def test_models_are_found_while_others_load(implementation):
         django.setup()
         """,
     )
-    assert said == ["LookupError", "False 0"]
+    assert printed == ["LookupError", "False 0"]
 
 
 def test_invalid_model_names_raise_at_once(implementation):
-    said = run(
+    printed = run(
         implementation,
         """
         for wrong in "User", "auth.models.User", "":
@@ -182,19 +184,19 @@ def test_invalid_model_names_raise_at_once(implementation):
                 failure(assert_sent, post_save, sender=wrong),
                 failure(assert_not_sent, post_save, sender=wrong),
             )
-        # Elsewhere it is a sender like any other.
+        # For other signals, a string is a sender like any other object.
         with csignals.mute(senders="User"), csignals.mute(own_signal, senders="auth.User"):
             print(heard(own_signal, "User"), heard(own_signal, "auth.User"), heard(own_signal, "auth.Group"))
         with csignals.mute(pre_migrate, senders="auth.User"):
             print(heard(pre_migrate, "auth.User"))
         """,
     )
-    assert said == ["ValueError ValueError ValueError ValueError ValueError"] * 3 + ["0 0 1", "0"]
+    assert printed == ["ValueError ValueError ValueError ValueError ValueError"] * 3 + ["0 0 1", "0"]
 
 
 @pytest.mark.parametrize("name", ["auth.User", "auth.user"])
 def test_names_follow_the_rules_of_connect(implementation, name):
-    said = run(
+    printed = run(
         implementation,
         f"""
         from enum import Enum
@@ -208,4 +210,4 @@ def test_names_follow_the_rules_of_connect(implementation, name):
                 print(heard(post_save, User), heard(post_save, Group), len(sends))
         """,
     )
-    assert said == ["True 1 0 1 1"] * 2
+    assert printed == ["True 1 0 1 1"] * 2

@@ -1,4 +1,4 @@
-"""What signals are called, and that asking runs nobody's code."""
+"""Names of signals. Finding a name runs no code of the searched modules."""
 
 import _thread
 import contextlib
@@ -35,7 +35,7 @@ def make(request, csignals):
 
 @pytest.fixture
 def modules(tmp_path, monkeypatch, make):
-    """Return a function that imports modules, given as their code by name; ``make()`` in them makes a signal."""
+    """Return a function that imports modules, given by name and code. In the code, ``make()`` makes a signal."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "maker", types.ModuleType("maker"))
@@ -76,7 +76,7 @@ def test_a_non_string_name_raises(csignals, name):
     with pytest.raises(TypeError, match="a signal's name must be a str, not "):
         csignals.Signal(name=name)
     with pytest.raises(TypeError):
-        csignals.Signal(False, "paid")  # Django takes no more
+        csignals.Signal(False, "paid")  # Django's Signal takes one positional argument
 
 
 def test_a_copy_keeps_only_given_names(csignals):
@@ -89,7 +89,7 @@ def test_a_copy_keeps_only_given_names(csignals):
 
 @contextlib.contextmanager
 def placed(signal):
-    """Have a signal be a global of this module."""
+    """Make a signal a global of this module."""
     global placed_signal
     placed_signal = signal
     yield
@@ -122,9 +122,10 @@ def test_signals_are_named_after_module_variables(modules, signal_names, make):
 
 @pytest.fixture
 def importer_first(modules):
-    """Return a function that imports shop.importer, which imports shop.definer, and then shop.signals, which does too.
+    """Return a function that imports shop.importer, then shop.signals. Both import shop.definer.
 
-    It returns the first two, after moving the definer to the end of ``sys.modules``: as where imports are circular.
+    The function moves shop.definer to the end of ``sys.modules``, as circular imports may do, and returns shop.importer
+    and shop.definer.
     """
 
     def import_all(importing, defining):
@@ -228,6 +229,7 @@ class Hostile:
 
 @pytest.mark.parametrize("namespace", [{}, {"__name__": 1}, {"__name__": Hostile()}], ids=["none", "number", "hostile"])
 def test_signals_may_have_no_module(signal_names, make, namespace):
+    """The code that makes a signal may run without a usable ``__name__``."""
     exec("signal = make()", namespace | {"make": make}, namespace)
     assert signal_names.name_of(namespace["signal"]) is None
     with placed(namespace["signal"]):
@@ -244,7 +246,7 @@ def test_threads_without_python_frames_make_signals(signal_names, make):
         assert signal_names.name_of(made[0]) == f"{__name__}.placed_signal"
 
 
-# Here the test module makes the signals, which the modules only have.
+# In the following tests this module makes the signal, and other modules contain it.
 
 
 @pytest.mark.parametrize("names", [["x", "x.signals", "signals"], ["x", "signals", "x.signals"]])
@@ -380,7 +382,7 @@ for each in gc.get_objects():
 
 
 def test_names_in_a_project_match_its_source(implementation):
-    # The packages may warn as they like.
+    # The packages of the project may emit warnings.
     done = run_python("-W", "ignore", "-c", PROJECT, implementation=implementation)
     assert done.returncode == 0, done.stderr
     found = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
@@ -390,7 +392,7 @@ def test_names_in_a_project_match_its_source(implementation):
         assert re.search(rf"^ *{name} = [\w.]*Signal\(", code, re.MULTILINE), (name, file)
 
 
-# --- Asking runs nobody's code -------------------------------------------------------------------------------
+# --- A search runs no code of the modules --------------------------------------------------------------------
 
 
 def test_lazy_modules_stay_unloaded(modules, signal_names, tmp_path, make):

@@ -1,4 +1,4 @@
-"""The three states of the build, each with the wheel that comes of it."""
+"""The three modes of the build, and the wheel that each produces."""
 
 import importlib.metadata
 import os
@@ -23,7 +23,7 @@ NO, REQUIRE = "CSIGNALS_NO_EXTENSIONS", "CSIGNALS_REQUIRE_EXTENSIONS"
 
 @pytest.fixture
 def build(tmp_path):
-    """Return a function that builds a wheel of a copy of the sources: its process, and the wheel if there is one."""
+    """Return a function that builds a wheel of a copy of the sources, and returns the process and the wheel or None."""
     for name in SOURCES:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
@@ -43,12 +43,12 @@ def build(tmp_path):
 
 @pytest.fixture
 def python_without_cython(tmp_path):
-    """The interpreter of an environment that has pip and setuptools, and nothing else."""
+    """The interpreter of an environment that has only pip and setuptools."""
     builder = venv.EnvBuilder(symlinks=os.name != "nt")
     builder.create(tmp_path / "environment")
     python = builder.ensure_directories(tmp_path / "environment").env_exe
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     for name in "pip", "setuptools":
         distribution = importlib.metadata.distribution(name)
         for top in {file.parts[0] for file in distribution.files if file.parts[0] not in ("..", "__pycache__")}:
@@ -62,11 +62,11 @@ def python_without_cython(tmp_path):
 
 @pytest.fixture
 def old_cython(tmp_path):
-    """What has a Cython that is too old be found before any other."""
+    """Environment variables with which Python imports a Cython that is too old."""
     package = tmp_path / "old" / "Cython"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("__version__ = '3.3.0'")
-    (package / "Build.py").write_text("def cythonize(*args, **named): raise AssertionError('it was asked')")
+    (package / "Build.py").write_text("def cythonize(*args, **named): raise AssertionError('called')")
     return {"PYTHONPATH": str(package.parent)}
 
 
@@ -77,7 +77,7 @@ def binaries(wheel):
     return [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".so", ".pyd"))]
 
 
-def is_said_to_be_pure(wheel):
+def is_marked_pure(wheel):
     archive = zipfile.ZipFile(wheel)
     (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/WHEEL")]
     return "Root-Is-Purelib: true" in archive.read(metadata).decode()
@@ -90,7 +90,7 @@ def test_the_default_wheel_is_compiled(build):
     assert len(binaries(wheel)) == 1
     assert binaries(wheel)[0].startswith("csignals/_dispatch/compiled.")
     assert not wheel.name.endswith("none-any.whl")
-    assert not is_said_to_be_pure(wheel)
+    assert not is_marked_pure(wheel)
     names = zipfile.ZipFile(wheel).namelist()
     assert {"csignals/py.typed", "csignals/_dispatch/compiled.pyi", "csignals/django/apps.py"} <= set(names)
     assert "csignals/django/management/commands/signals.py" in names
@@ -103,7 +103,7 @@ def test_wheels_without_extensions_are_pure(build, variables):
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
     assert binaries(wheel) == []
-    assert is_said_to_be_pure(wheel)
+    assert is_marked_pure(wheel)
 
 
 NOT_BUILT = "csignals: the extension cannot be built: "
@@ -114,7 +114,7 @@ def test_wheels_without_cython_are_pure(build, python_without_cython):
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
     assert binaries(wheel) == []
-    assert is_said_to_be_pure(wheel)
+    assert is_marked_pure(wheel)
 
 
 def test_wheels_with_old_cython_are_pure(build, old_cython):
@@ -134,14 +134,14 @@ def test_the_build_reports_missing_cython(build, python_without_cython, old_cyth
 
 
 def test_required_extensions_need_cython(build, python_without_cython, old_cython):
-    for variables, words in (
+    for variables, message in (
         ({}, "ModuleNotFoundError: No module named 'Cython'"),
         (old_cython, "ImportError: Cython 3.3.0 is too old"),
     ):
         done, wheel = build(python_without_cython, **{REQUIRE: "1"}, **variables)
         assert done.returncode != 0
         assert wheel is None
-        assert words in done.stdout + done.stderr
+        assert message in done.stdout + done.stderr
 
 
 def test_both_files_require_the_same_cython():

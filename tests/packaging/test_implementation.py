@@ -1,4 +1,4 @@
-"""Which engine is live, and what CSIGNALS_PURE_PYTHON says about it."""
+"""The choice between the compiled and the Python implementation by CSIGNALS_PURE_PYTHON."""
 
 import sysconfig
 
@@ -24,16 +24,16 @@ def test_the_variable_chooses_the_implementation(implementation):
     assert (done.stdout.strip(), done.stderr) == (implementation, "")
 
 
-WITHOUT_COMPILED_ENGINE = """
+WITHOUT_COMPILED = """
 import sys
-sys.modules["csignals._dispatch.compiled"] = None      # what an import system does that knows it is not there
+sys.modules["csignals._dispatch.compiled"] = None      # so that importing it raises ModuleNotFoundError
 import csignals
 print(csignals.IMPLEMENTATION)
 """
 
 
 def test_unset_falls_back_to_python():
-    done = run_python("-c", WITHOUT_COMPILED_ENGINE, variables={VARIABLE: None})
+    done = run_python("-c", WITHOUT_COMPILED, variables={VARIABLE: None})
     assert (done.stdout.strip(), done.stderr) == ("python", "")
 
 
@@ -44,7 +44,7 @@ def test_unset_prefers_the_compiled_implementation():
 
 
 def test_zero_requires_the_compiled_implementation():
-    done = run_python("-c", WITHOUT_COMPILED_ENGINE, variables={VARIABLE: "0"})
+    done = run_python("-c", WITHOUT_COMPILED, variables={VARIABLE: "0"})
     assert done.returncode == 1
     assert "csignals._dispatch.compiled" in done.stderr.splitlines()[-1]
     assert done.stderr.splitlines()[-1].startswith(("ImportError", "ModuleNotFoundError"))
@@ -57,9 +57,9 @@ def test_any_other_value_raises(value):
     assert f"CSIGNALS_PURE_PYTHON must be 0, 1 or unset, not {value!r}" in done.stderr
 
 
-@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python cannot do without the GIL")
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python needs the GIL")
 def test_the_import_keeps_the_gil_off(implementation):
-    """One module that does not say that it can, and the interpreter takes the GIL up again, with a warning."""
+    """The interpreter enables the GIL, with a warning, when it imports an extension that does not declare support."""
     code = "import sys, csignals.django, csignals.testing; print(sys._is_gil_enabled())"
     done = run_python("-c", code, implementation=implementation, variables={"PYTHON_GIL": None})
     assert (done.stdout.strip(), done.stderr) == ("False", "")

@@ -1,4 +1,4 @@
-"""csignals imported again, after it was removed from ``sys.modules``. Each takes a process of its own."""
+"""Repeated imports of csignals after it was removed from ``sys.modules``. Each test runs a new interpreter."""
 
 import pytest
 
@@ -74,6 +74,7 @@ def run(implementation, *code):
 
 
 def test_csignals_survives_restored_modules(implementation):
+    """The first import of csignals is removed from ``sys.modules`` again, as ``mock.patch.dict`` does."""
     first = "with mock.patch.dict(sys.modules):", "    import csignals, csignals.testing"
     with_django = *first, "    import csignals.django", "    csignals.django.install()"
     for code in first, with_django:
@@ -86,7 +87,7 @@ def test_submodules_survive_restored_modules(implementation):
 
 
 def test_a_second_import_is_consistent(implementation):
-    """A module of C is there once in a process, and so all of csignals; in Python, each is for its own signals."""
+    """The compiled implementation exists once in a process, and csignals with it. Each pure one has its own signals."""
     found = run(
         implementation,
         "import csignals",

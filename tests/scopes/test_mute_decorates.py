@@ -1,4 +1,4 @@
-"""``mute()`` as a decorator: what it mutes, for how long, and what it refuses."""
+"""``mute()`` as a decorator: it mutes while the function runs, and raises for objects that it cannot decorate."""
 
 import asyncio
 import functools
@@ -18,7 +18,7 @@ def test_mute_decorates_plain_functions(csignals, signal):
 
     @csignals.mute(signal)
     def function(depth, *, last):
-        """What it does."""
+        """Docstring."""
         assert results(signal) == []
         if depth:
             function(depth - 1, last=last)
@@ -26,7 +26,7 @@ def test_mute_decorates_plain_functions(csignals, signal):
         return last
 
     assert function(3, last="end") == "end"
-    assert function.__doc__ == "What it does."
+    assert function.__doc__ == "Docstring."
     assert list(inspect.signature(function).parameters) == ["depth", "last"]
     assert results(signal) == ["one"]
 
@@ -59,7 +59,7 @@ class AsyncCallable:
 
 
 class Callable:
-    """Its call is no coroutine function, but makes a coroutine."""
+    """Its ``__call__`` is a plain function that returns a coroutine."""
 
     def __call__(self, signal):
         return send_late(signal)
@@ -83,8 +83,8 @@ def test_mute_decorates_callables_returning_coroutines(csignals, signal, target)
     async def main():
         coroutine = muted(signal)
         between = results(signal)
-        together = await asyncio.gather(coroutine, muted(signal=signal), send_late(signal))
-        return between, together, results(signal)
+        gathered = await asyncio.gather(coroutine, muted(signal=signal), send_late(signal))
+        return between, gathered, results(signal)
 
     assert asyncio.run(main()) == (["one"], [[], [], ["one"]], ["one"])
 
@@ -94,6 +94,7 @@ def test_async_callables_stay_coroutine_functions(csignals):
 
 
 def test_a_wrapped_coroutine_ends_its_mute(csignals, signal):
+    """The mute ends if the coroutine raises, and if its task is cancelled."""
     connected(signal, one)
 
     async def fail():
@@ -115,6 +116,7 @@ def test_a_wrapped_coroutine_ends_its_mute(csignals, signal):
 
 
 def test_mute_decorates_class_and_static_methods(csignals, signal):
+    """The decorator may stand above or below ``@classmethod``."""
     connected(signal, one)
 
     class Command:

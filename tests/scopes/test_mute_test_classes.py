@@ -1,4 +1,4 @@
-"""``mute()`` on a test class: which of its methods are muted, as ``unittest.mock.patch`` chooses them."""
+"""``mute()`` on a test class: it mutes the methods that ``unittest.mock.patch`` would patch."""
 
 import asyncio
 import functools
@@ -20,7 +20,7 @@ def heard(signal):
 
 
 class Tests:
-    """What the tests of a class do, and its other methods: they note whether anybody hears them."""
+    """Test methods and other methods. Each notes how many receivers its send reaches."""
 
     def note(self, name):
         self.seen[name] = len(self.signal.send(Sender))
@@ -77,7 +77,7 @@ def test_only_test_methods_are_muted(csignals, signal, base):
     assert set(Tests.seen.values()) == {0, 1} and Tests.seen["helper"] == Tests.seen["checked"] == 1
 
 
-DJANGO_S = """
+PROJECT = """
 import sys, unittest
 import django
 from django.conf import settings
@@ -120,17 +120,17 @@ print(result.testsRun, result.errors, result.failures, heard)
 
 
 def test_django_test_cases_may_be_muted(implementation):
-    done = run_python("-c", DJANGO_S, implementation=implementation)
+    done = run_python("-c", PROJECT, implementation=implementation)
     assert (done.stdout, done.stderr) == ("3 [] [] ['setUpTestData', 'setUp', 'setUp']\n", "")
 
 
 def test_the_decorated_class_stays_itself(csignals):
     class Case(Tests):
         def test_two(self, fixture):
-            """What it tests."""
+            """Docstring."""
 
     assert csignals.mute()(Case) is Case
-    assert (Case.test_two.__name__, Case.test_two.__doc__) == ("test_two", "What it tests.")
+    assert (Case.test_two.__name__, Case.test_two.__doc__) == ("test_two", "Docstring.")
     assert Case.testing == 3
 
 
@@ -234,7 +234,7 @@ def test_mute_and_mock_patch_choose_alike(csignals, signal):
         case = type("Case", (Case,), {})
         before = set(vars(case))
         decorator(case)
-        return {name for name in set(vars(case)) - before if name != "test_class"}  # which stays the class that it was
+        return {name for name in set(vars(case)) - before if name != "test_class"}  # the patched class is the same
 
     assert changed(csignals.mute(signal)) == changed(mock.patch("csignals.mute")) == {"test_one", "test_two"}
 

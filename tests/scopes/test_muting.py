@@ -1,4 +1,4 @@
-"""``mute()``: who is silenced, and who is not, standalone and inside Django, over both engines."""
+"""``mute()``: which receivers it mutes, standalone and in Django, on both implementations."""
 
 import asyncio
 import contextvars
@@ -10,6 +10,7 @@ import django
 import django.dispatch
 import pytest
 
+from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Listener, Other, Sender, awaited, connected, one, two
 
@@ -297,7 +298,7 @@ def test_a_receiver_may_mute_signals(csignals, make):
         seen.append(results(second))
 
     connected(first, muting, two)
-    assert results(first) == [None, "two"]  # those of a send are known before the first is called
+    assert results(first) == [None, "two"]  # a send chooses its receivers before the first call
     assert seen == [[], [], ["one"]]
 
 
@@ -327,7 +328,7 @@ def test_a_custom_live_receivers_is_muted(csignals):
 
 
 class Wrapper:
-    """Stands for a receiver, and says so in a slot; for all else that it is asked for, it would have to be awake."""
+    """Wraps a receiver, which a slot names. Any other attribute fails, as on a lazy object that cannot load yet."""
 
     __slots__ = ("__weakref__", "__wrapped__")
 
@@ -356,7 +357,7 @@ def test_receivers_inside_wrappers_are_muted(csignals, wrap):
             sync, async_ = super()._live_receivers(sender)
             return list(map(wrap, sync)), async_
 
-    class WrappingFirst(csignals.Signal):  # of the engine's: as where csignals comes after who patches
+    class WrappingFirst(csignals.Signal):  # as if another package had patched the signal before csignals
         def _live_receivers(self, sender):
             return [wrap(entry[1]()) for entry in self.receivers], []
 
@@ -373,6 +374,7 @@ def test_receivers_inside_wrappers_are_muted(csignals, wrap):
 
 
 def test_wrappers_of_a_receiver_are_muted(csignals, make):
+    """But muting a wrapper leaves the receiver and its other wrappers alone."""
     wrapped, other = wrapper(one), wrapper(one)
     signal = connected(make(), wrapped, other, two)
     with csignals.mute(signal, receivers=one):
@@ -402,22 +404,20 @@ def test_live_receivers_leave_out_muted_receivers(csignals, signal):
 
 def test_wrong_arguments_still_raise_while_muted(csignals, signal):
     connected(signal, one)
-    for block in (csignals.mute(signal), csignals.mute(connected(csignals.Signal(), one)), csignals.trace()):
-        with block:
+    for scope in (csignals.mute(signal), csignals.mute(connected(csignals.Signal(), one)), csignals.trace()):
+        with scope:
             for call in (lambda: signal.send(), lambda: signal.send(1, 2), lambda: signal.send(1, sender=2)):
                 with pytest.raises(TypeError, match=r"Signal\.send\(\)"):
                     call()
 
 
 def test_interception_ends_with_the_last_scope(csignals, implementation, signal):
-    from tests.helpers.implementations import load
-
-    engine, blocks = load(implementation, "csignals._dispatch.pure"), load(implementation, "csignals._scopes")
-    before = blocks.is_interception_needed()
+    pure, scopes = load(implementation, "csignals._dispatch.pure"), load(implementation, "csignals._scopes")
+    before = scopes.is_interception_needed()
     with csignals.mute(signal), csignals.trace():
-        assert engine.interceptor is not None
-        assert blocks.is_interception_needed()
-    assert blocks.is_interception_needed() is before is (engine.interceptor is not None)
+        assert pure.interceptor is not None
+        assert scopes.is_interception_needed()
+    assert scopes.is_interception_needed() is before is (pure.interceptor is not None)
 
 
 def test_a_lazy_sender_stays_lazy(csignals, signal):
