@@ -2,7 +2,7 @@
 
 Each signal lives in a world of its own, with its own receivers and senders of the same kinds, so that the
 death of one does not touch the others. What happens is noted down by labels, and has to be the same. What happens at
-all, the rules in machine.py and the actions in model.py say; ``python -m tests.fuzz lives`` lives for longer.
+all, the rules in machine.py and the actions in model.py say; ``python -m tests.fuzz machine`` runs for longer.
 """
 
 import sys
