@@ -30,7 +30,7 @@ class Reference(weakref.ref):
 
 class Undecided:
     def __bool__(self):
-        raise Failure("asked")
+        raise Failure("bool")
 
 
 def give_plain():

@@ -106,21 +106,21 @@ def test_unknown_models_raise_on_entry(implementation):
         implementation,
         """
         made = [
-            csignals.mute(post_save, senders=["auth.User", "auth.Nobody"]), csignals.mute(senders="auth.Nobody"),
+            csignals.mute(post_save, senders=["auth.User", "auth.Missing"]), csignals.mute(senders="auth.Missing"),
             csignals.mute(post_save, senders="nowhere.User"),
-            capture(post_save, sender="auth.Nobody"), capture(sender="auth.Nobody"),
-            assert_sent(post_save, sender="auth.Nobody"), assert_not_sent(post_save, sender="auth.Nobody"),
+            capture(post_save, sender="auth.Missing"), capture(sender="auth.Missing"),
+            assert_sent(post_save, sender="auth.Missing"), assert_not_sent(post_save, sender="auth.Missing"),
         ]
         early = [failure(each.__enter__) for each in made]
         User, Group = load()
         late = [failure(each.__enter__) for each in made]
         print(len(made), {*early, *late})
-        print(failure(csignals.mute(post_save, senders="auth.Nobody")(print)), heard(post_save, User))
+        print(failure(csignals.mute(post_save, senders="auth.Missing")(print)), heard(post_save, User))
         signals = SignalTester()
-        print(failure(signals.mute, post_save, senders="auth.Nobody"), failure(signals.capture, sender="auth.Nobody"))
+        print(failure(signals.mute, post_save, senders="auth.Missing"), failure(signals.capture, sender="auth.Missing"))
         with capture() as sends:
             pass
-        print(failure(sends.assert_sent, post_save, sender="auth.Nobody"), heard(post_save, User))
+        print(failure(sends.assert_sent, post_save, sender="auth.Missing"), heard(post_save, User))
         """,
     )
     assert printed == ["7 {'LookupError'}", "LookupError 1", "LookupError LookupError", "LookupError 1"]

@@ -312,15 +312,15 @@ def test_names_are_found_during_the_import(modules, signal_names):
     (module,) = modules(
         executing="""
         from maker import name_of
-        asked = []
+        found = []
         def ask(signal):
-            asked.append(name_of(signal))
+            found.append(name_of(signal))
             return signal
         signal = ask(make())
         ask(signal)
         """
     )
-    assert module.asked == [None, "executing.signal"]
+    assert module.found == [None, "executing.signal"]
 
 
 def test_a_name_is_forgotten_with_its_signal(signal_names, make):
@@ -398,23 +398,23 @@ def test_names_in_a_project_match_its_source(implementation):
 def test_lazy_modules_stay_unloaded(modules, signal_names, tmp_path, make):
     (lazy,) = modules(
         lazy="""
-        asked = []
+        accessed = []
         def __getattr__(name):
-            asked.append(name)
+            accessed.append(name)
             raise RuntimeError(name)
         class Meta(type):
             def __getattribute__(cls, name):
-                asked.append(name)
+                accessed.append(name)
                 raise RuntimeError(name)
         class Property:
             def __get__(self, instance, owner):
-                asked.append("property")
+                accessed.append("property")
         class Lazy(metaclass=Meta):
             property = Property()
             signal = make()
         class Proxy:
             def __getattribute__(self, name):
-                asked.append(name)
+                accessed.append(name)
                 raise RuntimeError(name)
         proxy = Proxy()
         """
@@ -428,10 +428,10 @@ def test_lazy_modules_stay_unloaded(modules, signal_names, tmp_path, make):
     sys.modules["not_importable"] = None
     sys.modules["not_initialised"] = types.ModuleType.__new__(types.ModuleType)
 
-    lazy.asked.clear()
+    lazy.accessed.clear()
     assert signal_names.name_of(make()) is None
     assert signal_names.name_of(vars(type)["__dict__"].__get__(lazy.Lazy)["signal"]) == "lazy.Lazy.signal"
-    assert lazy.asked == []
+    assert lazy.accessed == []
     assert "not_there" not in sys.modules
     assert type(unloaded).__name__ == "_LazyModule"
 

@@ -100,14 +100,14 @@ with csignals.mute(senders=["auth.User", "shop"]):
     print(len(post_save.send(User)), len(post_save.send(Group)), len(own_signal.send("shop")), len(own_signal.send(1)))
 with csignals.mute(own_signal, senders="auth.User"):
     print(len(post_save.send(User)), len(own_signal.send("auth.User")))
-for signals, wrong in ([post_save], "auth.Nobody"), ([post_save], "User"), ([], "auth.Nobody"):
+for signals, wrong in ([post_save], "auth.Missing"), ([post_save], "User"), ([], "auth.Missing"):
     try:
         csignals.mute(*signals, senders=wrong).__enter__()
     except Exception as error:
         print(type(error).__name__)
 csignals.django.uninstall()
-with csignals.mute(senders="auth.Nobody"):
-    print(len(own_signal.send("auth.Nobody")))
+with csignals.mute(senders="auth.Missing"):
+    print(len(own_signal.send("auth.Missing")))
 """
 
 

@@ -449,7 +449,7 @@ with capture(pre_delete, post_delete) as sends:
     with assert_not_sent(post_save):
         group.delete()
 try:
-    capture(post_save, sender="auth.Nobody")
+    capture(post_save, sender="auth.Missing")
 except LookupError:
     pass
 print(csignals.IMPLEMENTATION, [send.sender.__name__ for send in sends])
