@@ -2,7 +2,7 @@
 
 Each signal has a model with its own receivers and senders of the same kinds, so that the death of one does not affect
 the other. Both models note what happens, and their notes must be the same. The rules in machine.py and the actions in
-model.py are what may happen. ``python -m tests.fuzz lives`` runs for longer.
+model.py are what may happen. ``python -m tests.fuzz machine`` runs for longer.
 """
 
 import sys

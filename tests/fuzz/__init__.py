@@ -1,6 +1,7 @@
-"""Fuzzing: random lives of signals beside Django's, and random calls of the compiled engine beside the Python one.
+"""Fuzzing. ``python -m tests.fuzz`` in a checkout runs two kinds of random tests for a long time (__main__.py).
 
-``python -m tests.fuzz`` in a checkout runs both for long (__main__.py). What a life is, machine_run.py and the machine
-in ``tests/differential/machine.py`` say; what calls there are, calls.py says. How atheris gets at the compiled code,
-atheris_run.py does.
+* The machine compares random sequences of operations on signals with Django's signals: see machine_run.py and
+  ``tests/differential/machine.py``.
+* Random calls of the compiled implementation are compared with the Python implementation: see calls.py, and
+  atheris_run.py for the fuzzer.
 """

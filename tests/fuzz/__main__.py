@@ -1,7 +1,8 @@
-"""The command: python -m tests.fuzz [lives] [calls] --runs N.
+"""The command: python -m tests.fuzz [machine | calls] --runs N.
 
-Lives are those of signals beside Django's, calls those of the compiled engine beside the one in Python. What is found
-ends it with code 1, after the seed or the bytes with which it can be repeated; code 2 says that calls cannot be fuzzed.
+The machine compares random sequences of operations on signals with Django's signals. The calls compare the compiled
+implementation with the Python implementation. A difference ends the command with code 1, after the seed or the file
+that repeats it. Code 2 means that calls cannot be fuzzed here.
 """
 
 import argparse
@@ -13,20 +14,22 @@ from pathlib import Path
 from . import atheris_run, machine_run
 from .arguments import explain
 
-PARTS = ["lives", "calls"]
+PARTS = ["machine", "calls"]
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n\n")[2])
-    parser.add_argument("part", nargs="?", choices=PARTS, help="what is fuzzed (default: both)")
-    parser.add_argument("--runs", type=int, default=1_000_000, help="rules of lives, and programs of calls, at least")
-    parser.add_argument("--seed", type=int, help="repeat what was run with this seed (default: by chance)")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="what to fuzz (default: both)")
     parser.add_argument(
-        "--implementation", choices=machine_run.CHOICES, action="append", help="for lives (default: both)"
+        "--runs", type=int, default=1_000_000, help="at least so many rules of the machine, and programs of calls"
     )
-    parser.add_argument("--place", choices=machine_run.PLACES, action="append", help="for lives (default: both)")
+    parser.add_argument("--seed", type=int, help="repeat a run (default: a random seed)")
+    parser.add_argument(
+        "--implementation", choices=machine_run.CHOICES, action="append", help="for the machine (default: both)"
+    )
+    parser.add_argument("--place", choices=machine_run.PLACES, action="append", help="for the machine (default: both)")
     parser.add_argument("--corpus", help="a folder for the programs that reached new code (default: in build)")
-    parser.add_argument("--explain", metavar="FILE", help="run the program of calls that stands in a file, in words")
+    parser.add_argument("--explain", metavar="FILE", help="print and run the program of calls in a file")
     options = parser.parse_args()
     if options.explain:
         sys.exit(not explain(Path(options.explain).read_bytes()))
@@ -36,7 +39,7 @@ def main():
     reason = atheris_run.missing() if "calls" in parts else None
     if reason:
         print(reason, file=sys.stderr)
-    if "lives" in parts:
+    if "machine" in parts:
         machine_run.fuzz(
             options.runs, seed, options.implementation or machine_run.CHOICES, options.place or machine_run.PLACES
         )

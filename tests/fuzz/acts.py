@@ -1,11 +1,11 @@
-"""What is done on either side, and which differences between the two are right."""
+"""Acts on a side (sides.py), each with the differences between the two sides that are allowed."""
 
 
 class Act:
-    """Something that is done on either side, and what differences are right."""
+    """An act on both sides, and a function that decides whether a difference is allowed."""
 
-    def __init__(self, what, function, allows=None):
-        self.what = what
+    def __init__(self, description, function, allows=None):
+        self.description = description
         self.function = function
         self.allows = allows or nothing
 
@@ -13,11 +13,11 @@ class Act:
         return self.function(side)
 
     def __str__(self):
-        return repr(self.what)
+        return repr(self.description)
 
 
 def refuses_types(expected, found):
-    """Allow the compiled engine's own functions, which nobody else is to call, to be strict about types."""
+    """Allow the internal functions of the compiled implementation to be strict about types."""
     (kind, result), _ = found
     return kind == "raised" and result[0] in (TypeError, AttributeError, OverflowError)
 
@@ -27,9 +27,9 @@ def both_raise(expected, found):
 
 
 def both_raise_if_odd(named):
-    """Return what allows either engine to find the other one of two errors, where names are not just strings.
+    """Allow the two sides to raise different errors if a name is not a plain string.
 
-    Which names are compared with each other, and when it is seen that one is no string, is not promised.
+    The order in which names are compared, and in which their types are checked, is not promised.
     """
     is_odd = not isinstance(named, dict) or any(type(name) is not str for name in named)
     return both_raise if is_odd else nothing
@@ -40,5 +40,5 @@ def nothing(expected, found):
 
 
 def anything(expected, found):
-    """Allow what is nobody's business as long as the interpreter stays whole."""
+    """Allow every difference: the act may do anything but crash the interpreter."""
     return True

@@ -1,4 +1,4 @@
-"""Runs programs of calls (calls.py): those that bytes stand for, and those that hypothesis makes up."""
+"""Runs programs of calls (calls.py) that are decoded from bytes. The bytes come from atheris, Hypothesis or a file."""
 
 import contextlib
 import functools
@@ -14,20 +14,20 @@ MOST_BYTES = 300
 
 @contextlib.contextmanager
 def ready():
-    """Have both engines be ready for programs, for the length of a block."""
+    """Prepare both implementations for programs while the with block runs."""
     with warnings.catch_warnings(), pair().listening():
-        # A coroutine of a call that failed afterwards is no business of these.
+        # A call may fail after it has made a coroutine.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         yield
 
 
 def run(data):
-    """Run the program that bytes stand for with both engines, once ready. Raises Difference if they are not alike."""
-    pair().live(program(Choices(data)))
+    """Run a program on both implementations, inside `ready()`. Raise Difference if their results differ."""
+    pair().compare(program(Choices(data)))
 
 
 def explain(data):
-    """Print the program that bytes stand for, and run it."""
+    """Print a program and run it."""
     for act in program(Choices(data)):
         print("*", act, flush=True)
     try:

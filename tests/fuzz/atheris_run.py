@@ -1,6 +1,6 @@
-"""Has atheris find programs of calls that reach new code: in the engine in Python, and in the compiled one.
+"""Runs atheris, which searches for programs of calls that reach new code in both implementations.
 
-This process starts another one, which runs the copy that sanitized.py builds: this module there is what is fuzzed.
+`fuzz()` starts a new process that runs this module in the copy that sanitized.py builds.
 """
 
 import importlib.util
@@ -13,23 +13,23 @@ from pathlib import Path
 from . import arguments, sanitized
 
 NOT_FUZZED = (
-    "the calls CANNOT be fuzzed here: {}. The lives can, and so can calls by chance: tests/dispatch/test_arguments.py."
+    "the calls CANNOT be fuzzed here: {}. The machine runs, and tests/dispatch/test_arguments.py makes random calls."
 )
-NO_ATHERIS = "there is no atheris (`pip install atheris`, where there is one for this Python: CPython on Linux)"
-NO_CLANG = "there is no clang (on Debian: `apt-get install clang libclang-rt-dev`)"
+NO_ATHERIS = "atheris is missing (`pip install atheris`, for CPython on Linux)"
+NO_CLANG = "clang is missing (on Debian: `apt-get install clang libclang-rt-dev`)"
 NOISE = re.compile(r"INFO: Instrumenting|\s*NEW_FUNC|#\d+\s+(NEW|REDUCE|RELOAD)")
 
 
 def missing():
-    """Return what says why calls cannot be fuzzed here, or None if they can."""
-    for is_there, reason in (importlib.util.find_spec("atheris"), NO_ATHERIS), (shutil.which("clang"), NO_CLANG):
-        if not is_there:
+    """Return the reason why calls cannot be fuzzed here, or None if they can."""
+    for found, reason in (importlib.util.find_spec("atheris"), NO_ATHERIS), (shutil.which("clang"), NO_CLANG):
+        if not found:
             return NOT_FUZZED.format(reason)
     return None
 
 
 def fuzz(runs, seed, corpus=None):
-    """Have atheris make so many executions, and return how many it made, and whether it found nothing."""
+    """Run atheris for `runs` executions. Return the number of executions, and whether atheris found nothing."""
     folder = sanitized.build()
     library = Path(importlib.util.find_spec("atheris").origin).parent.parent / "asan_with_fuzzer.so"
     corpus = Path(corpus) if corpus else folder / "corpus"
@@ -65,13 +65,13 @@ def fuzz(runs, seed, corpus=None):
 
 
 def main():
-    """Be what is fuzzed."""
+    """Run in the copy, under atheris."""
     import atheris
 
     with atheris.instrument_imports(include=["csignals"]):
         arguments.pair()
     with arguments.ready():
-        # Whatever runs later on is not to be imported then, and be instrumented or not by chance.
+        # Run a program first, so that no module is imported later, without instrumentation.
         arguments.run(bytes(range(256)))
         atheris.Setup(sys.argv, arguments.run)
         atheris.Fuzz()

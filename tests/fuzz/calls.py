@@ -1,4 +1,4 @@
-"""The calls that are made of a signal and of the engine's functions: a program of them is read out of bytes."""
+"""Calls of a signal's methods and of the internal functions. `program()` decodes a list of calls from bytes."""
 
 import functools
 import operator
@@ -6,7 +6,7 @@ import weakref
 
 from .acts import Act, anything, both_raise, both_raise_if_odd, refuses_types
 from .entries import KEYS, NO_LISTS, Lying, Undecided, entries, entry
-from .things import SENDERS, VALUES, Plain, deaf, hear, mapping, plain, receiver
+from .things import SENDERS, VALUES, Plain, hear, mapping, plain, receiver, takes_no_named
 
 METHODS = ["send", "send", "send_robust", "send_robust", "has_listeners", "_live_receivers"]
 UIDS = [None, "", "uid", 0, 1, True, ("uid", 1), ["no hash"], float("nan"), b"uid", ((((((1,),),),),),), "\ud800"]
@@ -143,15 +143,15 @@ def is_dead(each):
 
 
 def make_key(choices):
-    args = [choices.pick([*SENDERS, hear, deaf]) for _ in range(choices.pick([3, 3, 3, 3, 0, 1, 2, 4]))]
+    args = [choices.pick([*SENDERS, hear, takes_no_named]) for _ in range(choices.pick([3, 3, 3, 3, 0, 1, 2, 4]))]
     if len(args) == 3:
         args[2] = choices.pick(UIDS)
     named = {} if choices.happens(2) else mapping(choices)
-    # What is equal to any string is another parameter to Cython than to Python.
+    # A name that is equal to every string may match different parameters in Cython and in Python.
     is_odd = both_raise_if_odd(named) is both_raise
     return Act(
         ("make_key", args, named),
-        lambda side: side.engine.make_key(*args, **named),
+        lambda side: side.dispatch.make_key(*args, **named),
         allows=anything if is_odd else both_raise,
     )
 
@@ -160,7 +160,7 @@ def code_flags(choices):
     whom = receiver(choices)
 
     def act(side):
-        flags = side.engine.code_flags(whom)
+        flags = side.dispatch.code_flags(whom)
         return flags in (0, getattr(getattr(whom, "__code__", None), "co_flags", 0)) or hasattr(whom, "__func__")
 
     return Act(("code_flags", whom), act)
@@ -171,7 +171,7 @@ def add_entry(choices):
     signal = choices.pick(VALUES) if choices.happens(12) else Act
 
     def act(side):
-        return side.engine.add_entry(side.signal if signal is Act else signal, added)
+        return side.dispatch.add_entry(side.signal if signal is Act else signal, added)
 
     return Act(("add_entry", signal, added), act, refuses_types)
 
@@ -181,7 +181,7 @@ def remove_entry(choices):
     signal = choices.pick(VALUES) if choices.happens(12) else Act
 
     def act(side):
-        return side.engine.remove_entry(side.signal if signal is Act else signal, key)
+        return side.dispatch.remove_entry(side.signal if signal is Act else signal, key)
 
     return Act(("remove_entry", signal, key), act, refuses_types)
 
@@ -194,85 +194,85 @@ def call_all(choices):
         receivers = choices.pick([None, 7, (), iter(()), [None], [7], "ab"])
     return Act(
         ("call_all", receivers, sender, in_words(named)),
-        lambda side: side.engine.call_all(side.signal, receivers, sender, named),
+        lambda side: side.dispatch.call_all(side.signal, receivers, sender, named),
         allows=both_raise_if_odd(named) if type(named) is dict else refuses_types,
     )
 
 
-def open_block(choices):
-    kind, everywhere, whom = choices.number(6), choices.pick(["context", "process"]), receiver(choices)
+def open_scope(choices):
+    kind, where, whom = choices.number(6), choices.pick(["context", "process"]), receiver(choices)
     sender = choices.pick(SENDERS)
 
     def act(side):
-        block = [
-            lambda: side.package.trace(everywhere),
-            lambda: side.package.trace(everywhere, max_records=2),
-            lambda: side.testing.capture(side.signal, scope=everywhere),
-            lambda: side.testing.capture(sender=sender, scope=everywhere, deliver=False),
+        scope = [
+            lambda: side.package.trace(where),
+            lambda: side.package.trace(where, max_records=2),
+            lambda: side.testing.capture(side.signal, scope=where),
+            lambda: side.testing.capture(sender=sender, scope=where, deliver=False),
             lambda: side.package.mute(side.signal, receivers=whom),
             lambda: side.package.mute(senders=[sender]),
         ][kind]()
-        side.opened.append((block, side.stack.enter_context(block)))
+        side.opened.append((scope, side.stack.enter_context(scope)))
 
-    return Act(("open", kind, everywhere, sender), act)
-
-
-def read_block(choices):
-    return Act("read", lambda side: [seen_by(side, block, seen) for block, seen in side.opened])
+    return Act(("open", kind, where, sender), act)
 
 
-def seen_by(side, block, seen):
-    if isinstance(seen, list):
-        return [(each.sender, each.named, each.responses, each.exception) for each in seen]
-    if isinstance(block, side.package.mute):
+def read_scopes(choices):
+    return Act("read", lambda side: [contents(side, scope, entered) for scope, entered in side.opened])
+
+
+def contents(side, scope, entered):
+    if isinstance(entered, list):
+        return [(each.sender, each.named, each.responses, each.exception) for each in entered]
+    if isinstance(scope, side.package.mute):
         return "mute"
-    # Addresses in names are not to be compared, and the newest records are as many as each engine likes.
-    return [(each.send.sender, each.is_async, bool(each.exception), bool(each.end_ns)) for each in block.records]
+    # Names may have addresses, which differ between the sides.
+    return [(each.send.sender, each.is_async, bool(each.exception), bool(each.end_ns)) for each in scope.records]
 
 
 def intercept(choices):
-    """Set an object that is not an interceptor, and enable it; then put the right one back."""
+    """Set an object that is not an interceptor, and enable interception. Then restore the right interceptor."""
     interceptor = choices.pick([None, None, plain, 7, Plain])
 
     def act(side):
         try:
-            side.engine.set_interceptor(interceptor)
-            side.engine.enable_interception(True)
+            side.dispatch.set_interceptor(interceptor)
+            side.dispatch.enable_interception(True)
         finally:
-            side.engine.set_interceptor(side.interceptor)
+            side.dispatch.set_interceptor(side.interceptor)
             side.scopes.update_interception()
 
     return Act(("intercept", interceptor), act, anything)
 
 
 def record(choices):
-    """Make records of a trace by hand, and be in them."""
+    """Make records of a trace directly, and enter and leave them."""
     steps = [(choices.number(14), choices.pick([*VALUES, (), (1,)])) for _ in range(choices.number(6))]
 
     def act(side):
-        send = side.engine.SendBase(side.signal, plain, ())
-        call = side.engine.CallBase(send, hear)
-        bare = side.engine.CallBase.__new__(side.engine.CallBase)
-        trace = side.engine.TraceBase.__new__(side.engine.TraceBase)
-        doings = [
-            lambda what: side.engine.SendBase(what, what, what),
-            lambda what: side.engine.SendBase(side.signal, plain, (what,)),
-            lambda what: side.engine.CallBase(what, hear),
-            lambda what: side.engine.CallBase(side.engine.SendBase.__new__(side.engine.SendBase), what),
-            lambda what: call.end(what),
-            lambda what: bare.end(what),
-            lambda what: side.engine.enter(what),
-            lambda what: side.engine.leave(side.engine.enter(bare)),
-            lambda what: side.engine.leave(side.engine.enter(call)),
-            lambda what: side.engine.enter(call),
-            lambda what: side.engine.leave(what),
-            lambda what: send.close(what),
-            lambda what: send.let_go(),
-            lambda what: side.engine.CallBase(side.engine.SendBase(side.signal, plain, (trace,)), what),
+        send = side.dispatch.SendBase(side.signal, plain, ())
+        call = side.dispatch.CallBase(send, hear)
+        bare = side.dispatch.CallBase.__new__(side.dispatch.CallBase)
+        trace = side.dispatch.TraceBase.__new__(side.dispatch.TraceBase)
+        actions = [
+            lambda value: side.dispatch.SendBase(value, value, value),
+            lambda value: side.dispatch.SendBase(side.signal, plain, (value,)),
+            lambda value: side.dispatch.CallBase(value, hear),
+            lambda value: side.dispatch.CallBase(side.dispatch.SendBase.__new__(side.dispatch.SendBase), value),
+            lambda value: call.end(value),
+            lambda value: bare.end(value),
+            lambda value: side.dispatch.enter(value),
+            lambda value: side.dispatch.leave(side.dispatch.enter(bare)),
+            lambda value: side.dispatch.leave(side.dispatch.enter(call)),
+            lambda value: side.dispatch.enter(call),
+            lambda value: side.dispatch.leave(value),
+            lambda value: send.close(value),
+            lambda value: send.let_go(),
+            lambda value: side.dispatch.CallBase(side.dispatch.SendBase(side.signal, plain, (trace,)), value),
         ]
-        for number, what in steps:
+        for number, value in steps:
             try:
-                doings[number](what)
+                actions[number](value)
             except (TypeError, AttributeError, NotImplementedError):
                 continue
             finally:
@@ -301,7 +301,7 @@ def forget_table(choices):
 LIVE = [
     ([hear], []),
     ([], []),
-    ((hear, deaf), ()),
+    ((hear, takes_no_named), ()),
     ([None], []),
     (iter([hear]), []),
     None,
@@ -332,7 +332,7 @@ def again(live):
 
 
 def die(choices):
-    """Let a receiver or a sender die that only the signal knows of."""
+    """Connect a method of an object that is also the sender, and delete the object."""
 
     def act(side):
         owner = Plain()
@@ -353,12 +353,12 @@ def make_table(choices):
     def act(side):
         side.module.RoutingTable(chosen, **named)
 
-    # Of two things that are wrong with a list, either may be seen first.
+    # A list may have two errors, and either may be found first.
     return Act(("RoutingTable", chosen), act, lambda *both: both_raise(*both) or refuses_types(*both))
 
 
 def lie(choices):
-    """Put tuples on the list that say something else than they hold. The engines read them in different ways."""
+    """Put tuples on the list whose methods contradict their items. The implementations read them in different ways."""
     key, *others = entry(choices) or (None,)
     lying = Lying([key, *others][: choices.number(5)])
     put = choices.pick([[lying], [lying], [(key, hear, None, Undecided())]])
@@ -388,8 +388,8 @@ CALLS = [
     send,
     disconnect,
     look_at_receivers,
-    open_block,
-    read_block,
+    open_scope,
+    read_scopes,
     send,
     make_key,
     add_entry,
@@ -410,7 +410,7 @@ CALLS = [
 
 
 def program(choices):
-    """Return the acts that bytes stand for: a connection at first, mostly, and then some calls."""
+    """Return the acts of a program: usually a connection first, then some calls."""
     acts = [] if choices.happens(4) else [connect(choices)]
     for _ in range(1 + choices.number(8)):
         acts.append(choices.pick(CALLS)(choices))

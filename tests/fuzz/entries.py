@@ -1,4 +1,4 @@
-"""Entries of ``signal.receivers``, of the shapes that Django's versions make, and of shapes that nobody makes."""
+"""Entries of ``signal.receivers``, in the shapes of all Django versions, and in invalid shapes."""
 
 import weakref
 
@@ -10,7 +10,7 @@ class Tuple(tuple):
 
 
 class Lying(tuple):
-    """One that says something else than what it holds."""
+    """A tuple whose methods contradict its items."""
 
     __slots__ = ()
 
@@ -30,7 +30,7 @@ class Reference(weakref.ref):
 
 class Undecided:
     def __bool__(self):
-        raise Failure("asked")
+        raise Failure("bool")
 
 
 def give_plain():

@@ -1,6 +1,6 @@
-"""Builds a copy of the checkout whose compiled engine has AddressSanitizer and libFuzzer's counters in it.
+"""Builds a copy of the checkout, with AddressSanitizer and libFuzzer's counters in the compiled implementation.
 
-It takes clang, and its runtime for sanitizers: on Debian, ``apt-get install clang libclang-rt-dev``.
+The build needs clang and its runtime for sanitizers: on Debian, ``apt-get install clang libclang-rt-dev``.
 """
 
 import os
@@ -15,9 +15,9 @@ FLAGS = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,fuzzer-no-link"
 
 
 def build():
-    """Build the copy, if it is not there, or is not of these sources, and return its folder."""
+    """Build the copy if it is missing or older than the sources, and return its folder."""
     folder = ROOT / "build" / "fuzz" / sys.implementation.cache_tag
-    kept = [*folder.glob("csignals/_dispatch/compiled.*.so")]
+    built = [*folder.glob("csignals/_dispatch/compiled.*.so")]
     for name in COPIED:
         source, copy = ROOT / name, folder / name
         if source.is_dir():
@@ -26,8 +26,8 @@ def build():
         else:
             shutil.copy2(source, copy)
     newest = max(each.stat().st_mtime for each in [ROOT / "setup.py", *(ROOT / "src_pyx").iterdir()])
-    if not kept or kept[0].stat().st_mtime < newest:
-        print(f"building the compiled engine with AddressSanitizer in {folder}", flush=True)
+    if not built or built[0].stat().st_mtime < newest:
+        print(f"building the compiled implementation with AddressSanitizer in {folder}", flush=True)
         variables = {"CC": "clang", "LDSHARED": "clang -shared", "CFLAGS": FLAGS, "LDFLAGS": "-fsanitize=address"}
         subprocess.run(
             [sys.executable, "setup.py", "-q", "build_ext", "--inplace", "--force"],
@@ -39,11 +39,11 @@ def build():
 
 
 def environment(folder, library):
-    """Return the variables with which Python runs what is in the copy, under AddressSanitizer."""
+    """Return the environment variables with which Python runs the copy under AddressSanitizer."""
     return {
         **os.environ,
         "LD_PRELOAD": str(library),
-        # Python does not free all that it has when it ends; and where there is no memory, it is to hear of that.
+        # Python does not free everything when it ends. A failed allocation must raise MemoryError, not abort.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1:abort_on_error=1",
         "PYTHONMALLOC": "malloc",  # so that AddressSanitizer sees each object
         "PYTHONPATH": str(folder),

@@ -1,4 +1,4 @@
-"""Two signals, one of each engine, to which the same is done; and how what comes of that is compared."""
+"""Two signals, one for each implementation. Each act is done to both, and the results are compared."""
 
 import contextlib
 import contextvars
@@ -12,16 +12,16 @@ from tests.helpers.implementations import in_place, load
 from .acts import anything
 from .things import Stop
 
-ENGINES = "python", "cython"  # the one that is the oracle first
+IMPLEMENTATIONS = "python", "cython"  # the first is the oracle
 
 
 class Side:
-    """A signal of one engine, and what is in force for its sends."""
+    """A signal of one implementation, and its open scopes."""
 
     def __init__(self, implementation):
         self.implementation = implementation
         self.package = load(implementation)
-        self.engine = load(implementation, "csignals._dispatch")
+        self.dispatch = load(implementation, "csignals._dispatch")
         self.module = load(
             implementation, "csignals._dispatch.compiled" if implementation == "cython" else "csignals._dispatch.pure"
         )
@@ -29,7 +29,7 @@ class Side:
         self.scopes = load(implementation, "csignals._scopes")
         self.config = load(implementation, "csignals.signals")._config
         self.interceptor = load(implementation, "csignals._interception").interceptor
-        with in_place(implementation), self.package.mute():  # which imports what it takes
+        with in_place(implementation), self.package.mute():  # so that lazy imports are done
             self.package.Signal().send(None)
 
     def begin(self):
@@ -44,7 +44,7 @@ class Side:
         assert left == ((), (), ()), left
 
     def outcome(self, act):
-        """Return what an act comes to: its result or its exception, and what it logged, in comparable terms."""
+        """Return the result or the exception of an act, and its log records, in a form that can be compared."""
         self.log.clear()
         try:
             result = "returned", self.shape(act(self))
@@ -55,7 +55,7 @@ class Side:
         return result, [*self.log]
 
     def shape(self, value):
-        """Return a value in terms that are the same for both engines."""
+        """Return a value in a form that is the same for both implementations."""
         if value is self.signal:
             return "the signal"
         if type(value) in (bool, int, str, type(None)):
@@ -83,7 +83,7 @@ class Side:
 
 
 def await_receivers(signal, receivers, sender, named, robust, record):
-    """Stand in for csignals' own, as an event loop takes a hundred times as long as all the rest."""
+    """Replace csignals' function. An event loop takes a hundred times as long as everything else."""
     return [(receiver, next_of(receiver(signal=signal, sender=sender, **named))) for receiver in receivers]
 
 
@@ -96,18 +96,18 @@ def next_of(coroutine):
 
 def text_of(error):
     text = str(error)
-    # CPython finds the words for these before it calls anybody, and Cython has its own for what is not unpacked.
+    # Cython's messages for failed unpacking differ from CPython's.
     if "unpack" in text or "object is not iterable" in text:
         return "to unpack"
     text = text.removeprefix("csignals._dispatch.pure.")
-    for words in ("keywords must be strings", "argument after ** must be a mapping, not "):
-        if words in text:
-            return text[text.index(words) :]
+    for message in ("keywords must be strings", "argument after ** must be a mapping, not "):
+        if message in text:
+            return text[text.index(message) :]
     return text
 
 
 class Log(logging.Handler):
-    """What send_robust logs, of the side whose turn it is."""
+    """Collects the log records of send_robust() for the side that acts."""
 
     def __init__(self):
         super().__init__()
@@ -118,10 +118,10 @@ class Log(logging.Handler):
 
 
 class Pair:
-    """Both engines, loaded once."""
+    """Both implementations, loaded once."""
 
     def __init__(self):
-        self.sides = [Side(implementation) for implementation in ENGINES]
+        self.sides = [Side(implementation) for implementation in IMPLEMENTATIONS]
         self.logger = logging.getLogger("django.dispatch")
         self.log = Log()
 
@@ -140,23 +140,23 @@ class Pair:
             self.logger.removeHandler(self.log)
             self.logger.propagate = propagate
 
-    def live(self, acts):
-        """Do the same on both sides, one act after the other, and compare what comes of each."""
-        contextvars.copy_context().run(self._live, acts)
+    def compare(self, acts):
+        """Do each act on both sides, and compare the outcomes."""
+        contextvars.copy_context().run(self._compare, acts)
 
-    def _live(self, acts):
+    def _compare(self, acts):
         for side in self.sides:
             side.begin()
         try:
             for act in acts:
-                seen = []
+                outcomes = []
                 for side in self.sides:
                     self.log.side = side
-                    seen.append(side.outcome(act))
-                expected, found = seen
+                    outcomes.append(side.outcome(act))
+                expected, found = outcomes
                 if act.allows is anything or found != expected:
-                    if act.allows(expected, found) or self.is_about_a_broken_list():
-                        return  # from here on, the two need not be the same
+                    if act.allows(expected, found) or self.has_invalid_list():
+                        return  # from here on, the two sides may differ
                     raise Difference(act, expected, found)
                 if expected[0][0] == "raised" and self.has_one_swept():
                     return
@@ -165,14 +165,14 @@ class Pair:
                 side.end()
 
     def has_one_swept(self):
-        """Return whether one side alone has swept its list: before it compared what raised, as keywords may."""
-        said = [getattr(side.signal, "_dead_receivers", None) for side in self.sides]
-        return len({each is None or each is False for each in said}) > 1
+        """Return whether only one side has swept its list: it may do so before it compares keywords that raise."""
+        flags = [getattr(side.signal, "_dead_receivers", None) for side in self.sides]
+        return len({each is None or each is False for each in flags}) > 1
 
-    def is_about_a_broken_list(self):
-        """Return whether the list of receivers is no right one: then when it is looked at differs.
+    def has_invalid_list(self):
+        """Return whether a list of receivers is invalid. The two sides read such a list at different times.
 
-        A list that is swept before it is read has lost what was wrong with it, if that was dead.
+        Sweeping a list before it is read may remove its invalid entries, if they are dead.
         """
         for side in self.sides:
             try:
@@ -182,6 +182,6 @@ class Pair:
         return False
 
 
-class Difference(AssertionError):  # noqa: N818  # not of the fuzzer's own
+class Difference(AssertionError):  # noqa: N818  # not an error of the fuzzer
     def __init__(self, act, expected, found):
-        super().__init__(f"{act}: the engine in Python {expected!r}, the compiled one {found!r}")
+        super().__init__(f"{act}: the Python implementation {expected!r}, the compiled implementation {found!r}")

@@ -1,10 +1,10 @@
-"""What calls are made of: receivers, senders, names and mappings, of the usual kinds and of odd ones."""
+"""Values for calls: usual and odd receivers, senders, names and mappings."""
 
 import functools
 import weakref
 
 
-class Failure(Exception):  # noqa: N818  # what a receiver may raise
+class Failure(Exception):  # noqa: N818  # an exception for receivers
     pass
 
 
@@ -27,7 +27,7 @@ class Slotted:
 
 
 class Equal:
-    """Equal to its kind, and not hashable."""
+    """Equal to all objects of its class, and not hashable."""
 
     def __eq__(self, other):
         return isinstance(other, Equal)
@@ -54,7 +54,7 @@ def hear_self(self=1, **named):
     return self, named
 
 
-def deaf(signal, sender):
+def takes_no_named(signal, sender):
     return sender
 
 
@@ -81,7 +81,7 @@ RECEIVERS = [
     hear_both,
     hear_x,
     hear_self,
-    deaf,
+    takes_no_named,
     positional,
     fail,
     stop,
@@ -101,7 +101,7 @@ VALUES = [None, 0, "", "value", plain, equal, Plain, hear, (), [], {}, Failure("
 
 
 class Name(str):
-    """A string only nearly."""
+    """A subclass of str that changes nothing."""
 
     __slots__ = ()
 
@@ -125,7 +125,7 @@ class AlwaysEqual(str):
 
 
 class Unlucky(str):
-    """Not to be compared. Its hash is another's, too."""
+    """Raises when it is compared. All instances have the same hash."""
 
     __slots__ = ()
 
@@ -153,7 +153,7 @@ def many_names(count):
 
 
 class Mapping:
-    """What ``**`` takes besides dicts: keys in an order and number of its own."""
+    """A mapping for ``**`` that is not a dict. A key may occur more than once."""
 
     def __init__(self, items):
         self._items = items
@@ -181,7 +181,7 @@ class ItemsThatFail(Mapping):
 
 
 class DictOfNothing(dict):
-    """One whose own methods say that it is empty."""
+    """A dict whose methods claim that it is empty."""
 
     def keys(self):
         return []
@@ -191,7 +191,7 @@ class DictOfNothing(dict):
 
 
 def receiver(choices):
-    # To await one costs a thousand times as much as to call another.
+    # Awaiting a receiver takes a thousand times as long as calling one.
     return awaited if choices.happens(60) else choices.pick(RECEIVERS)
 
 
@@ -202,7 +202,7 @@ def name(choices):
 
 
 def mapping(choices):
-    """Return keyword arguments, in a dict or in what passes for one."""
+    """Return keyword arguments, in a dict or in another mapping, or an object that is not a mapping."""
     items = [(name(choices), choices.pick(VALUES)) for _ in range(choices.number(5))]
     kind = choices.number(16)
     if kind == 1 and choices.happens(30):
@@ -225,5 +225,5 @@ def mapping(choices):
 def as_dict(items):
     try:
         return dict(items)
-    except Failure:  # two names that were compared
+    except Failure:  # two names were compared
         return dict(items[:1])

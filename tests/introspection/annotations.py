@@ -1,4 +1,4 @@
-"""Prints, as JSON, what ``typing.get_type_hints`` gives for all that users of csignals come by. To be run by itself."""
+"""Prints the type hints of all public functions and classes as JSON. test_annotations.py runs it as a program."""
 
 import importlib
 import json
@@ -11,13 +11,13 @@ from django.conf import settings
 
 import csignals
 
-#: Programs, and what they are made of. Users import nothing from there.
+#: Modules of programs. Users do not import them.
 PROGRAMS = "csignals.__main__", "csignals.compare", "csignals.django.management"
 EXTRAS = "celery", "django_tasks"
 
 
 def public_modules():
-    """Return the modules whose names say that they are for everybody, as far as the extras that they need are there."""
+    """Yield the public modules. Modules whose extra is not installed are left out."""
     yield csignals
     for name in [each.name for each in pkgutil.walk_packages(csignals.__path__, "csignals.")]:
         if not name.startswith(PROGRAMS) and "._" not in name:
@@ -33,12 +33,12 @@ def is_ours(value):
 
 
 def public_objects():
-    """Return the functions and classes that the modules have, and the methods of those, by their names."""
+    """Return the public functions, classes and methods by name."""
     found = {}
     for module in public_modules():
         for name in {*vars(module), *getattr(module, "__all__", ())}:
             value = getattr(module, name)
-            # The implementation's base classes, which modules import to define public ones.
+            # Modules import the implementation's base classes in order to derive public classes from them.
             is_private = "._dispatch" in str(getattr(value, "__module__", None)) and module is not csignals
             if not name.startswith("_") and is_ours(value) and not is_private and not isinstance(value, ModuleType):
                 found[f"{module.__name__}.{name}"] = value

@@ -1,4 +1,4 @@
-"""Receivers that receiver_zoo.py compiles, with Cython and with Nuitka. Not to be imported as it is."""
+"""Receivers that receiver_zoo.py compiles with Cython and with Nuitka. Do not import this module uncompiled."""
 
 
 def function(**named):

@@ -1,10 +1,10 @@
-"""Receivers of every kind, for what must tell who is who, and what they are called.
+"""Receivers of every kind, for tests of identity and names.
 
-Each of `ZOO` makes a new receiver, and returns a function that gives it as often as a program would write it down: for
-a method that is a new object each time. Whether that is the same receiver, Django says: see `is_same`.
+Each value of `ZOO` makes a new receiver, and returns a function that evaluates the receiver's expression again. For a
+method, for example, each evaluation gives a new object. `is_same` asks Django whether it is the same receiver.
 
-Not among them are functions of ``functools.singledispatch``, which take a positional argument, and mocks with a
-function's spec, which ``connect`` cannot ask whether they are async: neither can be a receiver in Django.
+Two kinds are missing, since Django cannot connect them: functions of ``functools.singledispatch``, which need a
+positional argument, and mocks with a function's spec, for which ``connect`` cannot find out whether they are async.
 """
 
 import functools
@@ -22,7 +22,7 @@ from asgiref.sync import async_to_sync
 from tests.helpers.implementations import without_gil
 from tests.helpers.interpreter import run_python
 
-COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}  # and the packages that they are in
+COMPILERS = {"Cython": "Cython", "Nuitka": "nuitka"}  # name: package
 TO_BE_COMPILED = Path(__file__).with_name("compiled_receivers.py")
 
 
@@ -32,7 +32,7 @@ def passing(wrapped, instance, args, kwargs):
 
 
 def wrapper_of(receiver):
-    """Return what Sentry and others call in a receiver's place."""
+    """Return a wrapper as Sentry and other packages make."""
 
     @functools.wraps(receiver)
     def wrapper(*args, **named):
@@ -42,7 +42,7 @@ def wrapper_of(receiver):
 
 
 class Proxy:
-    """It passes for another object, and says so only if it is asked."""
+    """Forwards every attribute to another object, as a lazy object does."""
 
     def __init__(self, target):
         self.__dict__["target"] = target
@@ -123,7 +123,7 @@ def compiled_method(tool, name):
     return make
 
 
-def compiled_ones(tool):
+def compiled_kinds(tool):
     return {
         f"function of {tool}": lambda: kept(compiled(tool).outer()),
         f"method of {tool}": compiled_method(tool, "hear"),
@@ -171,12 +171,12 @@ ZOO = {
     "method of a method": methods_of_a_method,
     "partial": lambda: kept(functools.partial(function_of())),
     "partial of a method": lambda: kept(functools.partial(Index().update)),
-    "partial made anew": partials,
+    "new partial each time": partials,
     "partial method": method("partial"),
     "partial method that is kept": lambda: kept(Index().partial),
     "wraps": lambda: kept(wrapper_of(function_of())),
     "wraps thrice": lambda: kept(wrapper_of(wrapper_of(wrapper_of(function_of())))),
-    "wraps made anew": wrappers,
+    "new wraps each time": wrappers,
     "wraps in the class": method("wrapped"),
     "wraps of a method": lambda: kept(wrapper_of(Index().update)),
     "wraps of wrapt": lambda: kept(wrapper_of(passing(function_of()))),
@@ -202,22 +202,22 @@ ZOO = {
     "Mock that wraps": lambda: kept(mock.Mock(wraps=wrapper_of(function_of()))),
     "method of a Mock": lambda: functools.partial(getattr, mock.Mock(spec=Index), "update"),
     "autospec of a function": lambda: kept(mock.create_autospec(function_of())),
-    "autospec of what wraps": lambda: kept(mock.create_autospec(wrapper_of(function_of()))),
+    "autospec of wraps": lambda: kept(mock.create_autospec(wrapper_of(function_of()))),
     "autospec of a method": lambda: kept(mock.create_autospec(Index().update)),
     "method of an autospec": lambda: functools.partial(getattr, mock.create_autospec(Index()), "update"),
-    **compiled_ones("Cython"),
-    **compiled_ones("Nuitka"),
+    **compiled_kinds("Cython"),
+    **compiled_kinds("Nuitka"),
 }
 
 
 def available():
-    """Return those of them that can be made here."""
+    """Return the kinds that this interpreter can make."""
     lacking = [tool for tool in COMPILERS if not can_compile(tool)]
     return {name: make for name, make in ZOO.items() if not any(tool in name for tool in lacking)}
 
 
 def is_same(make_stock_signal, get):
-    """Return whether Django disconnects a receiver that is written down once more."""
+    """Return whether Django takes the results of two evaluations for the same receiver."""
     signal = make_stock_signal()
     signal.connect(get(), weak=False)
     return signal.disconnect(get())
@@ -233,7 +233,7 @@ def can_compile(tool):
 
 @functools.cache
 def compiled(tool):
-    """Return compiled_receivers.py, compiled once in a process, as a module."""
+    """Compile compiled_receivers.py, once in each process, and return the module."""
     name = f"compiled_by_{tool.lower()}"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, f"{name}.py")

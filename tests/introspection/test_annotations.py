@@ -1,4 +1,4 @@
-"""Annotations at run time: what ``typing.get_type_hints`` makes of them, and those who check types or convert data."""
+"""Annotations at run time: ``typing.get_type_hints``, and packages that check types or convert data."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from tests.helpers.interpreter import run_python
 pytestmark = pytest.mark.slow  # new interpreters
 
 
-#: Methods and functions that are C, where there is C. Those have no annotations.
+#: Methods that are C in the compiled implementation. C methods have no annotations.
 OF_C = {
     "csignals.Signal._live_receivers",
     "csignals.Signal.has_listeners",
@@ -36,7 +36,7 @@ def all_hints(implementation):
     return json.loads(done.stdout)
 
 
-def test_all_annotations_resolve(implementation):
+def test_all_public_annotations_resolve(implementation):
     found = all_hints(implementation)
     assert {name: hints for name, hints in found.items() if isinstance(hints, str)} == {}
     assert {
@@ -57,7 +57,7 @@ def test_all_annotations_resolve(implementation):
 
 @pytest.mark.slow
 @compiled
-def test_they_are_the_same_on_both_implementations():
+def test_both_implementations_have_equal_annotations():
     in_python, in_c = all_hints("python"), all_hints("cython")
     in_c = json.loads(
         json.dumps(in_c).replace("csignals._dispatch.compiled.CallBase", "csignals._dispatch.pure_records.CallBase")
@@ -68,7 +68,7 @@ def test_they_are_the_same_on_both_implementations():
     assert in_c.keys() <= in_python.keys()
 
 
-def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
+def test_subclasses_have_their_own_annotations(csignals):
     class Counting(csignals.Signal):
         count: int
         last: "csignals.tracing.SendRecord | None"
@@ -83,7 +83,7 @@ def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
     assert typing.get_type_hints(Counting.connect)["weak"] is bool
 
 
-def test_the_import_brings_in_no_typing(implementation):
+def test_the_import_loads_no_typing(implementation):
     code = """
 import csignals, sys
 print([name for name in ("typing", "inspect", "dataclasses") if name in sys.modules])
@@ -92,7 +92,7 @@ print([name for name in ("typing", "inspect", "dataclasses") if name in sys.modu
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 
-# --- Those who check types -----------------------------------------------------------------------------------
+# --- Packages that check types -------------------------------------------------------------------------------
 
 CHECKED = """
 import asyncio, io
@@ -121,10 +121,10 @@ for signal in csignals.Signal(), Counting(use_caching=True, name="counting"):
     assert str(trace) and repr(signal) and str(csignals.list_receivers(signal)[0])
     trace.to_json(io.StringIO()), trace.to_chrome(io.StringIO())
     assert signal.disconnect(dispatch_uid="uid", sender=int)
-print("all is as it says")
+print("no error")
 """
 HOOKS = {
-    # Where an annotation says float, an int will do: as in PEP 484.
+    # As in PEP 484, an int is accepted for a float.
     "beartype": "import beartype.claw as claw; claw.beartype_package("
     "'csignals', conf=__import__('beartype').BeartypeConf(is_pep484_tower=True))",
     "typeguard": "import typeguard; typeguard.install_import_hook('csignals')",
@@ -132,13 +132,13 @@ HOOKS = {
 
 
 @pytest.mark.parametrize("package", HOOKS)
-def test_all_is_called_and_returned_as_annotated(implementation, package):
+def test_calls_and_results_match_annotations(implementation, package):
     pytest.importorskip(package, reason=f"{package} is not installed")
     done = run(implementation, "-c", CHECKED.format(hook=HOOKS[package]))
-    assert done.stdout.strip() == "all is as it says", done.stderr
+    assert done.stdout.strip() == "no error", done.stderr
 
 
-# --- Those who convert data ----------------------------------------------------------------------------------
+# --- Packages that convert data ------------------------------------------------------------------------------
 
 
 def receive(**named):
@@ -147,7 +147,7 @@ def receive(**named):
 
 @pytest.fixture
 def examples(csignals, implementation):
-    """One of each of the dataclasses that users come by, with their modules where others look for them."""
+    """An instance of each public dataclass, with the modules of the implementation in ``sys.modules``."""
     listing, deferred = load(implementation, "csignals.listing"), load(implementation, "csignals.deferred")
     signal = csignals.Signal()
     signal.connect(receive, sender=int, dispatch_uid="uid")
@@ -158,7 +158,7 @@ def examples(csignals, implementation):
         yield [*listing.list_receivers(signal), deferred.Options(delay=1.5), *summary.receivers, *summary.signals]
 
 
-def test_every_public_dataclass_is_among_the_examples(implementation, examples):
+def test_every_public_dataclass_has_an_example(implementation, examples):
     named = {type(each).__name__ for each in examples}
     modules = "listing", "deferred", "deferred.configuration", "testing", "tracing", "tracing.otel"
     found = {
@@ -167,12 +167,12 @@ def test_every_public_dataclass_is_among_the_examples(implementation, examples):
         for name, value in vars(load(implementation, f"csignals.{module}")).items()
         if dataclasses.is_dataclass(value) and not name.startswith("_")
     }
-    assert found - {"Configuration"} <= named  # which has an engine, and is not for users
+    assert found - {"Configuration"} <= named  # users do not see Configuration, which has a task backend
     assert {"ReceiverInfo", "Options", "ReceiverRow", "SignalRow"} <= named
 
 
 def test_pydantic_reads_and_writes_the_dataclasses(examples):
-    pydantic = pytest.importorskip("pydantic", reason="pydantic is not there, or not made for this")
+    pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed, or does not support this Python")
     for example in examples:
         adapter = pydantic.TypeAdapter(type(example))
         assert adapter.validate_python(adapter.dump_python(example)) == example

@@ -1,4 +1,4 @@
-"""Receivers that Cython and Nuitka have compiled: lists, traces and representations have their names and places."""
+"""Receivers that Cython or Nuitka compiled: lists, traces and reprs show their names, files and lines."""
 
 import asyncio
 import inspect
@@ -20,7 +20,7 @@ LINES = TO_BE_COMPILED.read_text().splitlines()
 @pytest.fixture(params=COMPILERS)
 def module(request):
     if not can_compile(request.param):
-        pytest.skip(f"{request.param} is not there, or not for this Python")
+        pytest.skip(f"{request.param} is not installed, or does not support this Python")
     return compiled(request.param)
 
 
@@ -33,8 +33,8 @@ def line_of(text, above=0):
     return next(number for number, line in enumerate(LINES, 1) if line.strip().startswith(text)) - above
 
 
-# By the name that each has: the receiver, and a line in which it may begin. Nuitka's begin below their decorators.
 def receivers(module):
+    """Return each receiver and the lines at which it may begin, by name. Nuitka does not count decorators."""
     listener = module.Listener()
     return {
         "function": (module.function, [line_of("def function")]),
@@ -52,7 +52,7 @@ def receivers(module):
 def test_compiled_receivers_have_their_names_and_places(csignals, make, list_receivers, module):
     for name, (receiver, lines) in receivers(module).items():
         if name == "awaited" and not hasattr(make(), "asend"):
-            continue  # which Django 4.2 does not await
+            continue  # Django 4.2 does not await receivers
         for weak in True, False:
             signal = make()
             signal.connect(receiver, weak=weak)
@@ -71,7 +71,7 @@ def test_compiled_methods_are_described_once(implementation, module):
     assert names.describe(listener.hear) is names.describe(listener.hear) is names.describe(module.Listener().hear)
 
 
-def test_compiled_functions_that_send_have_their_names(csignals, make, implementation, module):
+def test_compiled_functions_as_senders_have_names(csignals, make, implementation, module):
     describe_sender = load(implementation, "csignals._introspection.naming").describe_sender
     for sender, name in (
         (module.function, "function"),
@@ -113,7 +113,7 @@ def test_compiled_functions_may_be_deferred(csignals, make, implementation, modu
             deferred.deferred(receiver)
 
 
-def test_nobody_s_code_is_asked_for_compiled_functions(module, implementation):
+def test_is_function_runs_no_foreign_code(module, implementation):
     names = load(implementation, "csignals._introspection.naming")
     assert names.is_function(module.function) and names.is_function(module.awaited)
     assert not names.is_function(module.Listener) and not names.is_function(module.Listener())
@@ -137,9 +137,9 @@ cdef class Fast:
 
 @pytest.fixture(scope="module")
 def fast(tmp_path_factory):
-    """A module of methods as C has them, which are bound to objects and have no ``__func__``."""
+    """A module of C methods, which are bound to objects but have no ``__func__``."""
     if not can_compile("Cython"):
-        pytest.skip("Cython is not there, or not for this Python")
+        pytest.skip("Cython is not installed, or does not support this Python")
     folder = tmp_path_factory.mktemp("fast")
     (folder / "fast_receivers.pyx").write_text(EXTENSION)
     command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", "-3", "fast_receivers.pyx"]
@@ -152,7 +152,7 @@ def fast(tmp_path_factory):
         yield fast_receivers
 
 
-def test_methods_in_c_have_the_module_of_their_class(list_receivers, make, fast):
+def test_c_methods_have_their_class_module(list_receivers, make, fast):
     for receiver, name in (fast.Fast().hear, "hear"), (fast.Fast.hear_all, "hear_all"):
         assert not hasattr(receiver, "__func__")
         signal, stock = make(), StockSignal()

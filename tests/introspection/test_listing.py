@@ -1,4 +1,4 @@
-"""``list_receivers()`` and a signal's ``repr()``: who is connected, as the signal's own list says."""
+"""``list_receivers()`` and a signal's ``repr()``: they describe the connected receivers."""
 
 import dataclasses
 import functools
@@ -16,8 +16,8 @@ from django.db.models.signals import post_save
 from tests.helpers.implementations import collect_where_references_are_not_counted, load
 from tests.helpers.interpreter import run_python
 
-AWAITS = django.VERSION >= (5, 0)  # Django, its async receivers
-HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django, by weak references
+AWAITS = django.VERSION >= (5, 0)  # Django awaits async receivers
+HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django keeps weak references to senders
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def listing(implementation):
 
 @pytest.fixture(params=["csignals", "django", "installed"])
 def make(request, csignals):
-    """The class of the signals: csignals' own, Django's as they are, and Django's that csignals dispatches."""
+    """A class of signals: csignals' own, Django's, or Django's with csignals installed."""
     if request.param == "installed":
         request.getfixturevalue("drop_in")
     return csignals.Signal if request.param == "csignals" else django.dispatch.Signal
@@ -67,8 +67,8 @@ class Listener:
         pass
 
 
-def name(which):
-    return f"{__name__}.{which}"
+def name(qualname):
+    return f"{__name__}.{qualname}"
 
 
 def names(listing, signal):
@@ -78,7 +78,7 @@ def names(listing, signal):
 # --- The list ------------------------------------------------------------------------------------------------
 
 
-def test_everything_about_a_receiver_is_told(listing, make):
+def test_the_list_describes_each_receiver(listing, make):
     signal = make()
     signal.connect(first, sender=Sender, weak=False, dispatch_uid="uid")
     code = first.__code__
@@ -98,7 +98,7 @@ def test_everything_about_a_receiver_is_told(listing, make):
         info.line = 1
 
 
-def test_a_plain_connection_is_told_in_one_line(listing, make, awaits):
+def test_a_plain_connection_prints_one_line(listing, make, awaits):
     signal = make()
     signal.connect(awaited)
     signal.connect(print)
@@ -108,7 +108,7 @@ def test_a_plain_connection_is_told_in_one_line(listing, make, awaits):
     assert lines[1].endswith(f", for any sender, weak, {'async' if awaits else 'sync'}")
 
 
-def test_the_order_is_that_of_a_send(listing, make, awaits):
+def test_the_list_has_send_order(listing, make, awaits):
     def numbered(number, **named):
         called.append(number)
 
@@ -132,7 +132,7 @@ def test_the_order_is_that_of_a_send(listing, make, awaits):
         assert listed == list(range(12))
 
 
-def test_the_dead_are_left_out(listing, make):
+def test_dead_receivers_are_left_out(listing, make):
     signal, listener, sender = make(), Listener(), Sender()
     signal.connect(Listener().hear)
     signal.connect(listener.hear)
@@ -146,7 +146,7 @@ def test_the_dead_are_left_out(listing, make):
     assert holds or listing.list_receivers(signal)[0].sender.startswith("id ")
 
 
-def test_nothing_is_kept_alive_and_nothing_is_changed(listing, make):
+def test_listing_keeps_and_changes_nothing(listing, make):
     signal, listener = make(), Listener()
     signal.connect(listener.hear, sender=listener)
     entries, state = signal.receivers[:], dict(vars(signal))
@@ -173,21 +173,21 @@ def test_nothing_is_kept_alive_and_nothing_is_changed(listing, make):
     ],
     ids=["any", "class", "function", "object", "module", "string", "bare object"],
 )
-def test_senders_are_found_also_where_django_keeps_only_their_ids(listing, make, sender, described):
+def test_senders_are_found_by_their_ids(listing, make, sender, described):
     signal = make()
     signal.connect(first, sender=sender)
     (info,) = listing.list_receivers(signal)
     if make is django.dispatch.Signal and type(sender) in (str, object):
-        described = f"id {id(sender)}"  # which nothing leads to
+        described = f"id {id(sender)}"  # nothing refers to this sender, so a search cannot find it
     assert info.sender == described
 
 
-def test_a_method_as_a_sender_is_called_by_its_function(listing, make):
+def test_method_senders_are_named_by_function(listing, make):
     sender = Sender()
     signal = make()
     signal.connect(first, sender=sender.send)
     infos = listing.list_receivers(signal)
-    # Django 6 has a weak reference to the method object itself, which is gone at once.
+    # Django 6 keeps a weak reference to the method object, which is freed at once.
     is_dead = HOLDS_SENDERS and make is django.dispatch.Signal
     assert [info.sender for info in infos] == ([] if is_dead else [name("Sender.send")])
 
@@ -197,7 +197,7 @@ def test_a_method_as_a_sender_is_called_by_its_function(listing, make):
     [first, Listener().hear, Listener(), functools.partial(first), Listener, print, mock.Mock(spec=[])],
     ids=["function", "method", "object", "partial", "class", "builtin", "mock"],
 )
-def test_a_dispatch_uid_is_told_where_there_is_one(listing, make, receiver):
+def test_the_list_has_each_dispatch_uid(listing, make, receiver):
     for uid in (None, "", "uid", 7, ("app", 1), (1, 2), Sender):
         signal = make()
         signal.connect(receiver, weak=False, dispatch_uid=uid)
@@ -222,14 +222,14 @@ class Uid:
     ],
     ids=["string", "number", "tuple", "class", "object", "object in a tuple"],
 )
-def test_a_dispatch_uid_is_shown_without_running_its_repr(listing, make, uid, text):
+def test_showing_a_dispatch_uid_runs_no_repr(listing, make, uid, text):
     signal = make()
     signal.connect(first, dispatch_uid=uid)
     assert str(listing.list_receivers(signal)[0]).endswith(f", dispatch_uid={text}")
 
 
-def test_entries_of_any_django_are_read(listing, make):
-    # conftest.py keeps from the collector what was there before: so not the module's class.
+def test_entries_of_any_django_version_work(listing, make):
+    # conftest.py freezes the objects of imported modules, so the collector would not find a class of this module.
     Sender = type("Sender", (), {"__module__": __name__})  # noqa: N806
     signal = make()
     key, any_key = ("uid", id(Sender)), ("uid", id(None))
@@ -242,10 +242,10 @@ def test_entries_of_any_django_are_read(listing, make):
         (any_key, first, None, True),
         (any_key, first, None, "something new", True),
     ]
-    told = [(info.sender, info.is_weak, info.is_async) for info in listing.list_receivers(signal)]
-    # Python 3.13t makes classes immortal, and its collector forgets them.
+    found = [(info.sender, info.is_weak, info.is_async) for info in listing.list_receivers(signal)]
+    # Python 3.13t makes classes immortal, and its collector does not track them.
     sender = name("Sender") if not hasattr(gc, "is_tracked") or gc.is_tracked(Sender) else f"id {id(Sender)}"
-    assert told == [
+    assert found == [
         (sender, False, False),
         (sender, True, False),
         (sender, False, False),
@@ -256,7 +256,7 @@ def test_entries_of_any_django_are_read(listing, make):
     ]
 
 
-class Falseless:
+class NoTruthValue:
     def __bool__(self):
         raise RuntimeError
 
@@ -267,13 +267,13 @@ BROKEN = [
     5,
     object(),
     [None, 1, (), ("a", "b"), (1, first), ((1,), first), ((1, 2, 3), first), ((1, []), first), "ab", {}],
-    [((1, 2), None), ((1, 2), None, False), ((1, 2), first, 3, False), ((1, 2), first, Falseless())],
+    [((1, 2), None), ((1, 2), None, False), ((1, 2), first, 3, False), ((1, 2), first, NoTruthValue())],
     [((1, 2), first, lambda: 1 / 0, False), ((1, 2), lambda: None, lambda: None, False)],
 ]
 
 
 @pytest.mark.parametrize("receivers", BROKEN, ids=map(str, range(len(BROKEN))))
-def test_what_is_no_entry_is_left_out(listing, make, receivers):
+def test_invalid_entries_are_left_out(listing, make, receivers):
     signal = make()
     signal.receivers = receivers
     assert listing.list_receivers(signal) == []
@@ -284,16 +284,16 @@ def test_what_is_no_entry_is_left_out(listing, make, receivers):
 
 
 @pytest.mark.parametrize(
-    "no_signal",
+    "wrong",
     [None, 1, "post_save", object(), django.dispatch.Signal, mock.Mock(spec=django.dispatch.Signal)],
     ids=lambda each: type(each).__name__,
 )
-def test_what_is_no_signal_is_refused(listing, no_signal):
+def test_objects_that_are_not_signals_raise(listing, wrong):
     with pytest.raises(TypeError, match=r"^list_receivers\(\) takes a signal, not "):
-        listing.list_receivers(no_signal)
+        listing.list_receivers(wrong)
 
 
-def test_it_is_exported_and_costs_nothing_until_it_is_used(implementation):
+def test_listing_is_loaded_on_first_use(implementation):
     code = """
 import sys, csignals
 assert "csignals.listing" not in sys.modules
@@ -315,11 +315,11 @@ except AttributeError as error:
 
 @pytest.fixture
 def shown(make, listing):
-    """``repr()``, or what it would be if csignals were installed."""
+    """``repr()``, or its equivalent for Django's signals while csignals is not installed."""
     return repr if make.__repr__ is not object.__repr__ else listing.represent
 
 
-def test_the_repr_has_the_name_and_the_receivers(make, shown, awaits):
+def test_the_repr_has_name_and_receivers(make, shown, awaits):
     global a_signal
     a_signal = signal = make()
     start = f"<Signal {name('a_signal')}"
@@ -344,16 +344,16 @@ def test_the_repr_has_the_name_and_the_receivers(make, shown, awaits):
         del a_signal
 
 
-def test_without_a_name_the_repr_has_the_place(make, shown):
+def test_an_unnamed_signal_shows_its_address(make, shown):
     signal = make()
     assert shown(signal) == f"<Signal at {id(signal):#x}: no receivers>"
 
 
-def test_subclasses_are_called_by_their_own_names(make, shown):
+def test_subclasses_show_their_own_names(make, shown):
     class PluginSignal(make):
         pass
 
-    class Shy(make):
+    class Failing(make):
         @property
         def receivers(self):
             raise RuntimeError
@@ -368,12 +368,11 @@ def test_subclasses_are_called_by_their_own_names(make, shown):
 
     signal = PluginSignal()
     assert shown(signal) == f"<PluginSignal at {id(signal):#x}: no receivers>"
-    shy = Shy()
-    assert "Shy object at 0x" in shown(shy)
+    assert "Failing object at 0x" in shown(Failing())
     assert repr(Own()) == "own"
 
 
-def test_a_subclass_that_skips_init_has_a_repr_and_no_name(csignals):
+def test_a_subclass_may_skip_init(csignals):
     class Lazy(csignals.Signal):
         def __init__(self):
             pass
@@ -391,7 +390,7 @@ class Hostile:
         pass
 
 
-def test_a_repr_runs_no_repr_of_receivers_and_senders(make, shown, listing):
+def test_the_repr_runs_no_other_repr(make, shown, listing):
     hostile = Hostile()
     signal = make()
     signal.receivers = [((id(hostile), id(hostile)), hostile, weakref.ref(hostile), False)]
@@ -401,10 +400,10 @@ def test_a_repr_runs_no_repr_of_receivers_and_senders(make, shown, listing):
 
 
 @pytest.mark.slow
-def test_repr_and_list_while_other_threads_connect(make, shown, listing):
+def test_threads_may_connect_during_a_listing(make, shown, listing):
     signal, ended, errors = make(), threading.Event(), []
 
-    def come_and_go():
+    def connect_and_disconnect():
         try:
             while not ended.is_set():
                 listeners = [Listener() for _ in range(20)]
@@ -415,7 +414,7 @@ def test_repr_and_list_while_other_threads_connect(make, shown, listing):
         except Exception as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=come_and_go) for _ in range(2)]
+    threads = [threading.Thread(target=connect_and_disconnect) for _ in range(2)]
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     try:
@@ -432,7 +431,7 @@ def test_repr_and_list_while_other_threads_connect(make, shown, listing):
     assert errors == []
 
 
-def test_django_s_signals_have_it_while_csignals_is_installed(drop_in):
+def test_django_signals_have_our_repr_while_installed(drop_in):
     ours = vars(django.dispatch.Signal)["__repr__"]
     assert repr(post_save) == "<ModelSignal django.db.models.signals.post_save: no receivers>"
     assert (ours.__module__, ours.__qualname__) == ("django.dispatch.dispatcher", "Signal.__repr__")
@@ -444,7 +443,8 @@ def test_django_s_signals_have_it_while_csignals_is_installed(drop_in):
     assert vars(django.dispatch.Signal)["__repr__"] is ours
 
 
-def test_a_repr_that_somebody_else_has_put_there_stays(drop_in):
+def test_a_repr_set_by_others_stays(drop_in):
+    """Another package may set it before or after csignals is installed."""
     drop_in.uninstall()
     with mock.patch.object(django.dispatch.Signal, "__repr__", lambda self: "before", create=True):
         drop_in.install()

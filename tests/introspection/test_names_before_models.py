@@ -1,4 +1,4 @@
-"""Models that are named as senders before they are loaded, or any settings: they are looked for on entering."""
+"""Names of models as senders, used before the models and the settings are loaded: a scope finds the model on entry."""
 
 import textwrap
 
@@ -9,7 +9,7 @@ from tests.helpers.interpreter import run_python
 pytestmark = pytest.mark.slow  # new interpreters
 
 
-# What follows is run before anything of Django is loaded; then models come, and `check` finds what came of it.
+# Runs before the models are loaded. Each test then calls load().
 START = """
 import sys, types
 import csignals
@@ -48,8 +48,8 @@ def run(implementation, code):
     return done.stdout.splitlines()
 
 
-def test_a_mute_made_at_import_time_finds_the_model_when_it_is_entered(implementation):
-    said = run(
+def test_mutes_find_models_on_entry(implementation):
+    printed = run(
         implementation,
         """
         @csignals.mute(post_save, senders="auth.User")
@@ -73,11 +73,11 @@ def test_a_mute_made_at_import_time_finds_the_model_when_it_is_entered(implement
         print(Tests().test(User), Tests().test(Group), Tests().test(None))
         """,
     )
-    assert said == ["0 1 0", "0 1 0 1 0 0 1"]
+    assert printed == ["0 1 0", "0 1 0 1 0 0 1"]
 
 
-def test_a_capture_and_an_assertion_find_the_model_when_they_are_entered(implementation):
-    said = run(
+def test_captures_find_models_on_entry(implementation):
+    printed = run(
         implementation,
         """
         captures = [capture(post_save, sender="auth.User"), capture(sender="auth.User", scope="process")]
@@ -98,36 +98,37 @@ def test_a_capture_and_an_assertion_find_the_model_when_they_are_entered(impleme
         sends.assert_sent(post_save, sender="auth.Group", times=1)
         """,
     )
-    assert said == ["True", "0 1 1 0 1 1 AssertionError", "0 0"]
+    assert printed == ["True", "0 1 1 0 1 1 AssertionError", "0 0"]
 
 
-def test_a_name_that_is_no_model_s_fails_when_the_block_is_entered(implementation):
-    said = run(
+def test_unknown_models_raise_on_entry(implementation):
+    printed = run(
         implementation,
         """
         made = [
-            csignals.mute(post_save, senders=["auth.User", "auth.Nobody"]), csignals.mute(senders="auth.Nobody"),
+            csignals.mute(post_save, senders=["auth.User", "auth.Missing"]), csignals.mute(senders="auth.Missing"),
             csignals.mute(post_save, senders="nowhere.User"),
-            capture(post_save, sender="auth.Nobody"), capture(sender="auth.Nobody"),
-            assert_sent(post_save, sender="auth.Nobody"), assert_not_sent(post_save, sender="auth.Nobody"),
+            capture(post_save, sender="auth.Missing"), capture(sender="auth.Missing"),
+            assert_sent(post_save, sender="auth.Missing"), assert_not_sent(post_save, sender="auth.Missing"),
         ]
         early = [failure(each.__enter__) for each in made]
         User, Group = load()
         late = [failure(each.__enter__) for each in made]
         print(len(made), {*early, *late})
-        print(failure(csignals.mute(post_save, senders="auth.Nobody")(print)), heard(post_save, User))
+        print(failure(csignals.mute(post_save, senders="auth.Missing")(print)), heard(post_save, User))
         signals = SignalTester()
-        print(failure(signals.mute, post_save, senders="auth.Nobody"), failure(signals.capture, sender="auth.Nobody"))
+        print(failure(signals.mute, post_save, senders="auth.Missing"), failure(signals.capture, sender="auth.Missing"))
         with capture() as sends:
             pass
-        print(failure(sends.assert_sent, post_save, sender="auth.Nobody"), heard(post_save, User))
+        print(failure(sends.assert_sent, post_save, sender="auth.Missing"), heard(post_save, User))
         """,
     )
-    assert said == ["7 {'LookupError'}", "LookupError 1", "LookupError LookupError", "LookupError 1"]
+    assert printed == ["7 {'LookupError'}", "LookupError 1", "LookupError LookupError", "LookupError 1"]
 
 
-def test_a_block_may_fail_and_be_entered_once_the_models_are_there(implementation):
-    said = run(
+def test_a_failed_entry_may_be_repeated(implementation):
+    """Entering raises before the models are loaded, and works afterwards."""
+    printed = run(
         implementation,
         """
         mute, seen = csignals.mute(post_save, senders="auth.User"), capture(post_save, sender="auth.User")
@@ -138,17 +139,18 @@ def test_a_block_may_fail_and_be_entered_once_the_models_are_there(implementatio
         print(heard(post_save, User), len(sends))
         """,
     )
-    assert said == ["LookupError LookupError 1", "0 1", "1 1"]
+    assert printed == ["LookupError LookupError 1", "0 1", "1 1"]
 
 
-def test_a_model_is_found_as_soon_as_it_is_there_while_others_are_loaded(implementation):
-    said = run(
+def test_models_are_found_while_others_load(implementation):
+    """A scope may name a model as soon as its class exists, before Django has loaded all models."""
+    printed = run(
         implementation,
         """
         module = sys.modules["app"] = types.ModuleType("app", "An app.")
         module.__path__, module.__file__ = [], "app/__init__.py"
         class Models:
-            # It finds and loads the module app.models.
+            # Finds and loads the module app.models.
             def find_spec(self, name, path=None, target=None):
                 from importlib.machinery import ModuleSpec
                 return ModuleSpec(name, self) if name == "app.models" else None
@@ -167,11 +169,11 @@ def test_a_model_is_found_as_soon_as_it_is_there_while_others_are_loaded(impleme
         django.setup()
         """,
     )
-    assert said == ["LookupError", "False 0"]
+    assert printed == ["LookupError", "False 0"]
 
 
-def test_a_string_that_cannot_name_a_model_is_refused_at_once(implementation):
-    said = run(
+def test_invalid_model_names_raise_at_once(implementation):
+    printed = run(
         implementation,
         """
         for wrong in "User", "auth.models.User", "":
@@ -182,19 +184,19 @@ def test_a_string_that_cannot_name_a_model_is_refused_at_once(implementation):
                 failure(assert_sent, post_save, sender=wrong),
                 failure(assert_not_sent, post_save, sender=wrong),
             )
-        # Elsewhere it is a sender like any other.
+        # For other signals, a string is a sender like any other object.
         with csignals.mute(senders="User"), csignals.mute(own_signal, senders="auth.User"):
             print(heard(own_signal, "User"), heard(own_signal, "auth.User"), heard(own_signal, "auth.Group"))
         with csignals.mute(pre_migrate, senders="auth.User"):
             print(heard(pre_migrate, "auth.User"))
         """,
     )
-    assert said == ["ValueError ValueError ValueError ValueError ValueError"] * 3 + ["0 0 1", "0"]
+    assert printed == ["ValueError ValueError ValueError ValueError ValueError"] * 3 + ["0 0 1", "0"]
 
 
 @pytest.mark.parametrize("name", ["auth.User", "auth.user"])
-def test_a_name_is_one_that_connect_takes(implementation, name):
-    said = run(
+def test_names_follow_the_rules_of_connect(implementation, name):
+    printed = run(
         implementation,
         f"""
         from enum import Enum
@@ -208,4 +210,4 @@ def test_a_name_is_one_that_connect_takes(implementation, name):
                 print(heard(post_save, User), heard(post_save, Group), len(sends))
         """,
     )
-    assert said == ["True 1 0 1 1"] * 2
+    assert printed == ["True 1 0 1 1"] * 2

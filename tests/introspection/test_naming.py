@@ -1,4 +1,4 @@
-"""What receivers and senders are called, and that asking runs nobody's code."""
+"""Names of receivers and senders. Finding a name runs no code of the object."""
 
 import collections
 import functools
@@ -13,7 +13,7 @@ from tests.helpers.implementations import load
 
 
 @pytest.fixture
-def names(implementation):
+def naming(implementation):
     return load(implementation, "csignals._introspection.naming")
 
 
@@ -30,7 +30,7 @@ class HostileClass(type):
         raise RuntimeError(name)
 
 
-Worse = HostileClass("Worse", (), {"__call__": lambda self, **named: None})
+HostileType = HostileClass("HostileType", (), {"__call__": lambda self, **named: None})
 
 
 class Misleading:
@@ -45,7 +45,7 @@ def function(**named):
 
 
 class Proxy:
-    """As wrapt's in Python: its ``__dict__`` is that of another object."""
+    """Like wrapt's pure Python proxies, it has the ``__dict__`` of another object."""
 
     __dict__ = property(lambda self: {})
 
@@ -88,10 +88,10 @@ class Listener:
 
 circle = functools.partial(function)
 circle.__setstate__((circle, (), {}, {}))
-wound = Listener()
-wound.__wrapped__ = wound
+self_wrapped = Listener()
+self_wrapped.__wrapped__ = self_wrapped
 
-WEIRD = {
+IN_THIS_MODULE = {
     "function": (function, "function", function),
     "lambda": (lambda **named: None, "<lambda>", None),
     "method": (Listener().hear, "Listener.hear", Listener.hear),
@@ -104,26 +104,26 @@ WEIRD = {
     "cached": (functools.lru_cache(function), "function", function),
     "partial": (functools.partial(function, x=1), "functools.partial({}function)", function),
     "partial of a method": (functools.partial(Listener().hear), "functools.partial({}Listener.hear)", Listener.hear),
-    "partial of what is decorated": (
+    "partial of a decorated function": (
         functools.partial(decorated),
         "functools.partial({}decorated)",
         decorated.__wrapped__.__wrapped__,
     ),
     "hostile": (Hostile(), "Hostile object", vars(Hostile)["__call__"]),
-    "worse": (Worse(), "Worse object", None),
-    "hostile class": (Worse, "Worse", None),
+    "object of a hostile class": (HostileType(), "HostileType object", None),
+    "hostile class": (HostileType, "HostileType", None),
     "misleading": (Misleading(), "Misleading object", None),
     "with the __dict__ of another": (Proxy(), "Proxy object", function),
-    "wound": (wound, "Listener object", None),
+    "wraps itself": (self_wrapped, "Listener object", None),
 }
 
 
-@pytest.mark.parametrize("weird", WEIRD)
-def test_receivers_are_called_by_the_names_under_which_they_are_written(names, weird):
-    receiver, name, function = WEIRD[weird]
+@pytest.mark.parametrize("kind", IN_THIS_MODULE)
+def test_receivers_have_their_names_in_source(naming, kind):
+    receiver, name, function = IN_THIS_MODULE[kind]
     name = name.format(f"{__name__}.") if "{}" in name else f"{__name__}.{name}"
     for _ in range(2):
-        description = names.describe(receiver)
+        description = naming.describe(receiver)
         assert description.name == name
         if function is not None:
             code = function.__code__
@@ -144,26 +144,26 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("which", ELSEWHERE)
-def test_receivers_that_are_written_elsewhere_or_nowhere_have_names_too(names, which):
-    receiver, name = ELSEWHERE[which]
-    description = names.describe(receiver)
+@pytest.mark.parametrize("kind", ELSEWHERE)
+def test_receivers_without_source_have_names(naming, kind):
+    receiver, name = ELSEWHERE[kind]
+    description = naming.describe(receiver)
     assert isinstance(description.name, str)
     assert name is None or description.name == name
     assert (description.file is None) == (description.line is None)
 
 
-def test_a_description_is_kept_as_long_as_its_receiver(names):
+def test_descriptions_live_as_long_as_receivers(naming):
     def short_lived(**named):
         pass
 
     number = id(short_lived)
-    assert names.describe(short_lived) is names.describe(short_lived) is names.descriptions.known[number]
+    assert naming.describe(short_lived) is naming.describe(short_lived) is naming.descriptions.known[number]
     del short_lived
     gc.collect()
-    assert number not in names.descriptions.known
-    names.describe([].append)  # which has no weak references on every Python
-    names.describe(5)
+    assert number not in naming.descriptions.known
+    naming.describe([].append)  # not every Python makes weak references to builtin methods
+    naming.describe(5)
 
 
 class Text(str):
@@ -182,20 +182,20 @@ SENDERS = {
     "function": (function, f"{__name__}.function"),
     "method": (Listener().hear, f"{__name__}.Listener.hear"),
     "string": ("by mail", "by mail"),
-    "string of its own kind": (Text("by mail"), "by mail"),
+    "subclass of str": (Text("by mail"), "by mail"),
     "empty string": ("", ""),
     "number": (7, "int object"),
     "builtin class": (dict, "dict"),
     "builtin": (print, "print"),
     "hostile": (Hostile(), f"{__name__}.Hostile object"),
-    "hostile class": (Worse, f"{__name__}.Worse"),
-    "worse": (Worse(), f"{__name__}.Worse object"),
+    "hostile class": (HostileType, f"{__name__}.HostileType"),
+    "object of a hostile class": (HostileType(), f"{__name__}.HostileType object"),
     "lazy": (SimpleLazyObject(pytest.fail), "django.utils.functional.SimpleLazyObject object"),
 }
 
 
-@pytest.mark.parametrize("which", SENDERS)
-def test_senders_are_called_by_their_names_or_by_their_classes(names, which):
-    sender, name = SENDERS[which]
-    assert names.describe_sender(sender) == name
-    assert type(names.describe_sender(sender)) in (str, type(None))
+@pytest.mark.parametrize("kind", SENDERS)
+def test_senders_have_names_or_class_names(naming, kind):
+    sender, name = SENDERS[kind]
+    assert naming.describe_sender(sender) == name
+    assert type(naming.describe_sender(sender)) in (str, type(None))

@@ -1,4 +1,4 @@
-"""Who is who: every door that takes a receiver takes the same object for the same receiver as ``connect`` does."""
+"""Identity of receivers: every function that takes a receiver identifies it as Django's ``disconnect`` does."""
 
 import asyncio
 import functools
@@ -10,6 +10,7 @@ import django
 import pytest
 from django.dispatch import Signal
 
+from tests.helpers import receivers
 from tests.helpers.implementations import collect, load
 from tests.helpers.receivers import Sender
 from tests.helpers.stock_django import StockSignal
@@ -17,6 +18,7 @@ from tests.introspection.receiver_zoo import Index, Proxy, available, is_same, p
 
 pytestmark = pytest.mark.slow
 
+connected = functools.partial(receivers.connected, weak=False)
 WAYS = ["send", "send_robust", "has_listeners", *(["asend", "asend_robust"] if django.VERSION >= (5, 0) else [])]
 
 
@@ -26,7 +28,7 @@ def stranger(**named):
 
 @pytest.fixture(scope="module", params=["standalone", "in Django"])
 def make(request, implementation):
-    """As the fixture of this name for all tests, but Django's signals are taken over once, and not for each test."""
+    """As `make` in tests/conftest.py, but csignals is installed once for the whole module."""
     if request.param == "standalone":
         yield load(implementation).Signal
     else:
@@ -48,18 +50,12 @@ def list_receivers(implementation):
 
 @pytest.fixture(scope="module")
 def zoo():
-    """Of each kind, what gives a receiver as often as it is written down, and whether Django says it is the same."""
+    """For each kind: the function that gives the receiver again, and whether Django takes it for the same one."""
     return {name: (get := make(), is_same(StockSignal, get)) for name, make in available().items()}
 
 
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver, weak=False)
-    return signal
-
-
 def reached(signal, way="send"):
-    """Return how many receivers a send reaches, without `stranger`, which it reaches always."""
+    """Return how many receivers a send reaches, not counting `stranger`, which every send reaches."""
     if way == "has_listeners":
         return int(signal.has_listeners(Sender))
     signal.connect(stranger)
@@ -72,7 +68,7 @@ def reached(signal, way="send"):
 
 
 def sentry_like(signal):
-    """Have a signal's receivers be wrapped on their way to the sends, as Sentry does for all signals."""
+    """Wrap the receivers that ``_live_receivers()`` returns, as Sentry does for all signals."""
     find = signal._live_receivers
 
     def find_and_wrap(self, sender):
@@ -84,7 +80,7 @@ def sentry_like(signal):
     return mock.patch.object(signal, "_live_receivers", types.MethodType(find_and_wrap, signal), create=True)
 
 
-def test_connect_and_disconnect_are_django_s(make, zoo):
+def test_connect_and_disconnect_match_django(make, zoo):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get(), get())
         assert len(signal.receivers) == (1 if same else 2), name
@@ -92,7 +88,7 @@ def test_connect_and_disconnect_are_django_s(make, zoo):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_mute_silences_whom_disconnect_would_disconnect(csignals, make, zoo, way):
+def test_mute_identifies_receivers_as_disconnect_does(csignals, make, zoo, way):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get())
         before = reached(signal, way)
@@ -106,12 +102,12 @@ def test_a_mute_silences_whom_disconnect_would_disconnect(csignals, make, zoo, w
 
 
 def other_method(get):
-    """Return another receiver: of the same object, if it is a method."""
+    """Return another receiver. For a method, it is another method of the same object."""
     return getattr(getattr(get(), "__self__", None), "__repr__", print)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_mute_silences_behind_what_wraps_receivers_in_a_send(csignals, make, zoo, way):
+def test_mute_works_behind_wrapped_sends(csignals, make, zoo, way):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get())
         with sentry_like(signal):
@@ -120,7 +116,7 @@ def test_a_mute_silences_behind_what_wraps_receivers_in_a_send(csignals, make, z
                 assert (before, reached(signal, way)) == (1, 1 - same), name
 
 
-def test_a_mute_silences_what_wraps_the_receiver(csignals, make, zoo):
+def test_mute_includes_wrappers_of_the_receiver(csignals, make, zoo):
     for name, (get, same) in zoo.items():
         once, twice = wrapper_of(get()), wrapper_of(wrapper_of(get()))
         signal = connected(make(), once, twice, passing(get()))
@@ -131,7 +127,7 @@ def test_a_mute_silences_what_wraps_the_receiver(csignals, make, zoo):
             assert reached(signal) == 2, name
 
 
-def test_a_receiver_is_connected_for_a_block_once(testing, make, zoo):
+def test_connected_connects_a_receiver_once(testing, make, zoo):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get())
         before = list(signal.receivers)
@@ -153,7 +149,7 @@ def test_a_dispatch_uid_has_one_receiver(testing, make, zoo):
         assert signal.receivers == [], name
 
 
-def test_a_test_s_signals_know_it(testing, make, zoo):
+def test_the_signal_tester_identifies_receivers(testing, make, zoo):
     for name, (get, same) in zoo.items():
         signal, receiver = make(), get()
         with testing.SignalTester() as signals:
@@ -163,7 +159,7 @@ def test_a_test_s_signals_know_it(testing, make, zoo):
         assert reached(signal) == 0, name
 
 
-def test_lists_know_whom_no_dispatch_uid_was_given(list_receivers, make, zoo):
+def test_lists_recognise_a_missing_dispatch_uid(list_receivers, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), get())
         signal.connect(get(), weak=False, dispatch_uid="uid")
@@ -171,7 +167,7 @@ def test_lists_know_whom_no_dispatch_uid_was_given(list_receivers, make, zoo):
 
 
 @pytest.mark.slow
-def test_lists_traces_and_representations_call_it_by_one_name(csignals, list_receivers, make, zoo):
+def test_lists_traces_and_reprs_agree_on_names(csignals, list_receivers, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), get())
         (info,) = list_receivers(signal)
@@ -182,7 +178,7 @@ def test_lists_traces_and_representations_call_it_by_one_name(csignals, list_rec
         assert info.receiver in repr(signal), name
 
 
-def test_a_capture_has_the_very_receivers(testing, make, zoo):
+def test_captures_have_the_receivers_themselves(testing, make, zoo):
     for name, (get, _) in zoo.items():
         signal = connected(make(), receiver := get())
         with testing.capture(signal) as sends:
@@ -191,9 +187,7 @@ def test_a_capture_has_the_very_receivers(testing, make, zoo):
         assert responses[0][0] is receiver, name
 
 
-def test_a_receiver_after_the_commit_is_muted_by_what_it_was_made_of(
-    csignals, list_receivers, implementation, make, zoo
-):
+def test_mute_finds_receivers_inside_on_commit(csignals, list_receivers, implementation, make, zoo):
     on_commit = load(implementation, "csignals.deferred").on_commit
     for name, (get, same) in zoo.items():
         after, place = on_commit(get()), list_receivers(connected(make(), get()))[0].file
@@ -205,7 +199,7 @@ def test_a_receiver_after_the_commit_is_muted_by_what_it_was_made_of(
                 assert signal.has_listeners(Sender) is not (same and type(each) is not functools.partial), name
 
 
-# --- Who was never called ------------------------------------------------------------------------------------
+# --- Receivers that were never called ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -218,7 +212,7 @@ def debugging(implementation, monkeypatch):
 
 
 def can_be_weak(receiver):
-    """Return whether Django can hold a receiver weakly, and call it then."""
+    """Return whether Django can connect a receiver weakly and call it."""
     signal = StockSignal()
     try:
         signal.connect(receiver)
@@ -241,8 +235,8 @@ def disconnect(signal, receiver):
     signal.disconnect(receiver)
 
 
-@pytest.mark.parametrize("do", [call, call_in_a_wrapper, disconnect, None])
-def test_who_was_called_or_disconnected_is_not_said_to_have_died_uncalled(list_receivers, make, debugging, do):
+@pytest.mark.parametrize("action", [call, call_in_a_wrapper, disconnect, None])
+def test_only_receivers_never_called_are_reported(list_receivers, make, debugging, action):
     signals = {}
     weak = {name: kind for name, kind in available().items() if can_be_weak((get := kind())())}
     for name, kind in weak.items():
@@ -250,23 +244,23 @@ def test_who_was_called_or_disconnected_is_not_said_to_have_died_uncalled(list_r
         signals[name] = signal
         receiver = get()
         signal.connect(receiver)
-        if do is not None:
-            do(signal, receiver)
+        if action is not None:
+            action(signal, receiver)
     del get, receiver
     collect()
     died = {name for name, signal in signals.items() for each in list_receivers(signal) if each.is_collected}
     assert {"function", "method", "partial", "wraps in the class", "wrapt function"} <= weak.keys()
-    if do is None:
+    if action is None:
         assert {"function", "method", "partial", "wraps in the class", "wrapt function"} <= died
     else:
         assert died == set()
 
 
-# --- What has no identity ------------------------------------------------------------------------------------
+# --- Receivers without an identity ---------------------------------------------------------------------------
 
 
 class Odd:
-    """A callable that fails when it is asked for an attribute, by which it could be a method or a wrapper."""
+    """A callable whose attributes ``__func__`` or ``__wrapped__`` raise RuntimeError."""
 
     def __init__(self, *names):
         self.names = names
@@ -281,7 +275,7 @@ class Odd:
 
 
 @pytest.mark.parametrize("names", [["__func__"], ["__wrapped__"], ["__func__", "__wrapped__"]])
-def test_a_receiver_that_cannot_be_asked_is_sent_to_beside_a_mute(csignals, list_receivers, make, names):
+def test_a_mute_tolerates_failing_attributes(csignals, list_receivers, make, names):
     signal = make()
     signal.connect(Odd(*names), weak=False, dispatch_uid="odd")
     with csignals.mute(receivers=stranger):
@@ -296,8 +290,8 @@ class Overseer:
         return "oversee"
 
 
-def test_a_receiver_that_connect_cannot_identify_is_refused_likewise(csignals, list_receivers, testing, make):
-    # wrapt's object for a static method has a __func__ and no __self__.
+def test_mute_raises_as_connect_does(csignals, list_receivers, testing, make):
+    # wrapt's static methods have __func__, but no __self__.
     with pytest.raises(AttributeError, match="__self__"):
         StockSignal().connect(Overseer().oversee)
     signal = make()
@@ -313,8 +307,8 @@ def test_a_receiver_that_connect_cannot_identify_is_refused_likewise(csignals, l
     assert info.receiver == f"{__name__}.Overseer.oversee"
 
 
-def test_a_weak_receiver_that_cannot_be_made_anew_fails_the_sends_that_would_reach_it(make):
-    # As in Django: weakref.WeakMethod calls wrapt's class with a function and an object.
+def test_a_failing_weak_method_fails_sends(make):
+    # In Django too, weakref.WeakMethod calls wrapt's class with a function and an object, and fails.
     index = Index()
     for each in StockSignal(), make():
         each.connect(index.decorated, sender=Sender)
@@ -325,11 +319,11 @@ def test_a_weak_receiver_that_cannot_be_made_anew_fails_the_sends_that_would_rea
         assert each.disconnect(index.decorated, sender=Sender)
 
 
-def test_a_mute_of_one_object_s_methods_leaves_another_s(csignals, make):
+def test_muting_methods_leaves_other_objects_alone(csignals, make):
     first, second = Index(), Index()
     names = "update", "decorated_above", "wrapped", "cached"
     signal = connected(make(), *[getattr(index, name) for name in names for index in (first, second)])
     signal.connect(Proxy(first.update), weak=False, dispatch_uid="proxy")
-    assert reached(signal) == 8  # as a class method is one for both
+    assert reached(signal) == 8  # both objects have the same class method
     with csignals.mute(receivers=[getattr(first, name) for name in names]):
         assert reached(signal) == 3

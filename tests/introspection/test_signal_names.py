@@ -1,4 +1,4 @@
-"""What signals are called, and that asking runs nobody's code."""
+"""Names of signals. Finding a name runs no code of the searched modules."""
 
 import _thread
 import contextlib
@@ -35,7 +35,7 @@ def make(request, csignals):
 
 @pytest.fixture
 def modules(tmp_path, monkeypatch, make):
-    """Return a function that imports modules, given as their code by name; ``make()`` in them makes a signal."""
+    """Return a function that imports modules, given by name and code. In the code, ``make()`` makes a signal."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "maker", types.ModuleType("maker"))
@@ -58,7 +58,7 @@ def modules(tmp_path, monkeypatch, make):
 # --- Given names ---------------------------------------------------------------------------------------------
 
 
-def test_a_given_name_is_the_name(csignals, signal_names):
+def test_a_given_name_is_used(csignals, signal_names):
     signal = csignals.Signal(name="shop.paid")
     assert (signal.name, signal_names.name_of(signal)) == ("shop.paid", "shop.paid")
     assert repr(signal) == "<Signal shop.paid: no receivers>"
@@ -72,14 +72,14 @@ def test_a_given_name_is_the_name(csignals, signal_names):
 
 
 @pytest.mark.parametrize("name", [1, b"paid", object()])
-def test_a_name_that_is_no_string_is_refused(csignals, name):
+def test_a_non_string_name_raises(csignals, name):
     with pytest.raises(TypeError, match="a signal's name must be a str, not "):
         csignals.Signal(name=name)
     with pytest.raises(TypeError):
-        csignals.Signal(False, "paid")  # Django takes no more
+        csignals.Signal(False, "paid")  # Django's Signal takes one positional argument
 
 
-def test_a_copy_keeps_a_given_name_and_has_not_the_one_that_was_found(csignals):
+def test_a_copy_keeps_only_given_names(csignals):
     for name in ("shop.paid", None):
         signal = csignals.Signal(name=name)
         with placed(signal):
@@ -89,7 +89,7 @@ def test_a_copy_keeps_a_given_name_and_has_not_the_one_that_was_found(csignals):
 
 @contextlib.contextmanager
 def placed(signal):
-    """Have a signal be a global of this module."""
+    """Make a signal a global of this module."""
     global placed_signal
     placed_signal = signal
     yield
@@ -99,7 +99,7 @@ def placed(signal):
 # --- Found names ---------------------------------------------------------------------------------------------
 
 
-def test_a_signal_is_called_as_in_its_module(modules, signal_names, make):
+def test_signals_are_named_after_module_variables(modules, signal_names, make):
     (module,) = modules(
         shop__signals="""
         order_paid = make()
@@ -122,9 +122,10 @@ def test_a_signal_is_called_as_in_its_module(modules, signal_names, make):
 
 @pytest.fixture
 def importer_first(modules):
-    """Return a function that imports shop.importer, which imports shop.definer, and then shop.signals, which does too.
+    """Return a function that imports shop.importer, then shop.signals. Both import shop.definer.
 
-    It returns the first two, after moving the definer to the end of ``sys.modules``: as where imports are circular.
+    The function moves shop.definer to the end of ``sys.modules``, as circular imports may do, and returns shop.importer
+    and shop.definer.
     """
 
     def import_all(importing, defining):
@@ -165,21 +166,21 @@ only_csignals = pytest.mark.parametrize("make", ["csignals"], indirect=True)
     ],
     ids=["plain", "conditional", "global"],
 )
-def test_the_module_that_made_it_wins_over_importers(importer_first, signal_names, defining, importing):
+def test_the_defining_module_wins_over_importers(importer_first, signal_names, defining, importing):
     _, definer = importer_first(importing, defining)
     assert signal_names.name_of(definer.order_paid) == "shop.definer.order_paid"
     assert signal_names.place_of(definer.order_paid) == ("shop.definer", ("order_paid",))
 
 
 @only_csignals
-def test_a_class_that_made_it_wins_over_importers(importer_first, signal_names):
+def test_the_defining_class_wins_over_importers(importer_first, signal_names):
     importer, _ = importer_first("from shop.definer import Order\npaid = Order.paid", "class Order:\n    paid = make()")
     assert signal_names.name_of(importer.paid) == "shop.definer.Order.paid"
     assert signal_names.place_of(importer.paid) == ("shop.definer", ("Order", "paid"))
 
 
 @only_csignals
-def test_a_subclass_is_made_where_it_is_called(modules, importer_first, signal_names):
+def test_subclass_instances_belong_to_the_caller(modules, importer_first, signal_names):
     modules(
         subclasses="""
         class Base(make):
@@ -197,7 +198,7 @@ def test_a_subclass_is_made_where_it_is_called(modules, importer_first, signal_n
 
 
 @only_csignals
-def test_a_copy_is_made_where_its_original_is(importer_first, signal_names):
+def test_a_copy_has_its_originals_module(importer_first, signal_names):
     importer, _ = importer_first("from shop.definer import signal", "import copy\nsignal = copy.copy(make())")
     assert signal_names.name_of(importer.signal) == "shop.definer.signal"
 
@@ -210,7 +211,7 @@ def test_a_given_name_wins_over_every_module(importer_first, signal_names):
 
 
 @only_csignals
-def test_a_signal_does_not_keep_its_module(modules):
+def test_a_signal_keeps_no_module_alive(modules):
     (module,) = modules(short="signal = make()")
     signal, alive = module.signal, weakref.ref(module)
     del sys.modules["short"], module
@@ -227,14 +228,15 @@ class Hostile:
 
 
 @pytest.mark.parametrize("namespace", [{}, {"__name__": 1}, {"__name__": Hostile()}], ids=["none", "number", "hostile"])
-def test_code_without_a_module_name_makes_signals(signal_names, make, namespace):
+def test_signals_may_have_no_module(signal_names, make, namespace):
+    """The code that makes a signal may run without a usable ``__name__``."""
     exec("signal = make()", namespace | {"make": make}, namespace)
     assert signal_names.name_of(namespace["signal"]) is None
     with placed(namespace["signal"]):
         assert signal_names.name_of(namespace["signal"]) == f"{__name__}.placed_signal"
 
 
-def test_a_thread_without_python_code_makes_signals(signal_names, make):
+def test_threads_without_python_frames_make_signals(signal_names, make):
     made = []
     _thread.start_new_thread(made.extend, (map(make, [False]),))
     deadline = time.monotonic() + 10
@@ -244,23 +246,23 @@ def test_a_thread_without_python_code_makes_signals(signal_names, make):
         assert signal_names.name_of(made[0]) == f"{__name__}.placed_signal"
 
 
-# Here the test module makes the signals, which the modules only have.
+# In the following tests this module makes the signal, and other modules contain it.
 
 
 @pytest.mark.parametrize("names", [["x", "x.signals", "signals"], ["x", "signals", "x.signals"]])
-def test_a_module_called_signals_wins_over_others(signal_names, make, monkeypatch, names):
+def test_a_module_named_signals_wins(signal_names, make, monkeypatch, names):
     signal = make()
     put_in_modules(signal, names, monkeypatch)
     assert signal_names.name_of(signal) == f"{names[1]}.signal"
 
 
-def test_the_first_of_other_modules_wins(signal_names, make, monkeypatch):
+def test_the_first_other_module_wins(signal_names, make, monkeypatch):
     signal = make()
     put_in_modules(signal, ["x.events", "signals.x", "x.my_signals"], monkeypatch)
     assert signal_names.name_of(signal) == "x.events.signal"
 
 
-def test_the_program_that_is_run_comes_last(signal_names, make, monkeypatch):
+def test_the_main_module_comes_last(signal_names, make, monkeypatch):
     signal = make()
     monkeypatch.setattr(sys.modules["__main__"], "signal", signal, raising=False)
     assert signal_names.place_of(signal) == ("__main__", ("signal",))
@@ -276,19 +278,19 @@ def put_in_modules(signal, names, monkeypatch):
         monkeypatch.setitem(sys.modules, name, module)
 
 
-def test_a_signal_with_several_names_in_its_module_goes_by_the_first(modules, signal_names):
+def test_the_first_of_several_names_wins(modules, signal_names):
     (module,) = modules(signals="first = second = make()")
     assert signal_names.name_of(module.second) == "signals.first"
 
 
-def test_a_module_under_several_names_goes_by_its_own(modules, signal_names, monkeypatch):
+def test_aliases_of_a_module_are_ignored(modules, signal_names, monkeypatch):
     monkeypatch.setitem(sys.modules, "an_alias", None)
     (module,) = modules(signals="signal = make()")
     sys.modules["an_alias"] = module
     assert signal_names.name_of(module.signal) == "signals.signal"
 
 
-def test_a_class_is_looked_into_only_in_its_own_module(modules, signal_names):
+def test_classes_are_searched_in_their_module(modules, signal_names):
     importing, _ = modules(
         "importing", "definer", importing="from definer import Order", definer="class Order:\n    paid = make()"
     )
@@ -297,7 +299,7 @@ def test_a_class_is_looked_into_only_in_its_own_module(modules, signal_names):
     assert signal_names.name_of(module.Order.paid) is None
 
 
-def test_a_name_that_is_not_found_is_looked_for_again_and_one_that_is_found_is_kept(signal_names, make):
+def test_only_found_names_are_kept(signal_names, make):
     signal = make()
     assert signal_names.name_of(signal) is None
     with placed(signal):
@@ -305,20 +307,20 @@ def test_a_name_that_is_not_found_is_looked_for_again_and_one_that_is_found_is_k
     assert signal_names.name_of(signal) == f"{__name__}.placed_signal"
 
 
-def test_a_signal_has_its_name_as_soon_as_its_module_has_it(modules, signal_names):
+def test_names_are_found_during_the_import(modules, signal_names):
     sys.modules["maker"].name_of = signal_names.name_of
     (module,) = modules(
         executing="""
         from maker import name_of
-        asked = []
+        found = []
         def ask(signal):
-            asked.append(name_of(signal))
+            found.append(name_of(signal))
             return signal
         signal = ask(make())
         ask(signal)
         """
     )
-    assert module.asked == [None, "executing.signal"]
+    assert module.found == [None, "executing.signal"]
 
 
 def test_a_name_is_forgotten_with_its_signal(signal_names, make):
@@ -352,7 +354,7 @@ BUILT_IN = {
 }
 
 
-def test_django_s_own_signals_are_called_as_where_django_defines_them(signal_names):
+def test_builtin_signals_have_names_from_django(signal_names):
     before = [dict(vars(signal)) for signal in SIGNALS.values()]
     expected = {f"{module}.{name}" for module, names in BUILT_IN.items() for name in names}
     assert {signal_names.name_of(signal) for signal in SIGNALS.values()} == expected
@@ -379,8 +381,8 @@ for each in gc.get_objects():
 """
 
 
-def test_signals_of_a_real_project_are_called_as_their_source_says(implementation):
-    # The packages may warn as they like.
+def test_names_in_a_project_match_its_source(implementation):
+    # The packages of the project may emit warnings.
     done = run_python("-W", "ignore", "-c", PROJECT, implementation=implementation)
     assert done.returncode == 0, done.stderr
     found = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
@@ -390,29 +392,29 @@ def test_signals_of_a_real_project_are_called_as_their_source_says(implementatio
         assert re.search(rf"^ *{name} = [\w.]*Signal\(", code, re.MULTILINE), (name, file)
 
 
-# --- Asking runs nobody's code -------------------------------------------------------------------------------
+# --- A search runs no code of the modules --------------------------------------------------------------------
 
 
-def test_modules_that_load_themselves_lazily_stay_unloaded(modules, signal_names, tmp_path, make):
+def test_lazy_modules_stay_unloaded(modules, signal_names, tmp_path, make):
     (lazy,) = modules(
         lazy="""
-        asked = []
+        accessed = []
         def __getattr__(name):
-            asked.append(name)
+            accessed.append(name)
             raise RuntimeError(name)
         class Meta(type):
             def __getattribute__(cls, name):
-                asked.append(name)
+                accessed.append(name)
                 raise RuntimeError(name)
         class Property:
             def __get__(self, instance, owner):
-                asked.append("property")
+                accessed.append("property")
         class Lazy(metaclass=Meta):
             property = Property()
             signal = make()
         class Proxy:
             def __getattribute__(self, name):
-                asked.append(name)
+                accessed.append(name)
                 raise RuntimeError(name)
         proxy = Proxy()
         """
@@ -426,10 +428,10 @@ def test_modules_that_load_themselves_lazily_stay_unloaded(modules, signal_names
     sys.modules["not_importable"] = None
     sys.modules["not_initialised"] = types.ModuleType.__new__(types.ModuleType)
 
-    lazy.asked.clear()
+    lazy.accessed.clear()
     assert signal_names.name_of(make()) is None
     assert signal_names.name_of(vars(type)["__dict__"].__get__(lazy.Lazy)["signal"]) == "lazy.Lazy.signal"
-    assert lazy.asked == []
+    assert lazy.accessed == []
     assert "not_there" not in sys.modules
     assert type(unloaded).__name__ == "_LazyModule"
 
@@ -470,7 +472,7 @@ def test_names_are_found_while_other_threads_import(modules, signal_names, make)
     assert errors == []
 
 
-def test_subclasses_may_have_a_name_of_their_own(csignals):
+def test_subclasses_may_define_the_name(csignals):
     class OfTheClass(csignals.Signal):
         name = "class"
 

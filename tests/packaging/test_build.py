@@ -1,4 +1,4 @@
-"""The three states of the build, each with the wheel that comes of it."""
+"""The three modes of the build, and the wheel that each produces."""
 
 import importlib.metadata
 import os
@@ -23,7 +23,7 @@ NO, REQUIRE = "CSIGNALS_NO_EXTENSIONS", "CSIGNALS_REQUIRE_EXTENSIONS"
 
 @pytest.fixture
 def build(tmp_path):
-    """Return a function that builds a wheel of a copy of the sources: its process, and the wheel if there is one."""
+    """Return a function that builds a wheel of a copy of the sources, and returns the process and the wheel or None."""
     for name in SOURCES:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
@@ -43,12 +43,12 @@ def build(tmp_path):
 
 @pytest.fixture
 def python_without_cython(tmp_path):
-    """The interpreter of an environment that has pip and setuptools, and nothing else."""
+    """The interpreter of an environment that has only pip and setuptools."""
     builder = venv.EnvBuilder(symlinks=os.name != "nt")
     builder.create(tmp_path / "environment")
     python = builder.ensure_directories(tmp_path / "environment").env_exe
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    packages = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     for name in "pip", "setuptools":
         distribution = importlib.metadata.distribution(name)
         for top in {file.parts[0] for file in distribution.files if file.parts[0] not in ("..", "__pycache__")}:
@@ -62,11 +62,11 @@ def python_without_cython(tmp_path):
 
 @pytest.fixture
 def old_cython(tmp_path):
-    """What has a Cython that is too old be found before any other."""
+    """Environment variables with which Python imports a Cython that is too old."""
     package = tmp_path / "old" / "Cython"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("__version__ = '3.3.0'")
-    (package / "Build.py").write_text("def cythonize(*args, **named): raise AssertionError('it was asked')")
+    (package / "Build.py").write_text("def cythonize(*args, **named): raise AssertionError('called')")
     return {"PYTHONPATH": str(package.parent)}
 
 
@@ -77,20 +77,20 @@ def binaries(wheel):
     return [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith((".so", ".pyd"))]
 
 
-def is_said_to_be_pure(wheel):
+def is_marked_pure(wheel):
     archive = zipfile.ZipFile(wheel)
     (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/WHEEL")]
     return "Root-Is-Purelib: true" in archive.read(metadata).decode()
 
 
 @compiled
-def test_by_default_the_wheel_has_the_compiled_engine(build):
+def test_the_default_wheel_is_compiled(build):
     done, wheel = build()
     assert done.returncode == 0, done.stderr
     assert len(binaries(wheel)) == 1
     assert binaries(wheel)[0].startswith("csignals/_dispatch/compiled.")
     assert not wheel.name.endswith("none-any.whl")
-    assert not is_said_to_be_pure(wheel)
+    assert not is_marked_pure(wheel)
     names = zipfile.ZipFile(wheel).namelist()
     assert {"csignals/py.typed", "csignals/_dispatch/compiled.pyi", "csignals/django/apps.py"} <= set(names)
     assert "csignals/django/management/commands/signals.py" in names
@@ -98,26 +98,26 @@ def test_by_default_the_wheel_has_the_compiled_engine(build):
 
 
 @pytest.mark.parametrize("variables", [{NO: "1"}, NO_COMPILER], ids=["CSIGNALS_NO_EXTENSIONS", "no compiler"])
-def test_without_extensions_or_without_a_compiler_the_wheel_is_truly_pure(build, variables):
+def test_wheels_without_extensions_are_pure(build, variables):
     done, wheel = build(**variables)
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
     assert binaries(wheel) == []
-    assert is_said_to_be_pure(wheel)
+    assert is_marked_pure(wheel)
 
 
 NOT_BUILT = "csignals: the extension cannot be built: "
 
 
-def test_without_cython_the_wheel_is_truly_pure(build, python_without_cython):
+def test_wheels_without_cython_are_pure(build, python_without_cython):
     done, wheel = build(python_without_cython)
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
     assert binaries(wheel) == []
-    assert is_said_to_be_pure(wheel)
+    assert is_marked_pure(wheel)
 
 
-def test_with_a_cython_that_is_too_old_the_wheel_is_truly_pure(build, old_cython):
+def test_wheels_with_old_cython_are_pure(build, old_cython):
     done, wheel = build(**old_cython)
     assert done.returncode == 0, done.stderr
     assert wheel.name.endswith("-py3-none-any.whl")
@@ -125,7 +125,7 @@ def test_with_a_cython_that_is_too_old_the_wheel_is_truly_pure(build, old_cython
 
 
 @compiled
-def test_without_cython_the_build_says_what_it_lacks(build, python_without_cython, old_cython):
+def test_the_build_reports_missing_cython(build, python_without_cython, old_cython):
     done, _ = build(python_without_cython, PIP_VERBOSE="1")
     assert f"{NOT_BUILT}ModuleNotFoundError(\"No module named 'Cython'\")" in done.stdout + done.stderr
     assert "csignals: building with the Python implementation only" in done.stdout + done.stderr
@@ -133,30 +133,30 @@ def test_without_cython_the_build_says_what_it_lacks(build, python_without_cytho
     assert f"{NOT_BUILT}ImportError('Cython 3.3.0 is too old: install 3.3.1 or newer')" in done.stdout + done.stderr
 
 
-def test_required_extensions_without_cython_fail_the_build(build, python_without_cython, old_cython):
-    for variables, words in (
+def test_required_extensions_need_cython(build, python_without_cython, old_cython):
+    for variables, message in (
         ({}, "ModuleNotFoundError: No module named 'Cython'"),
         (old_cython, "ImportError: Cython 3.3.0 is too old"),
     ):
         done, wheel = build(python_without_cython, **{REQUIRE: "1"}, **variables)
         assert done.returncode != 0
         assert wheel is None
-        assert words in done.stdout + done.stderr
+        assert message in done.stdout + done.stderr
 
 
-def test_the_oldest_cython_is_the_one_that_is_required():
+def test_both_files_require_the_same_cython():
     (version,) = re.findall(r'"Cython>=([\d.]+)"\]\nbuild-backend', (ROOT / "pyproject.toml").read_text())
     assert f"CYTHON = {version.replace('.', ', ')} " in (ROOT / "setup.py").read_text()
 
 
-def test_required_extensions_that_cannot_be_built_fail_the_build(build):
+def test_required_extensions_need_a_compiler(build):
     done, wheel = build(**{REQUIRE: "1"}, **NO_COMPILER)
     assert done.returncode != 0
     assert wheel is None
     assert "no-such-compiler" in done.stdout + done.stderr
 
 
-def test_asking_for_both_is_refused(build):
+def test_contradicting_variables_fail_the_build(build):
     done, wheel = build(**{NO: "1", REQUIRE: "1"})
     assert done.returncode != 0
     assert wheel is None

@@ -1,4 +1,4 @@
-"""csignals imported again, after it was removed from ``sys.modules``. Each takes a process of its own."""
+"""Repeated imports of csignals after it was removed from ``sys.modules``. Each test runs a new interpreter."""
 
 import pytest
 
@@ -73,20 +73,21 @@ def run(implementation, *code):
     return done.stdout.split() if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
 
-def test_imported_first_where_modules_are_put_back(implementation):
+def test_csignals_survives_restored_modules(implementation):
+    """The first import of csignals is removed from ``sys.modules`` again, as ``mock.patch.dict`` does."""
     first = "with mock.patch.dict(sys.modules):", "    import csignals, csignals.testing"
     with_django = *first, "    import csignals.django", "    csignals.django.install()"
     for code in first, with_django:
         assert run(implementation, *code, CHECK, "assert not names()", "check()", "print('done')") == ["done"]
 
 
-def test_parts_imported_first_where_modules_are_put_back(implementation):
+def test_submodules_survive_restored_modules(implementation):
     code = "import csignals", "with mock.patch.dict(sys.modules):", *(f"    {line}" for line in EVERYTHING.splitlines())
     assert run(implementation, *code, CHECK, "check()", "print('done')") == ["done"]
 
 
-def test_imported_again_it_is_the_same_or_another(implementation):
-    """A module of C is there once in a process, and so all of csignals; in Python, each is for its own signals."""
+def test_a_second_import_is_consistent(implementation):
+    """The compiled implementation exists once in a process, and csignals with it. Each pure one has its own signals."""
     found = run(
         implementation,
         "import csignals",
@@ -110,12 +111,12 @@ except TypeError as error:
     assert found == (["True", "True", "[]", "[]"] if implementation == "cython" else ["False", "False", "[]", "True"])
 
 
-def test_all_of_it_is_imported_again(implementation):
+def test_everything_can_be_imported_again(implementation):
     code = EVERYTHING, CHECK, "remove(names())", "check()", "remove(names())", "check()", "print('done')"
     assert run(implementation, *code) == ["done"]
 
 
-def test_an_import_that_failed_is_made_good_by_the_next(implementation):
+def test_an_import_may_follow_a_failure(implementation):
     code = """
 sys.modules["csignals.muting"] = None
 try:
@@ -126,7 +127,7 @@ except ImportError:
     assert run(implementation, code, CHECK, "check()", "print('done')") == ["done"]
 
 
-def test_two_implementations_take_over_django_from_each_other(csignals):
+def test_implementations_replace_each_other_in_django(csignals):
     code = """
 import os
 copies = []

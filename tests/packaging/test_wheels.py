@@ -1,8 +1,8 @@
-"""What is released: the source distribution, the compiled wheels and the pure one, and that they install and work.
+"""The released files: the source distribution, the compiled wheel and the pure wheel. They install and work.
 
-Not run by default: ``python -m pytest -m wheels``, with the extra ``wheels``, on Linux; ``-k "not whole"`` leaves out
-what takes longest. Nothing is taken from the checkout but the files that git keeps; the suite runs in a folder that
-has nothing else but the tests.
+These tests run on Linux with the extra ``wheels``: ``python -m pytest -m wheels``. Add ``-k "not whole"`` to leave out
+the slowest. The files are built from a copy of what git does not ignore. The suite then runs in a folder that has only
+the tests.
 """
 
 import faulthandler
@@ -27,8 +27,7 @@ EPOCH = "1700000000"
 NO, REQUIRE = "CSIGNALS_NO_EXTENSIONS", "CSIGNALS_REQUIRE_EXTENSIONS"
 TOOLS = str(Path(sys.executable).parent)
 
-# There is none for the free-threaded 3.13, which was an experiment: cibuildwheel does not make any. The engine is built
-# and tested there, from source.
+# cibuildwheel makes no wheels for the experimental free-threaded 3.13. There, csignals is built and tested from source.
 PYTHONS = ["cp310", "cp311", "cp312", "cp313", "cp314", "cp314t", "cp315", "cp315t"]
 PLATFORMS = {
     ("linux", "x86_64"): ["manylinux_x86_64", "musllinux_x86_64"],
@@ -39,7 +38,7 @@ PLATFORMS = {
     ("windows", "ARM64"): ["win_arm64"],
 }
 
-# What the package is for, in a minute; and all that there is, in many.
+# "core" takes a minute, "whole" many minutes.
 TESTS = {
     "core": ["tests/dispatch", "tests/django/test_django.py", "tests/scopes/test_muting.py"],
     "whole": [],
@@ -47,8 +46,8 @@ TESTS = {
 
 
 def run(*command, cwd=ROOT, timeout=600, **variables):
-    """Return what the command prints. It has the tools of this environment, and fails with all that it said."""
-    faulthandler.cancel_dump_traceback_later()  # pytest's limit for a test: the command has its own
+    """Run a command with the tools of this environment. Return its output, or fail with it."""
+    faulthandler.cancel_dump_traceback_later()  # pytest's limit for a test; the command has its own limit
     outer = {name: value for name, value in os.environ.items() if name not in (NO, REQUIRE, VARIABLE)}
     path = os.pathsep.join([TOOLS, outer["PATH"]])
     env = {**outer, "PATH": path, "SOURCE_DATE_EPOCH": EPOCH, **variables}
@@ -59,23 +58,23 @@ def run(*command, cwd=ROOT, timeout=600, **variables):
     return done.stdout
 
 
-def kept_by_git():
+def not_ignored_by_git():
     listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
     return {name for name in listed if name and (ROOT / name).exists()}
 
 
-def build(what, source, folder, **variables):
-    """Return what ``python -m build`` makes of the folder with the sources: a wheel, or a source distribution."""
-    run(sys.executable, "-m", "build", "--no-isolation", what, "-o", folder, source, cwd=source, **variables)
+def build(option, source, folder, **variables):
+    """Run ``python -m build`` with ``--wheel`` or ``--sdist``, and return the file that it makes."""
+    run(sys.executable, "-m", "build", "--no-isolation", option, "-o", folder, source, cwd=source, **variables)
     (made,) = folder.iterdir()
     return made
 
 
 def release(folder):
-    """Make all that is released, in a folder of its own: each wheel from the source distribution."""
-    for name in kept_by_git():
+    """Make all released files in a new folder. The wheels are built from the source distribution."""
+    for name in not_ignored_by_git():
         (folder / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, folder / "checkout" / name)  # not its mode, which so is the umask's
+        shutil.copyfile(ROOT / name, folder / "checkout" / name)  # without its mode, so that the umask decides
     made = SimpleNamespace(sdist=build("--sdist", folder / "checkout", folder / "sdist"))
     kinds = {"compiled": {REQUIRE: "1"}, "pure": {NO: "1"}, "failed": {"CC": "false"}}
     for kind, variables in kinds.items():
@@ -93,7 +92,7 @@ def released(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def repaired(released, tmp_path_factory):
-    """The compiled wheel as cibuildwheel's configuration has it made ready for PyPI."""
+    """The compiled wheel after the repair command of cibuildwheel's configuration."""
     folder = tmp_path_factory.mktemp("repaired")
     (command,) = (
         override["repair-wheel-command"]
@@ -107,7 +106,7 @@ def repaired(released, tmp_path_factory):
 
 @pytest.fixture
 def bare(tmp_path):
-    """A new environment, and a PATH with nothing else: no compiler, no Cython. Runs commands beside the tests alone."""
+    """Return a function that runs Python in a new environment, without compiler and Cython, beside the tests."""
     environment, folder = tmp_path / "environment", tmp_path / "folder"
     run(sys.executable, "-m", "venv", environment)
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
@@ -123,24 +122,24 @@ def bare(tmp_path):
 
 
 def configuration():
-    import tomllib  # which is new in Python 3.11
+    import tomllib  # new in Python 3.11
 
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def packed(wheel):
-    """Return the names of the files in the wheel, without those that say what it is."""
+    """Return the names of the files in the wheel, without its metadata."""
     return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
 
 @pytest.mark.parametrize("place", PLATFORMS, ids="-".join)
-def test_wheels_are_offered_for_all_pythons_and_platforms_that_are_promised(place):
+def test_all_promised_wheels_are_offered(place):
     platform, architecture = place
     offered = run("cibuildwheel", "--print-build-identifiers", "--platform", platform, "--archs", architecture, ".")
     assert set(offered.split()) == {f"{python}-{tag}" for python in PYTHONS for tag in PLATFORMS[place]}
 
 
-def test_the_tools_that_are_tested_are_those_that_release():
+def test_release_tools_are_the_tested_tools():
     pinned = (ROOT / ".github" / "release-tools.txt").read_text(encoding="utf-8").split()
     extra = configuration()["project"]["optional-dependencies"]["wheels"]
     tools = [tool for tool in extra if "==" in tool and ";" not in tool]
@@ -148,38 +147,40 @@ def test_the_tools_that_are_tested_are_those_that_release():
     assert set(tools) <= set(pinned)
 
 
-def test_the_source_distribution_has_what_git_keeps_of_the_package_and_its_tests_and_nothing_else(released):
+def test_the_sdist_has_package_and_tests(released):
+    """It has the files that git does not ignore and what a build needs, and nothing else."""
     with tarfile.open(released.sdist) as archive:
         (top,) = {name.partition("/")[0] for name in archive.getnames()}
         names = {member.name.removeprefix(f"{top}/") for member in archive if member.isfile()}
-    ours = {name for name in kept_by_git() if name.startswith(("csignals/", "src_pyx/", "tests/", "bench/"))}
+    ours = {name for name in not_ignored_by_git() if name.startswith(("csignals/", "src_pyx/", "tests/", "bench/"))}
     texts = {"README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md"}
     build = {"pyproject.toml", "setup.py", "MANIFEST.in"}
     written = {"PKG-INFO", "setup.cfg", *(name for name in names if name.startswith("csignals.egg-info/"))}
     assert names == ours | texts | build | written
 
 
-def test_the_compiled_wheel_has_the_package_and_one_binary(released):
-    package = {name for name in kept_by_git() if name.startswith("csignals/")}
+def test_the_compiled_wheel_has_one_binary(released):
+    package = {name for name in not_ignored_by_git() if name.startswith("csignals/")}
     (binary,) = packed(released.compiled) - package
     assert binary.startswith("csignals/_dispatch/compiled.") and binary.endswith(".so")
     assert package <= packed(released.compiled)
 
 
-def test_the_pure_wheel_has_the_package_and_no_binary(released):
-    assert packed(released.pure) == {name for name in kept_by_git() if name.startswith("csignals/")}
+def test_the_pure_wheel_has_no_binary(released):
+    assert packed(released.pure) == {name for name in not_ignored_by_git() if name.startswith("csignals/")}
     assert released.pure.name.endswith("-py3-none-any.whl")
 
 
-def test_a_compiler_that_fails_makes_the_very_same_pure_wheel(released):
+def test_a_failing_compiler_gives_the_pure_wheel(released):
     assert released.failed.name == released.pure.name
     assert released.failed.read_bytes() == released.pure.read_bytes()
 
 
 def test_two_builds_have_the_same_bytes(released, tmp_path):
+    """The folder, the time and the umask do not matter."""
     ours = os.umask(0o077)
     try:
-        time.sleep(2)  # which is how exactly a zip file knows the time
+        time.sleep(2)  # the resolution of times in a zip file
         again = release(tmp_path / "a folder of another name")
     finally:
         os.umask(ours)
@@ -187,17 +188,18 @@ def test_two_builds_have_the_same_bytes(released, tmp_path):
         assert vars(again)[kind].read_bytes() == first.read_bytes(), kind
 
 
-def test_the_wheel_runs_on_every_linux_since_2014_and_brings_no_library(repaired):
+def test_the_wheel_is_manylinux_2014(repaired):
+    """It needs no external library, and contains none."""
     assert "manylinux2014_x86_64" in repaired.name.removesuffix(".whl").split("-")[-1].split(".")
     assert not [name for name in packed(repaired) if ".libs/" in name]
     assert "requires no external shared libraries" in run("auditwheel", "show", repaired)
 
 
-def test_the_index_takes_all_of_it(released, repaired):
+def test_twine_accepts_every_file(released, repaired):
     run("twine", "check", "--strict", released.sdist, repaired, released.pure)
 
 
-def test_the_index_knows_the_classifiers():
+def test_all_classifiers_are_known():
     from trove_classifiers import classifiers
 
     assert set(configuration()["project"]["classifiers"]) <= classifiers
@@ -205,12 +207,12 @@ def test_the_index_knows_the_classifiers():
 
 @pytest.mark.parametrize("tests", TESTS)
 @pytest.mark.parametrize("kind", ["compiled", "pure"])
-def test_the_suite_passes_where_the_wheel_is_installed_and_nothing_can_be_built(bare, released, repaired, kind, tests):
+def test_the_suite_passes_on_installed_wheels(bare, released, repaired, kind, tests):
     wheel, implementation = (repaired, "cython") if kind == "compiled" else (released.pure, "python")
-    # pip takes no source distribution, so nothing is built: not of what csignals depends on either.
+    # With --only-binary, pip builds nothing, not even a dependency.
     bare("-m", "pip", "install", "-q", "--only-binary", ":all:", f"csignals[suite] @ {wheel.as_uri()}")
-    said = bare("-c", "import csignals; print(csignals.__file__); print(csignals.IMPLEMENTATION)")
-    file, live = said.splitlines()
+    printed = bare("-c", "import csignals; print(csignals.__file__); print(csignals.IMPLEMENTATION)")
+    file, live = printed.splitlines()
     assert Path(file).parents[1].name == "site-packages"
     assert live == implementation
     assert bare("-c", "import importlib.util; print(importlib.util.find_spec('Cython'))") == "None\n"

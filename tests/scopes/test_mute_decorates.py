@@ -1,4 +1,4 @@
-"""``mute()`` as a decorator: what it mutes, for how long, and what it refuses."""
+"""``mute()`` as a decorator: it mutes while the function runs, and raises for objects that it cannot decorate."""
 
 import asyncio
 import functools
@@ -13,12 +13,12 @@ def results(signal):
     return [response for _, response in signal.send(Sender)]
 
 
-def test_it_decorates_functions(csignals, signal):
+def test_mute_decorates_plain_functions(csignals, signal):
     connected(signal, one)
 
     @csignals.mute(signal)
     def function(depth, *, last):
-        """What it does."""
+        """Docstring."""
         assert results(signal) == []
         if depth:
             function(depth - 1, last=last)
@@ -26,12 +26,12 @@ def test_it_decorates_functions(csignals, signal):
         return last
 
     assert function(3, last="end") == "end"
-    assert function.__doc__ == "What it does."
+    assert function.__doc__ == "Docstring."
     assert list(inspect.signature(function).parameters) == ["depth", "last"]
     assert results(signal) == ["one"]
 
 
-def test_it_decorates_coroutine_functions(csignals, signal):
+def test_mute_decorates_coroutine_functions(csignals, signal):
     connected(signal, one)
 
     @csignals.mute(signal)
@@ -59,7 +59,7 @@ class AsyncCallable:
 
 
 class Callable:
-    """Its call is no coroutine function, but makes a coroutine."""
+    """Its ``__call__`` is a plain function that returns a coroutine."""
 
     def __call__(self, signal):
         return send_late(signal)
@@ -76,24 +76,25 @@ class Callable:
         lambda signal: send_late(signal),
     ],
 )
-def test_it_decorates_whatever_makes_a_coroutine(csignals, signal, target):
+def test_mute_decorates_callables_returning_coroutines(csignals, signal, target):
     connected(signal, one)
     muted = csignals.mute(signal)(target)
 
     async def main():
         coroutine = muted(signal)
         between = results(signal)
-        together = await asyncio.gather(coroutine, muted(signal=signal), send_late(signal))
-        return between, together, results(signal)
+        gathered = await asyncio.gather(coroutine, muted(signal=signal), send_late(signal))
+        return between, gathered, results(signal)
 
     assert asyncio.run(main()) == (["one"], [[], [], ["one"]], ["one"])
 
 
-def test_an_object_with_an_async_call_stays_a_coroutine_function(csignals):
+def test_async_callables_stay_coroutine_functions(csignals):
     assert inspect.iscoroutinefunction(csignals.mute()(AsyncCallable()))
 
 
-def test_a_coroutine_behind_a_wrapper_ends_its_mute_however_it_ends(csignals, signal):
+def test_a_wrapped_coroutine_ends_its_mute(csignals, signal):
+    """The mute ends if the coroutine raises, and if its task is cancelled."""
     connected(signal, one)
 
     async def fail():
@@ -114,7 +115,8 @@ def test_a_coroutine_behind_a_wrapper_ends_its_mute_however_it_ends(csignals, si
     assert asyncio.run(main()) == (True, ["one"])
 
 
-def test_it_decorates_class_and_static_methods_from_above_as_from_below(csignals, signal):
+def test_mute_decorates_class_and_static_methods(csignals, signal):
+    """The decorator may stand above or below ``@classmethod``."""
     connected(signal, one)
 
     class Command:
@@ -159,6 +161,6 @@ async def async_generator(argument=None):
         type("Generator", (), {"__call__": async_generator})(),
     ],
 )
-def test_it_decorates_nothing_that_it_could_not_mute(csignals, target):
+def test_decorating_other_objects_raises(csignals, target):
     with pytest.raises(TypeError, match="in a with statement"):
         csignals.mute()(target)

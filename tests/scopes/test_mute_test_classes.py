@@ -1,4 +1,4 @@
-"""``mute()`` on a test class: which of its methods are muted, as ``unittest.mock.patch`` chooses them."""
+"""``mute()`` on a test class: it mutes the methods that ``unittest.mock.patch`` would patch."""
 
 import asyncio
 import functools
@@ -20,7 +20,7 @@ def heard(signal):
 
 
 class Tests:
-    """What the tests of a class do, and its other methods: they note whether anybody hears them."""
+    """Test methods and other methods. Each notes how many receivers its send reaches."""
 
     def note(self, name):
         self.seen[name] = len(self.signal.send(Sender))
@@ -57,7 +57,7 @@ def failures(case):
 
 
 @pytest.mark.parametrize("base", [unittest.TestCase, unittest.IsolatedAsyncioTestCase, object])
-def test_the_tests_of_a_class_are_muted_and_nothing_else(csignals, signal, base):
+def test_only_test_methods_are_muted(csignals, signal, base):
     @csignals.mute(signal)
     class Case(Tests, base):
         def test_two(self):
@@ -77,7 +77,7 @@ def test_the_tests_of_a_class_are_muted_and_nothing_else(csignals, signal, base)
     assert set(Tests.seen.values()) == {0, 1} and Tests.seen["helper"] == Tests.seen["checked"] == 1
 
 
-DJANGO_S = """
+PROJECT = """
 import sys, unittest
 import django
 from django.conf import settings
@@ -119,18 +119,18 @@ print(result.testsRun, result.errors, result.failures, heard)
 """
 
 
-def test_django_s_test_cases_are_test_classes(implementation):
-    done = run_python("-c", DJANGO_S, implementation=implementation)
+def test_django_test_cases_may_be_muted(implementation):
+    done = run_python("-c", PROJECT, implementation=implementation)
     assert (done.stdout, done.stderr) == ("3 [] [] ['setUpTestData', 'setUp', 'setUp']\n", "")
 
 
-def test_the_class_comes_back_itself_with_names_and_signatures(csignals):
+def test_the_decorated_class_stays_itself(csignals):
     class Case(Tests):
         def test_two(self, fixture):
-            """What it tests."""
+            """Docstring."""
 
     assert csignals.mute()(Case) is Case
-    assert (Case.test_two.__name__, Case.test_two.__doc__) == ("test_two", "What it tests.")
+    assert (Case.test_two.__name__, Case.test_two.__doc__) == ("test_two", "Docstring.")
     assert Case.testing == 3
 
 
@@ -148,7 +148,7 @@ def test_async_tests_are_muted_while_they_run(csignals, signal):
     assert {**Tests.seen, "helper": 0} == {"setUp": 1, "asyncSetUp": 1, "test_one": 0, "helper": 0, "test_two": 0}
 
 
-def test_a_class_that_inherits_is_muted_without_its_base(csignals, signal):
+def test_bases_and_subclasses_are_not_decorated(csignals, signal):
     @csignals.mute(signal)
     class Case(Tests):
         pass
@@ -161,7 +161,7 @@ def test_a_class_that_inherits_is_muted_without_its_base(csignals, signal):
     assert Tests().run_all() == {"test_one": 1, "helper": 1, "test_two": 1}
 
 
-def test_every_kind_of_method_stays_what_it_is(csignals, signal):
+def test_every_kind_of_method_is_muted(csignals, signal):
     def of_instance(self):
         self.note("of_instance")
 
@@ -207,7 +207,7 @@ def test_every_kind_of_method_stays_what_it_is(csignals, signal):
     assert Case.test_inner().run_all() == {"test_one": 0, "helper": 0}
 
 
-def test_the_prefix_is_that_of_mock_patch(csignals, signal):
+def test_the_prefix_comes_from_mock_patch(csignals, signal):
     class Case(Tests):
         def check(self):
             self.note("check")
@@ -218,7 +218,7 @@ def test_the_prefix_is_that_of_mock_patch(csignals, signal):
     assert Tests.seen == {"check": 0, "test_one": 1, "helper": 1}
 
 
-def test_it_chooses_those_that_mock_patch_chooses(csignals, signal):
+def test_mute_and_mock_patch_choose_alike(csignals, signal):
     class Case(Tests):
         test_class = int
         test_value = "value"
@@ -234,7 +234,7 @@ def test_it_chooses_those_that_mock_patch_chooses(csignals, signal):
         case = type("Case", (Case,), {})
         before = set(vars(case))
         decorator(case)
-        return {name for name in set(vars(case)) - before if name != "test_class"}  # which stays the class that it was
+        return {name for name in set(vars(case)) - before if name != "test_class"}  # the patched class is the same
 
     assert changed(csignals.mute(signal)) == changed(mock.patch("csignals.mute")) == {"test_one", "test_two"}
 
@@ -260,7 +260,7 @@ async def async_generator(self):
         {"test_one": one, "test_two": type("Inner", (), {"test_two": generator})},
     ],
 )
-def test_other_classes_are_refused_and_stay_as_they_are(csignals, namespace):
+def test_other_classes_raise_and_stay_unchanged(csignals, namespace):
     case = type("Case", (), dict(namespace))
     before = dict(vars(case))
     with pytest.raises(TypeError, match="in a with statement"):

@@ -1,4 +1,4 @@
-"""``mute()``: who is silenced, and who is not, standalone and inside Django, over both engines."""
+"""``mute()``: which receivers it mutes, standalone and in Django, on both implementations."""
 
 import asyncio
 import contextvars
@@ -10,6 +10,7 @@ import django
 import django.dispatch
 import pytest
 
+from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Listener, Other, Sender, awaited, connected, one, two
 
@@ -18,7 +19,7 @@ def results(signal, sender=Sender):
     return [response for _, response in signal.send(sender)]
 
 
-def test_a_muted_signal_calls_nobody(csignals, make):
+def test_a_muted_signal_calls_no_receivers(csignals, make):
     signal, other = connected(make(), one, two), connected(make(), one)
     with csignals.mute(signal):
         assert signal.send(Sender) == signal.send_robust(Sender) == []
@@ -36,7 +37,7 @@ def test_without_arguments_all_signals_are_muted(csignals, make):
     assert results(signal) == results(other) == ["one"]
 
 
-def test_receivers_may_be_left_out_one_by_one(csignals, make):
+def test_single_receivers_may_be_muted(csignals, make):
     listener, stranger = Listener(), Listener()
     signal = connected(make(), one, listener.hear, stranger.hear, two)
     with csignals.mute(signal, receivers=[two, listener.hear]):
@@ -52,7 +53,7 @@ def test_receivers_may_be_left_out_one_by_one(csignals, make):
         assert len(results(signal)) == 4
 
 
-def test_only_some_senders_may_be_muted(csignals, make):
+def test_single_senders_may_be_muted(csignals, make):
     signal = connected(make(), one)
     with csignals.mute(signal, senders=Sender):
         assert results(signal, Sender) == []
@@ -67,7 +68,7 @@ def test_only_some_senders_may_be_muted(csignals, make):
         assert results(signal, Other) == ["one", "two"]
 
 
-def test_a_sender_that_is_equal_is_another(csignals, signal):
+def test_an_equal_sender_is_not_muted(csignals, signal):
     connected(signal, one)
     first, second = [1], [1]
     with csignals.mute(signal, senders=[first]):
@@ -99,14 +100,14 @@ with csignals.mute(senders=["auth.User", "shop"]):
     print(len(post_save.send(User)), len(post_save.send(Group)), len(own_signal.send("shop")), len(own_signal.send(1)))
 with csignals.mute(own_signal, senders="auth.User"):
     print(len(post_save.send(User)), len(own_signal.send("auth.User")))
-for signals, wrong in ([post_save], "auth.Nobody"), ([post_save], "User"), ([], "auth.Nobody"):
+for signals, wrong in ([post_save], "auth.Missing"), ([post_save], "User"), ([], "auth.Missing"):
     try:
         csignals.mute(*signals, senders=wrong).__enter__()
     except Exception as error:
         print(type(error).__name__)
 csignals.django.uninstall()
-with csignals.mute(senders="auth.Nobody"):
-    print(len(own_signal.send("auth.Nobody")))
+with csignals.mute(senders="auth.Missing"):
+    print(len(own_signal.send("auth.Missing")))
 """
 
 
@@ -115,7 +116,7 @@ def test_models_may_be_named(implementation):
     assert (done.stdout, done.stderr) == ("0 1\n0 1 0 1\n1 0\nLookupError\nValueError\nLookupError\n0\n", "")
 
 
-def test_blocks_nest_and_overlap_and_end_in_any_order(csignals, make):
+def test_mutes_may_end_in_any_order(csignals, make):
     signal = connected(make(), one, two)
     all_, some, again = csignals.mute(signal), csignals.mute(signal, receivers=one), csignals.mute(signal)
     all_.__enter__()
@@ -142,7 +143,7 @@ def test_the_same_mute_may_be_entered_again(csignals, signal):
     assert results(signal) == ["one"]
 
 
-def test_an_exception_ends_the_block(csignals, make):
+def test_an_exception_ends_the_mute(csignals, make):
     signal = connected(make(), one)
     with pytest.raises(ZeroDivisionError), csignals.mute(signal):
         raise ZeroDivisionError
@@ -150,12 +151,12 @@ def test_an_exception_ends_the_block(csignals, make):
 
 
 @pytest.mark.parametrize("wrong", [None, "post_save", Sender, [], one, django.dispatch.Signal()])
-def test_what_csignals_does_not_dispatch_is_refused(csignals, wrong):
+def test_objects_that_are_not_signals_raise(csignals, wrong):
     with pytest.raises(TypeError, match=r"is not a signal that csignals dispatches"):
         csignals.mute(wrong)
 
 
-def test_signals_of_django_are_refused_once_csignals_is_uninstalled(csignals, drop_in):
+def test_django_signals_raise_after_uninstall(csignals, drop_in):
     signal = django.dispatch.Signal()
     csignals.mute(signal)
     drop_in.uninstall()
@@ -163,12 +164,12 @@ def test_signals_of_django_are_refused_once_csignals_is_uninstalled(csignals, dr
         csignals.mute(signal)
 
 
-def test_what_cannot_be_a_receiver_is_refused(csignals, signal):
+def test_receivers_that_are_not_callable_raise(csignals, signal):
     with pytest.raises(TypeError, match="mute\\(\\) takes callable receivers, not 'one'"):
         csignals.mute(signal, receivers=["one"])
 
 
-def test_async_receivers_and_sends(csignals, make):
+def test_async_receivers_and_sends_are_muted(csignals, make):
     signal = connected(make(), one, awaited)
     if not hasattr(signal, "asend"):
         pytest.skip("there is no asend in Django 4.2")
@@ -190,7 +191,7 @@ def test_async_receivers_and_sends(csignals, make):
         assert results(signal) == ["awaited"]
 
 
-def test_it_holds_in_the_tasks_that_are_started_and_in_no_others(csignals, make):
+def test_only_tasks_started_inside_are_muted(csignals, make):
     signal = connected(make(), one)
 
     async def send(started=None):
@@ -209,7 +210,7 @@ def test_it_holds_in_the_tasks_that_are_started_and_in_no_others(csignals, make)
     assert asyncio.run(main()) == (["one"], [], [])
 
 
-def test_a_task_that_outlives_the_block_is_muted_no_longer(csignals, signal):
+def test_a_mute_ends_in_running_tasks(csignals, signal):
     connected(signal, one)
 
     async def main():
@@ -229,7 +230,7 @@ def test_a_task_that_outlives_the_block_is_muted_no_longer(csignals, signal):
     assert asyncio.run(main()) == ([], ["one"])
 
 
-def test_a_block_may_be_left_in_another_context(csignals, signal):
+def test_a_mute_may_end_in_another_context(csignals, signal):
     connected(signal, one)
     mute = csignals.mute(signal)
     contextvars.copy_context().run(mute.__enter__)
@@ -241,7 +242,7 @@ def test_a_block_may_be_left_in_another_context(csignals, signal):
     assert results(signal) == ["one"]
 
 
-def test_nobody_else_is_silenced(csignals, make):
+def test_a_mute_leaves_other_threads_alone(csignals, make):
     signal = connected(make(), one)
     count, rounds = 8, 1250
     barrier = threading.Barrier(count)
@@ -261,7 +262,7 @@ def test_nobody_else_is_silenced(csignals, make):
         assert list(pool.map(work, range(count))) == [0] * count
 
 
-def test_nobody_else_is_silenced_among_tasks(csignals, make):
+def test_a_mute_leaves_other_tasks_alone(csignals, make):
     signal = connected(make(), one)
 
     async def mute_and_send(rounds):
@@ -286,7 +287,7 @@ def test_nobody_else_is_silenced_among_tasks(csignals, make):
     assert asyncio.run(main()) == [0] * 20
 
 
-def test_a_receiver_may_mute(csignals, make):
+def test_a_receiver_may_mute_signals(csignals, make):
     first, second = make(), connected(make(), one)
     seen = []
 
@@ -297,11 +298,11 @@ def test_a_receiver_may_mute(csignals, make):
         seen.append(results(second))
 
     connected(first, muting, two)
-    assert results(first) == [None, "two"]  # those of a send are known before the first is called
+    assert results(first) == [None, "two"]  # a send chooses its receivers before the first call
     assert seen == [[], [], ["one"]]
 
 
-def test_a_receiver_that_leaves_a_mute_open_has_muted_its_context(csignals, signal):
+def test_a_receiver_may_leave_a_mute_open(csignals, signal):
     mute = csignals.mute(signal)
 
     def muting(**named):
@@ -313,7 +314,7 @@ def test_a_receiver_that_leaves_a_mute_open_has_muted_its_context(csignals, sign
     mute.__exit__(None, None, None)
 
 
-def test_subclasses_that_say_who_lives_are_muted(csignals):
+def test_a_custom_live_receivers_is_muted(csignals):
     class Mine(csignals.Signal):
         def _live_receivers(self, sender):
             return [one, two], []
@@ -327,7 +328,7 @@ def test_subclasses_that_say_who_lives_are_muted(csignals):
 
 
 class Wrapper:
-    """Stands for a receiver, and says so in a slot; for all else that it is asked for, it would have to be awake."""
+    """Wraps a receiver, which a slot names. Any other attribute fails, as on a lazy object that cannot load yet."""
 
     __slots__ = ("__weakref__", "__wrapped__")
 
@@ -350,13 +351,13 @@ def wrapper(receiver):
 
 
 @pytest.mark.parametrize("wrap", [wrapper, Wrapper, lambda receiver: Wrapper(wrapper(wrapper(receiver)))])
-def test_receivers_are_muted_behind_wrappers_that_others_put_in_their_place(csignals, wrap):
+def test_receivers_inside_wrappers_are_muted(csignals, wrap):
     class Wrapping(csignals.Signal):
         def _live_receivers(self, sender):
             sync, async_ = super()._live_receivers(sender)
             return list(map(wrap, sync)), async_
 
-    class WrappingFirst(csignals.Signal):  # of the engine's: as where csignals comes after who patches
+    class WrappingFirst(csignals.Signal):  # as if another package had patched the signal before csignals
         def _live_receivers(self, sender):
             return [wrap(entry[1]()) for entry in self.receivers], []
 
@@ -372,7 +373,8 @@ def test_receivers_are_muted_behind_wrappers_that_others_put_in_their_place(csig
         assert results(signal) == ["one", "hear", "hear", "two"]
 
 
-def test_a_receiver_that_is_wrapped_is_muted_with_the_wrapper_it_is_connected_as(csignals, make):
+def test_wrappers_of_a_receiver_are_muted(csignals, make):
+    """But muting a wrapper leaves the receiver and its other wrappers alone."""
     wrapped, other = wrapper(one), wrapper(one)
     signal = connected(make(), wrapped, other, two)
     with csignals.mute(signal, receivers=one):
@@ -381,7 +383,7 @@ def test_a_receiver_that_is_wrapped_is_muted_with_the_wrapper_it_is_connected_as
         assert results(connected(signal, one)) == ["one", "two", "one"]
 
 
-def test_receivers_that_wrap_each_other_in_a_circle_are_muted(csignals, make):
+def test_circular_wrappers_are_muted(csignals, make):
     first, second = wrapper(one), wrapper(two)
     first.__wrapped__, second.__wrapped__ = second, first
     signal = connected(make(), first)
@@ -391,7 +393,7 @@ def test_receivers_that_wrap_each_other_in_a_circle_are_muted(csignals, make):
         assert results(signal) == []
 
 
-def test_live_receivers_are_those_that_are_not_muted(csignals, signal):
+def test_live_receivers_leave_out_muted_receivers(csignals, signal):
     connected(signal, one, two)
     with csignals.mute(signal, receivers=one):
         live = signal._live_receivers(Sender)
@@ -400,24 +402,22 @@ def test_live_receivers_are_those_that_are_not_muted(csignals, signal):
         assert results(signal) == ["two"]
 
 
-def test_what_python_refuses_it_refuses_while_muted(csignals, signal):
+def test_wrong_arguments_still_raise_while_muted(csignals, signal):
     connected(signal, one)
-    for block in (csignals.mute(signal), csignals.mute(connected(csignals.Signal(), one)), csignals.trace()):
-        with block:
+    for scope in (csignals.mute(signal), csignals.mute(connected(csignals.Signal(), one)), csignals.trace()):
+        with scope:
             for call in (lambda: signal.send(), lambda: signal.send(1, 2), lambda: signal.send(1, sender=2)):
                 with pytest.raises(TypeError, match=r"Signal\.send\(\)"):
                     call()
 
 
-def test_nothing_is_asked_any_more_when_all_blocks_are_closed(csignals, implementation, signal):
-    from tests.helpers.implementations import load
-
-    engine, blocks = load(implementation, "csignals._dispatch.pure"), load(implementation, "csignals._scopes")
-    before = blocks.is_interception_needed()
+def test_interception_ends_with_the_last_scope(csignals, implementation, signal):
+    pure, scopes = load(implementation, "csignals._dispatch.pure"), load(implementation, "csignals._scopes")
+    before = scopes.is_interception_needed()
     with csignals.mute(signal), csignals.trace():
-        assert engine.interceptor is not None
-        assert blocks.is_interception_needed()
-    assert blocks.is_interception_needed() is before is (engine.interceptor is not None)
+        assert pure.interceptor is not None
+        assert scopes.is_interception_needed()
+    assert scopes.is_interception_needed() is before is (pure.interceptor is not None)
 
 
 def test_a_lazy_sender_stays_lazy(csignals, signal):

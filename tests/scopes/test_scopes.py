@@ -1,4 +1,4 @@
-"""What a block has kept, a mute, a capture or a trace, is let go of when it ends, whatever began in it and goes on."""
+"""A closed scope (a mute, a capture or a trace) keeps nothing alive, even if tasks or sends that began in it go on."""
 
 import asyncio
 import contextvars
@@ -16,32 +16,32 @@ class Instance:
 
 
 def capture(implementation, signal, instance):
-    """Open a capture, and return what ends it, and a reference to what it keeps."""
-    block = load(implementation, "csignals.testing").capture()
-    block.__enter__()
+    """Open a capture. Return its ``__exit__``, and a weak reference to an object that it keeps while it is open."""
+    scope = load(implementation, "csignals.testing").capture()
+    scope.__enter__()
     signal.send(Sender, instance=instance)
-    return block.__exit__, weakref.ref(instance)
+    return scope.__exit__, weakref.ref(instance)
 
 
 def mute(implementation, signal, instance):
-    block = load(implementation).mute(signal, senders=[instance]).__enter__()
-    return block.__exit__, weakref.ref(instance)
+    scope = load(implementation).mute(signal, senders=[instance]).__enter__()
+    return scope.__exit__, weakref.ref(instance)
 
 
 def trace(implementation, signal, instance):
-    block = load(implementation).trace().__enter__()
+    scope = load(implementation).trace().__enter__()
     signal.send(Sender, instance=instance)
-    assert len(block.records) == 1
-    return block.__exit__, weakref.ref(block)
+    assert len(scope.records) == 1
+    return scope.__exit__, weakref.ref(scope)
 
 
 def process_trace(implementation, signal, instance):
-    block = load(implementation).trace(scope="process").__enter__()
+    scope = load(implementation).trace(scope="process").__enter__()
     signal.send(Sender, instance=instance)
-    return block.__exit__, weakref.ref(block)
+    return scope.__exit__, weakref.ref(scope)
 
 
-every_kind = pytest.mark.parametrize("block", [capture, mute, trace, process_trace])
+every_kind = pytest.mark.parametrize("open_scope", [capture, mute, trace, process_trace])
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def signal(make):
 
 @pytest.mark.slow
 @every_kind
-def test_a_task_that_began_in_a_block_does_not_keep_what_that_has_kept(implementation, signal, block):
+def test_running_tasks_release_a_closed_scope(implementation, signal, open_scope):
     async def main():
-        end, kept = block(implementation, signal, Instance())
+        end, kept = open_scope(implementation, signal, Instance())
         task = asyncio.create_task(asyncio.sleep(60))
         gc.collect()
         assert kept() is not None
@@ -67,15 +67,15 @@ def test_a_task_that_began_in_a_block_does_not_keep_what_that_has_kept(implement
 
 
 @every_kind
-def test_a_block_that_ends_in_another_context_is_let_go_of_where_it_began(implementation, signal, block):
-    end, kept = block(implementation, signal, Instance())
+def test_closing_in_another_context_releases_everything(implementation, signal, open_scope):
+    end, kept = open_scope(implementation, signal, Instance())
     contextvars.Context().run(end, None, None, None)
     del end
     gc.collect()
     assert kept() is None
 
 
-def test_a_send_that_goes_on_does_not_keep_a_closed_trace(csignals, make):
+def test_running_sends_release_a_closed_trace(csignals, make):
     signal = make()
     if not hasattr(signal, "asend"):
         pytest.skip("there is no asend in Django 4.2")
@@ -109,12 +109,12 @@ def test_a_send_that_goes_on_does_not_keep_a_closed_trace(csignals, make):
     assert asyncio.run(main()) == (True, [(waits, ["one"])])
 
 
-def test_a_block_that_nobody_holds_stays_in_force(implementation, csignals, signal):
-    blocks = load(implementation, "csignals._scopes")
+def test_an_unreferenced_scope_stays_active(implementation, csignals, signal):
+    scopes = load(implementation, "csignals._scopes")
     csignals.mute(signal).__enter__()
     gc.collect()
     try:
         assert signal.send(Sender) == []
     finally:
-        blocks.mutes.close(blocks.mutes.active()[-1])
+        scopes.mutes.close(scopes.mutes.active()[-1])
     assert signal.send(Sender) == [(one, "one")]

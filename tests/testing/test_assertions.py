@@ -1,4 +1,4 @@
-"""``assert_sent()`` and ``assert_not_sent()``: what passes, and what a failure says, over both engines."""
+"""``assert_sent()`` and ``assert_not_sent()``: when they pass, and their messages, on both implementations."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ def testing(implementation):
     return load(implementation, "csignals.testing")
 
 
-def test_a_captured_list_is_asked_what_was_sent(testing, make):
+def test_a_capture_log_asserts_sends(testing, make):
     signal, other = make(), make()
     with testing.capture() as sends:
         signal.send(Sender, order=7, total=1)
@@ -31,7 +31,7 @@ def test_a_captured_list_is_asked_what_was_sent(testing, make):
     sends.assert_not_sent(signal, sender=Other, order=7)
     sends.assert_not_sent(signal, sender=None)
     sends.assert_not_sent(signal, missing=None)
-    for asking in (
+    for check in (
         lambda: sends.assert_sent(other),
         lambda: sends.assert_sent(signal, order=9),
         lambda: sends.assert_sent(signal, missing=mock.ANY),
@@ -43,11 +43,11 @@ def test_a_captured_list_is_asked_what_was_sent(testing, make):
         lambda: sends.assert_not_sent(signal, order=8),
     ):
         with pytest.raises(AssertionError):
-            asking()
+            check()
 
 
 @different_on_pypy("floats are identical where their bits are")
-def test_senders_and_arguments_are_the_expected_ones_if_they_are_the_same_or_equal(testing, signal):
+def test_identical_or_equal_values_match(testing, signal):
     nan, text = float("nan"), "text"
     with testing.capture() as sends:
         signal.send("".join(["sh", "op"]), numbers=[1, 2], nan=nan, upper=text.upper)
@@ -59,14 +59,14 @@ def test_senders_and_arguments_are_the_expected_ones_if_they_are_the_same_or_equ
     sends.assert_not_sent(signal, nan=float("nan"))
 
 
-def test_arguments_may_have_the_names_of_parameters(testing, signal):
+def test_arguments_may_be_named_like_parameters(testing, signal):
     with testing.assert_sent(signal, expected=2, named=3, signals=4) as sends:
         signal.send(None, expected=2, named=3, signals=4)
     sends.assert_sent(signal, expected=2, named=3, signals=4)
     sends.assert_not_sent(signal, self=2, wanted=3)
 
 
-def test_a_block_that_must_send(testing, make):
+def test_assert_sent_checks_a_with_block(testing, make):
     signal = make()
     signal.connect(one)
     with testing.assert_sent(signal, sender=Sender, order=7, times=1) as sends:
@@ -80,7 +80,7 @@ def test_a_block_that_must_send(testing, make):
         signal.send(Sender)
 
 
-def test_a_block_that_must_not_send(testing, make):
+def test_assert_not_sent_checks_a_with_block(testing, make):
     signal = make()
     with testing.assert_not_sent(signal, order=7):
         signal.send(Sender, order=8)
@@ -88,7 +88,7 @@ def test_a_block_that_must_not_send(testing, make):
         signal.send(Sender)
 
 
-def test_async_blocks(testing, signal):
+def test_assertions_work_in_async_with(testing, signal):
     async def main():
         async with testing.assert_sent(signal, x=1), testing.assert_not_sent(signal, x=2):
             await asyncio.create_task(signal.asend(Sender, x=1))
@@ -99,7 +99,7 @@ def test_async_blocks(testing, signal):
     asyncio.run(main())
 
 
-def test_what_ends_a_block_propagates_and_nothing_is_asserted(testing, make):
+def test_an_exception_suppresses_the_assertion(testing, make):
     signal = make()
     with pytest.raises(LookupError) as raised, testing.assert_sent(signal):
         raise LookupError
@@ -109,22 +109,22 @@ def test_what_ends_a_block_propagates_and_nothing_is_asserted(testing, make):
         raise LookupError
 
 
-def test_an_assertion_without_a_with_statement_warns(testing, signal):
+def test_an_assertion_never_entered_warns(testing, signal):
     for forgotten in (testing.assert_sent, testing.assert_not_sent):
         with pytest.warns(RuntimeWarning, match="has checked nothing: use it in a with statement"):
             forgotten(signal)
             gc.collect()
 
 
-def test_a_signal_that_was_not_captured_is_not_asked_for(testing, csignals, signal):
+def test_asserting_an_uncaptured_signal_raises(testing, csignals, signal):
     with testing.capture(signal) as sends:
         pass
-    for asking in (sends.assert_sent, sends.assert_not_sent):
+    for check in (sends.assert_sent, sends.assert_not_sent):
         with pytest.raises(ValueError, match="is not captured: pass it to capture"):
-            asking(csignals.Signal())
+            check(csignals.Signal())
 
 
-# --- What a failure says -------------------------------------------------------------------------------------
+# --- Messages of failures ------------------------------------------------------------------------------------
 
 
 def name_of(signal):
@@ -137,9 +137,8 @@ def failure(call, *arguments, **named):
     return str(raised.value).splitlines()
 
 
-def test_a_failure_shows_the_signal_s_sends_first_the_nearest_before_and_then_what_else_was_sent(
-    testing, csignals, signal
-):
+def test_a_failure_shows_nearest_sends_first(testing, csignals, signal):
+    """The sends of other signals come last, and are counted only."""
     other, another = csignals.Signal(), csignals.Signal()
     with testing.capture() as sends:
         other.send("shop")
@@ -167,13 +166,13 @@ def test_a_failure_shows_the_signal_s_sends_first_the_nearest_before_and_then_wh
     )
 
 
-def test_a_failure_says_so_if_nothing_was_sent(testing, signal):
+def test_a_failure_reports_an_empty_log(testing, signal):
     assert failure(testing.CaptureLog().assert_sent, signal, x=1) == [
         f"{name_of(signal)}(x=1) was not sent. No send was captured."
     ]
 
 
-def test_a_failure_is_short_whatever_was_sent(testing, csignals, signal):
+def test_a_failure_message_stays_short(testing, csignals, signal):
     big = {f"argument_{number}": "x" * 10_000 for number in range(100)}
     with testing.capture() as sends:
         for number in range(1_000):
@@ -224,9 +223,9 @@ HOSTILE = {
     "several lines": Hostile("\n".join("lines")),
     "raises": Hostile(ValueError()),
     "recurses": Hostile(RecursionError()),
-    "text of its own kind": Hostile(HostileText("text")),
-    "no text": Hostile(None),
-    "a list of its own kind": list_([1]),
+    "subclass of str": Hostile(HostileText("text")),
+    "not a string": Hostile(None),
+    "subclass of list": list_([1]),
     "no class": Masked(),
     "too many digits": 10**5_000,
     "surrogate": "\udc80",
@@ -234,7 +233,7 @@ HOSTILE = {
 
 
 class Array:
-    """Compares item by item, as arrays do: whether that is true is not to be asked."""
+    """Compares item by item, as NumPy's arrays do. The result has no truth value."""
 
     def __init__(self, *items):
         self.items = items
@@ -255,7 +254,7 @@ class Incomparable(Array):
 
 
 @pytest.mark.parametrize("kind", [Array, Incomparable])
-def test_what_cannot_be_compared_is_not_in_the_way_of_what_can(testing, make, kind):
+def test_incomparable_values_do_not_block_matching(testing, make, kind):
     signal, data = make(), kind(1, 2)
     with testing.capture() as sends:
         signal.send(Sender, data=kind(3))
@@ -270,24 +269,24 @@ def test_what_cannot_be_compared_is_not_in_the_way_of_what_can(testing, make, ki
 
 
 @pytest.mark.parametrize(("kind", "error"), [(Array, "ValueError"), (Incomparable, "OverflowError")])
-def test_what_cannot_be_compared_fails_where_it_decides(testing, make, kind, error):
+def test_incomparable_values_fail_where_they_decide(testing, make, kind, error):
     signal, data = make(), kind(1, 2)
     with testing.capture(signal) as sends:
         signal.send(Sender, data=data)
         signal.send(Sender, data=kind(1, 2))
         signal.send(Other, data=kind(3))
-    asked = {"sender": Sender, "data": data}
-    head, *lines = failure(sends.assert_not_sent, signal, **asked)
+    wanted = {"sender": Sender, "data": data}
+    head, *lines = failure(sends.assert_not_sent, signal, **wanted)
     assert head.endswith("was sent between 1 and 2 times, but should not be. Captured sends:")
     assert f"data=Array(1, 2) ({error} at == Array(1, 2))" in lines[1]
     assert "data=Array(1, 2)" in lines[0] and error not in lines[0]
-    assert "was sent between 1 and 2 times, not once." in failure(sends.assert_sent, signal, times=1, **asked)[0]
+    assert "was sent between 1 and 2 times, not once." in failure(sends.assert_sent, signal, times=1, **wanted)[0]
     assert "may have been sent." in failure(sends.assert_sent, signal, data=kind(3))[0]
-    sends.assert_sent(signal, **asked)
+    sends.assert_sent(signal, **wanted)
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_no_repr_makes_a_failure_fail(testing, signal, kind):
+def test_failures_survive_a_hostile_repr(testing, signal, kind):
     value = HOSTILE[kind]
     with testing.capture() as sends:
         signal.send(value, value=value, inside=[{"value": value}])
@@ -297,7 +296,7 @@ def test_no_repr_makes_a_failure_fail(testing, signal, kind):
     assert len(repr(sends).splitlines()) == 1
 
 
-def test_what_comparing_and_showing_sends_is_not_in_the_way(testing, signal):
+def test_comparing_and_showing_may_send(testing, signal):
     class Sending:
         def __eq__(self, other):
             signal.send(self)
@@ -315,7 +314,7 @@ def test_what_comparing_and_showing_sends_is_not_in_the_way(testing, signal):
     assert len(sends) > 1
 
 
-def test_sends_show_what_they_are_and_many_of_them_in_short(testing, csignals):
+def test_long_logs_have_a_short_repr(testing, csignals):
     signal = csignals.Signal(name="shop.paid")
     with testing.capture() as sends:
         for number in range(1_000):

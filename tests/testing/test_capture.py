@@ -1,4 +1,4 @@
-"""``csignals.testing``: what captures see, standalone and inside Django, over both engines."""
+"""``csignals.testing.capture()``: which sends it records, standalone and in Django, on both implementations."""
 
 import asyncio
 import contextvars
@@ -12,11 +12,7 @@ import pytest
 
 from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
-from tests.helpers.receivers import Other, Sender, awaited, connected, one, two
-
-
-def fail(**named):
-    raise ValueError("fail")
+from tests.helpers.receivers import Other, Sender, awaited, connected, fail, one, two
 
 
 @pytest.fixture
@@ -25,48 +21,35 @@ def testing(implementation):
     return load(implementation, "csignals.testing")
 
 
-def maker(kind, request):
-    """Return what makes a signal: csignals' own, or one of Django's that csignals dispatches."""
-    if kind == "standalone":
-        return request.getfixturevalue("csignals").Signal
+@pytest.fixture(params=["standalone", "in Django"] if django.VERSION >= (5, 0) else ["standalone"])
+def make_async(request, csignals):
+    """As `make` (tests/conftest.py), but only classes of signals that have ``asend``."""
+    if request.param == "standalone":
+        return csignals.Signal
     request.getfixturevalue("drop_in")
     return django.dispatch.Signal
 
 
-KINDS = ["standalone", "in Django"]
-
-
-@pytest.fixture(params=KINDS)
-def make(request, implementation):
-    return maker(request.param, request)
-
-
-@pytest.fixture(params=KINDS if django.VERSION >= (5, 0) else KINDS[:1])
-def make_async(request, implementation):
-    """As `make`, where signals have ``asend``."""
-    return maker(request.param, request)
-
-
-def seen(sends):
+def details(sends):
     return [(send.signal, send.sender, send.named) for send in sends]
 
 
 # --- capture() -----------------------------------------------------------------------------------------------
 
 
-def test_a_capture_lists_what_was_sent_and_what_came_of_it(testing, make):
+def test_a_capture_lists_sends_and_responses(testing, make):
     signal = connected(make(), one, two)
     with testing.capture(signal) as sends:
         responses = signal.send(Sender, x=1)
         signal.send_robust(sender=Other)
-    assert seen(sends) == [(signal, Sender, {"x": 1}), (signal, Other, {})]
+    assert details(sends) == [(signal, Sender, {"x": 1}), (signal, Other, {})]
     assert responses == sends[0].responses == sends[1].responses == [(one, "one"), (two, "two")]
     assert responses is not sends[0].responses
     assert [send.exception for send in sends] == [None, None]
     assert isinstance(sends, testing.CaptureLog) and isinstance(sends[0], testing.CapturedSend)
 
 
-def test_after_the_block_the_list_stays_as_it_is(testing, make):
+def test_a_closed_capture_records_nothing_more(testing, make):
     signal = make()
     with testing.capture() as sends:
         signal.send(Sender)
@@ -74,7 +57,7 @@ def test_after_the_block_the_list_stays_as_it_is(testing, make):
     assert len(sends) == 1
 
 
-def test_only_the_given_signals_are_captured_and_without_any_all_of_them(testing, csignals, make):
+def test_a_capture_may_choose_its_signals(testing, csignals, make):
     first, second, third = make(), make(), csignals.Signal()
     with testing.capture() as everything, testing.capture(first, third) as some:
         for signal in (first, second, third):
@@ -83,13 +66,13 @@ def test_only_the_given_signals_are_captured_and_without_any_all_of_them(testing
     assert [send.signal for send in some] == [first, third]
 
 
-def test_only_the_given_sender_is_captured_and_with_none_anybody(testing, make):
+def test_a_capture_may_choose_its_sender(testing, make):
     signal, twins = make(), ([1], [1])
-    with testing.capture(signal, sender=twins[0]) as one_s, testing.capture(signal, sender=None) as everybody_s:
+    with testing.capture(signal, sender=twins[0]) as chosen, testing.capture(signal, sender=None) as everything:
         for sender in (None, Sender, *twins):
             signal.send(sender)
-    assert [send.sender for send in one_s] == [[1]] and one_s[0].sender is twins[0]
-    assert len(everybody_s) == 4
+    assert [send.sender for send in chosen] == [[1]] and chosen[0].sender is twins[0]
+    assert len(everything) == 4
 
 
 def test_a_bound_method_may_be_the_sender(testing, signal):
@@ -106,7 +89,7 @@ def test_a_bound_method_may_be_the_sender(testing, signal):
     sends.assert_sent(signal, sender=shop.sell)
 
 
-def test_the_arguments_are_a_copy_of_the_dict(testing, make):
+def test_captured_arguments_are_a_copy(testing, make):
     signal, named = make(), {"x": [1]}
 
     def change(x, **named):
@@ -120,49 +103,53 @@ def test_the_arguments_are_a_copy_of_the_dict(testing, make):
     assert sends[0].named == {"x": [1, 2]}
 
 
-def test_nested_sends_come_after_the_one_around_them_and_receivers_may_look(testing, make):
+def test_nested_sends_follow_the_outer_send(testing, make):
+    """Receivers may read the log during the send."""
     outer, inner = make(), make()
-    looks = []
+    logs = []
 
     def nest(**named):
-        looks.append([(send.signal, send.responses) for send in sends])
+        logs.append([(send.signal, send.responses) for send in sends])
         inner.send(Sender)
-        looks.append([(send.signal, send.responses) for send in sends])
+        logs.append([(send.signal, send.responses) for send in sends])
 
     outer.connect(nest)
     with testing.capture() as sends:
         outer.send(Sender)
-    assert looks == [[(outer, None)], [(outer, None), (inner, [])]]
+    assert logs == [[(outer, None)], [(outer, None), (inner, [])]]
     assert [send.signal for send in sends] == [outer, inner]
 
 
-def test_a_send_that_raises_has_the_exception_and_no_responses(testing, make):
+def test_a_failed_send_has_its_exception(testing, make):
     signal = connected(make(), one, fail)
     with testing.capture() as sends:
-        with pytest.raises(ValueError, match="fail") as raised:
+        with pytest.raises(ValueError, match="bad luck") as raised:
             signal.send(Sender)
         signal.send_robust(Sender)
     assert sends[0].exception is raised.value and sends[0].responses is None
     assert sends[1].exception is None
-    assert [(receiver, str(response)) for receiver, response in sends[1].responses] == [(one, "one"), (fail, "fail")]
+    assert [(receiver, str(response)) for receiver, response in sends[1].responses] == [
+        (one, "one"),
+        (fail, "bad luck"),
+    ]
 
 
-def test_sends_that_reach_nobody_are_seen_too(testing, csignals, make):
+def test_sends_without_receivers_are_captured(testing, csignals, make):
     without, muted, elsewhere = make(), connected(make(), one), connected(make(), one, sender=Other)
     with testing.capture() as sends, csignals.mute(muted):
         assert without.send(Sender) == muted.send(Sender) == elsewhere.send(Sender) == []
     assert [(send.signal, send.responses) for send in sends] == [(without, []), (muted, []), (elsewhere, [])]
 
 
-def test_a_capture_changes_nothing_about_who_listens(testing, make):
-    signal, deaf = connected(make(), one, sender=Sender), make()
-    with testing.capture(signal, deaf), testing.capture():
+def test_a_capture_does_not_change_has_listeners(testing, make):
+    signal, other = connected(make(), one, sender=Sender), make()
+    with testing.capture(signal, other), testing.capture():
         assert signal.has_listeners(Sender)
         assert not signal.has_listeners(Other)
-        assert not deaf.has_listeners(Sender)
+        assert not other.has_listeners(Sender)
 
 
-def test_deliver_false_calls_nobody(testing, make):
+def test_deliver_false_calls_no_receivers(testing, make):
     signal, other = connected(make(), one), connected(make(), one)
     with testing.capture(signal, deliver=False) as sends:
         assert signal.send(Sender, x=1) == signal.send_robust(Sender) == []
@@ -173,7 +160,7 @@ def test_deliver_false_calls_nobody(testing, make):
     assert signal.has_listeners(Sender)
 
 
-def test_deliver_false_is_for_the_captured_sender_alone(testing, make):
+def test_deliver_false_affects_only_captured_senders(testing, make):
     signal = connected(make(), one)
     with testing.capture(sender=Sender, deliver=False) as sends:
         assert (signal.send(Sender), signal.send(Other)) == ([], [(one, "one")])
@@ -181,7 +168,7 @@ def test_deliver_false_is_for_the_captured_sender_alone(testing, make):
     assert [send.sender for send in sends] == [Sender]
 
 
-def test_deliver_false_and_mutes_end_each_for_itself(testing, csignals, make):
+def test_deliver_false_and_mutes_end_separately(testing, csignals, make):
     signal = connected(make(), one)
     capture, mute = testing.capture(signal, deliver=False), csignals.mute(signal)
     with capture:
@@ -194,7 +181,7 @@ def test_deliver_false_and_mutes_end_each_for_itself(testing, csignals, make):
     assert signal.send(Sender) == [(one, "one")]
 
 
-def test_captures_nest_and_overlap_and_each_sees_everything(testing, make):
+def test_captures_nest_and_overlap(testing, make):
     signal = connected(make(), one)
     first, second, silent = testing.capture(), testing.capture(signal), testing.capture(deliver=False)
     lists = [first.__enter__()]
@@ -214,7 +201,8 @@ def test_captures_nest_and_overlap_and_each_sees_everything(testing, make):
     ]
 
 
-def test_a_capture_may_be_used_again_but_is_not_entered_twice(testing, signal):
+def test_a_capture_may_be_used_again(testing, signal):
+    """It raises if it is entered while it is open."""
     capture = testing.capture()
     with capture as sends:
         with pytest.raises(RuntimeError, match="this capture is already open"):
@@ -226,7 +214,7 @@ def test_a_capture_may_be_used_again_but_is_not_entered_twice(testing, signal):
     assert (len(sends), len(again)) == (1, 2)
 
 
-def test_an_exception_ends_the_block(testing, make):
+def test_an_exception_ends_the_capture(testing, make):
     signal = connected(make(), one)
     with pytest.raises(LookupError), testing.capture(deliver=False) as sends:
         raise LookupError
@@ -235,7 +223,7 @@ def test_an_exception_ends_the_block(testing, make):
 
 
 @pytest.mark.parametrize("deliver", [True, False])
-def test_other_threads_are_seen_with_the_scope_process_only(testing, make, deliver):
+def test_only_process_captures_see_other_threads(testing, make, deliver):
     signal = connected(make(), one)
     results = []
 
@@ -247,19 +235,19 @@ def test_other_threads_are_seen_with_the_scope_process_only(testing, make, deliv
         thread.start()
         thread.join()
 
-    with testing.capture(deliver=deliver) as here:
-        with testing.capture(scope="process", deliver=deliver) as everywhere:
+    with testing.capture(deliver=deliver) as in_context:
+        with testing.capture(scope="process", deliver=deliver) as in_process:
             in_thread(send)
             in_thread(contextvars.copy_context().run, send)
             signal.send("here")
         in_thread(send)
-    assert [send.sender for send in here] == ["thread", "here"]
-    assert [send.sender for send in everywhere] == ["thread", "thread", "here"]
+    assert [send.sender for send in in_context] == ["thread", "here"]
+    assert [send.sender for send in in_process] == ["thread", "thread", "here"]
     called = [(one, "one")], True
     assert results == [called if deliver else ([], False)] * 2 + [called]
 
 
-def test_tasks_are_seen_that_start_in_the_block_and_no_others(testing, make):
+def test_only_tasks_started_inside_are_captured(testing, make):
     signal = make()
 
     async def send(sender, gate):
@@ -283,7 +271,7 @@ def test_tasks_are_seen_that_start_in_the_block_and_no_others(testing, make):
     assert asyncio.run(main()) == ["inside", "to_thread", "itself"]
 
 
-def test_asgiref_takes_a_capture_along_to_its_threads_and_back(testing, make):
+def test_a_capture_follows_asgiref_between_threads(testing, make):
     from asgiref.sync import async_to_sync, sync_to_async
 
     signal = make()
@@ -297,7 +285,7 @@ def test_asgiref_takes_a_capture_along_to_its_threads_and_back(testing, make):
     assert [send.sender for send in sends] == ["in a thread", "in another"]
 
 
-def test_a_block_may_be_closed_in_another_context(testing, make):
+def test_a_capture_may_close_in_another_context(testing, make):
     signal, capture = connected(make(), one), testing.capture(deliver=False)
 
     async def main():
@@ -311,7 +299,7 @@ def test_a_block_may_be_closed_in_another_context(testing, make):
     assert len(sends) == 1
 
 
-def test_async_receivers_of_a_sync_send_are_seen(testing, csignals, drop_in):
+def test_a_sync_send_captures_async_responses(testing, csignals, drop_in):
     signals = [csignals.Signal(), django.dispatch.Signal()] if django.VERSION >= (5, 0) else [csignals.Signal()]
     for signal in signals:
         connected(signal, awaited, one)
@@ -325,25 +313,25 @@ def asend(request):
     return lambda signal, *arguments, **named: getattr(signal, request.param)(*arguments, **named)
 
 
-def test_async_sends_are_seen_like_sync_ones(testing, make_async, asend):
-    signal, deaf = connected(make_async(), one, awaited), make_async()
+def test_async_sends_are_captured(testing, make_async, asend):
+    signal, silent = connected(make_async(), one, awaited), make_async()
 
     async def main():
-        async with testing.capture(signal, deaf) as sends, testing.capture(deaf, deliver=False):
+        async with testing.capture(signal, silent) as sends, testing.capture(silent, deliver=False):
             responses = await asend(signal, Sender, x=1)
-            assert await asend(deaf, Sender) == []
-            connected(deaf, one)
-            assert await asend(deaf, sender=Other) == []
-        assert await asend(deaf, Sender) == [(one, "one")]
+            assert await asend(silent, Sender) == []
+            connected(silent, one)
+            assert await asend(silent, sender=Other) == []
+        assert await asend(silent, Sender) == [(one, "one")]
         return sends, responses
 
     sends, responses = asyncio.run(main())
-    assert seen(sends) == [(signal, Sender, {"x": 1}), (deaf, Sender, {}), (deaf, Other, {})]
+    assert details(sends) == [(signal, Sender, {"x": 1}), (silent, Sender, {}), (silent, Other, {})]
     assert sends[0].responses == responses == [(one, "one"), (awaited, "awaited")]
     assert sends[1].responses == sends[2].responses == []
 
 
-def test_async_sends_that_run_together_each_have_their_own_outcome(testing, make_async):
+def test_concurrent_async_sends_have_separate_outcomes(testing, make_async):
     signal, gate = make_async(), []
 
     async def receive(sender, **named):
@@ -376,7 +364,7 @@ def test_async_sends_that_run_together_each_have_their_own_outcome(testing, make
     assert (sends[3].responses, type(sends[3].exception)) == (None, asyncio.CancelledError)
 
 
-def test_a_capture_keeps_nothing_once_its_list_is_gone(testing, make):
+def test_a_dropped_log_keeps_nothing_alive(testing, make):
     class Temporary:
         pass
 
@@ -384,7 +372,7 @@ def test_a_capture_keeps_nothing_once_its_list_is_gone(testing, make):
     gone = []
     with testing.capture(), testing.capture() as sends:
         sender = Temporary()
-        with pytest.raises(ValueError, match="fail"):
+        with pytest.raises(ValueError, match="bad luck"):
             signal.send(sender)
         weakref.finalize(sender, gone.append, True)
         del sender
@@ -395,19 +383,19 @@ def test_a_capture_keeps_nothing_once_its_list_is_gone(testing, make):
     assert gone == [True]
 
 
-def test_what_is_no_signal_is_refused(testing):
+def test_objects_that_are_not_signals_raise(testing):
     for wrong in (None, "post_save", [], one, django.dispatch.Signal()):
-        for refusing in (
+        for function in (
             testing.capture,
             testing.assert_sent,
             testing.assert_not_sent,
             testing.CaptureLog().assert_sent,
         ):
             with pytest.raises(TypeError, match="is not a signal that csignals dispatches"):
-                refusing(wrong)
+                function(wrong)
 
 
-def test_a_scope_that_does_not_exist_is_refused(testing):
+def test_an_unknown_scope_raises(testing):
     with pytest.raises(ValueError, match="scope must be 'context' or 'process', not 'thread'"):
         testing.capture(scope="thread")
 
@@ -454,14 +442,14 @@ assert others == [], others
 of_group.assert_sent(post_save, instance=group, times=1)
 assert [send.signal for send in own] == [own_signal], own
 
-# Django deletes without a signal where nobody listens, captured or not.
+# Without receivers, Django deletes without a signal. A capture does not change that.
 with capture(pre_delete, post_delete) as sends:
     assert not post_delete.has_listeners(Group)
     Group.objects.filter(name="nobody").delete()
     with assert_not_sent(post_save):
         group.delete()
 try:
-    capture(post_save, sender="auth.Nobody")
+    capture(post_save, sender="auth.Missing")
 except LookupError:
     pass
 print(csignals.IMPLEMENTATION, [send.sender.__name__ for send in sends])
@@ -474,7 +462,7 @@ except AssertionError as error:
 """
 
 
-def test_the_signals_of_models_are_captured_in_a_project(implementation):
+def test_model_signals_are_captured_in_projects(implementation):
     done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
     assert done.stderr == ""
     first, head, *lines = done.stdout.splitlines()

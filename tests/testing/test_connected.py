@@ -1,6 +1,6 @@
-"""``csignals.testing.connected()``: a receiver for the length of a block, and then the list as it was.
+"""``csignals.testing.connected()``: connect a receiver in a with block, and restore the list afterwards.
 
-For csignals' signals, for Django's that csignals dispatches, and for Django's as they are.
+It works on csignals' signals, and on Django's signals whether csignals is installed or not.
 """
 
 import asyncio
@@ -14,24 +14,8 @@ from django.db.models.signals import ModelSignal
 
 from tests.helpers.implementations import load
 from tests.helpers.interpreter import run_python
+from tests.helpers.receivers import Listener, Sender, one, two
 from tests.helpers.stock_django import StockSignal
-
-
-class Sender:
-    pass
-
-
-class Listener:
-    def hear(self, **named):
-        return "hear"
-
-
-def one(**named):
-    return "one"
-
-
-def two(**named):
-    return "two"
 
 
 def three(**named):
@@ -43,14 +27,14 @@ def connected(implementation):
     return load(implementation, "csignals.testing").connected
 
 
-KINDS = ["standalone", "in Django", "in Django, use_caching", "a model signal", "Django's own, use_caching"]
+KINDS = ["standalone", "in Django", "in Django, use_caching", "a model signal", "without csignals, use_caching"]
 
 
 @pytest.fixture(params=KINDS)
 def signal(request, csignals):
     if request.param == "standalone":
         return csignals.Signal()
-    if request.param == "Django's own, use_caching":
+    if request.param == "without csignals, use_caching":
         return StockSignal(use_caching=True)
     request.getfixturevalue("drop_in")
     return ModelSignal() if "model" in request.param else django.dispatch.Signal(use_caching="caching" in request.param)
@@ -65,7 +49,7 @@ def results(signal, sender=Sender):
     return [response for _, response in signal.send(sender)]
 
 
-def test_a_receiver_is_connected_for_the_length_of_the_block(connected, signal):
+def test_a_receiver_is_connected_inside_only(connected, signal):
     connect(signal, one, two)
     before = signal.receivers[:]
     assert results(signal) == ["one", "two"]
@@ -77,13 +61,13 @@ def test_a_receiver_is_connected_for_the_length_of_the_block(connected, signal):
     assert signal.receivers == before
 
 
-def test_for_one_sender(connected, signal):
+def test_connected_may_choose_a_sender(connected, signal):
     with connected(signal, one, sender=Sender), connected(signal, two, Listener):
         assert (results(signal, Sender), results(signal, Listener), results(signal, type)) == (["one"], ["two"], [])
     assert signal.receivers == []
 
 
-def test_a_method_of_a_temporary_object_is_held_and_let_go_of(connected, signal):
+def test_a_bound_method_is_held_until_exit(connected, signal):
     listener = Listener()
     alive = weakref.ref(listener)
     with connected(signal, listener.hear):
@@ -94,14 +78,14 @@ def test_a_method_of_a_temporary_object_is_held_and_let_go_of(connected, signal)
     assert alive() is None
 
 
-def test_an_exception_ends_the_block(connected, signal):
+def test_an_exception_ends_the_connection(connected, signal):
     with pytest.raises(LookupError), connected(signal, one):
         raise LookupError
     assert results(signal) == []
 
 
 @pytest.mark.parametrize("how", [{}, {"sender": Sender}, {"dispatch_uid": "uid"}], ids=["any", "sender", "uid"])
-def test_a_receiver_that_was_connected_stays_so_in_its_old_place(connected, signal, how):
+def test_an_earlier_connection_keeps_its_place(connected, signal, how):
     connect(signal, one)
     connect(signal, two, **how)
     connect(signal, three)
@@ -123,7 +107,7 @@ def test_a_receiver_that_was_connected_stays_so_in_its_old_place(connected, sign
     assert results(signal) == ["one", "two", "three"]
 
 
-def test_what_was_connected_weakly_is_not_held_afterwards(connected, signal):
+def test_weak_receivers_stay_weak_afterwards(connected, signal):
     listener = Listener()
     signal.connect(listener.hear)
     with connected(signal, listener.hear):
@@ -134,7 +118,7 @@ def test_what_was_connected_weakly_is_not_held_afterwards(connected, signal):
     assert results(signal) == []
 
 
-def test_the_first_and_the_last_come_back_to_their_places_too(connected, signal):
+def test_disconnected_receivers_return_to_their_places(connected, signal):
     connect(signal, one, two, three)
     before = signal.receivers[:]
     with connected(signal, one), connected(signal, three), connected(signal, two):
@@ -144,7 +128,7 @@ def test_the_first_and_the_last_come_back_to_their_places_too(connected, signal)
     assert signal.receivers == before
 
 
-def test_what_others_connect_and_disconnect_in_the_block_stays_so(connected, signal):
+def test_connections_by_others_are_kept(connected, signal):
     listener = Listener()
     connect(signal, one, two, three)
     with connected(signal, two), connected(signal, print, sender=Listener):
@@ -159,7 +143,7 @@ def test_what_others_connect_and_disconnect_in_the_block_stays_so(connected, sig
     assert results(signal) == ["two", "hear", "one"]
 
 
-def test_a_receiver_that_the_block_disconnects_and_others_connect_is_theirs(connected, signal):
+def test_a_reconnected_receiver_stays_connected(connected, signal):
     with connected(signal, one):
         signal.disconnect(one)
         signal.connect(one)
@@ -169,7 +153,7 @@ def test_a_receiver_that_the_block_disconnects_and_others_connect_is_theirs(conn
     assert results(signal) == ["one"]
 
 
-def test_a_list_that_is_replaced_in_the_block(connected, signal):
+def test_the_receivers_list_may_be_replaced(connected, signal):
     connect(signal, one, two)
     for replacement in (lambda: signal.receivers[::-1], list, lambda: None):
         with connected(signal, three), connected(signal, one):
@@ -178,7 +162,7 @@ def test_a_list_that_is_replaced_in_the_block(connected, signal):
     assert results(signal) == ["one"]
 
 
-def test_blocks_of_one_receiver_nest(connected, signal):
+def test_connections_of_one_receiver_nest(connected, signal):
     connect(signal, two)
     with connected(signal, one):
         with connected(signal, one):
@@ -188,32 +172,33 @@ def test_blocks_of_one_receiver_nest(connected, signal):
     assert results(signal) == ["two"]
 
 
-def test_another_receiver_under_the_same_dispatch_uid_is_refused(connected, signal):
+def test_a_taken_dispatch_uid_raises(connected, signal):
     connect(signal, one, dispatch_uid="uid")
-    with pytest.raises(ValueError, match=rf"another receiver has the dispatch_uid 'uid': {__name__}\.one"):
+    with pytest.raises(ValueError, match=rf"another receiver has the dispatch_uid 'uid': {one.__module__}\.one"):
         connected(signal, two, dispatch_uid="uid").__enter__()
     assert results(signal) == ["one"]
 
 
-def test_what_cannot_be_connected_is_refused_as_connect_does(connected, csignals):
+def test_receivers_that_cannot_connect_raise(connected, csignals):
     signal = csignals.Signal()
-    block = connected(signal, "text")
+    connection = connected(signal, "text")
     with pytest.raises(TypeError, match=r"Signal receivers must be callable\."):
-        block.__enter__()
+        connection.__enter__()
     assert signal.receivers == []
 
 
-def test_a_block_is_not_entered_twice_but_may_be_used_again(connected, signal):
-    block = connected(signal, one)
+def test_a_connection_may_be_used_again(connected, signal):
+    """It raises if it is entered while it is open."""
+    connection = connected(signal, one)
     for _ in range(2):
-        with block:
+        with connection:
             with pytest.raises(RuntimeError, match="this connection is open already"):
-                block.__enter__()
+                connection.__enter__()
             assert results(signal) == ["one"]
         assert results(signal) == []
 
 
-def test_async_blocks(connected, csignals):
+def test_connected_works_in_async_with(connected, csignals):
     signal = csignals.Signal()
 
     async def main():
@@ -225,7 +210,7 @@ def test_async_blocks(connected, csignals):
     assert signal.receivers == []
 
 
-def test_a_signal_with_a_way_of_its_own_to_keep_receivers(connected, csignals):
+def test_custom_connect_methods_are_used(connected, csignals):
     class Wrapping(csignals.Signal):
         def connect(self, receiver, sender=None, weak=True, dispatch_uid=None):
             super().connect(lambda **named: [receiver(**named)], sender, False, (receiver, dispatch_uid))
@@ -239,7 +224,7 @@ def test_a_signal_with_a_way_of_its_own_to_keep_receivers(connected, csignals):
     assert signal.receivers == []
 
 
-def test_many_threads_connect_and_disconnect_at_once(connected, signal):
+def test_many_threads_may_connect_at_once(connected, signal):
     connect(signal, one, two, three)
     before = signal.receivers[:]
 
@@ -256,8 +241,8 @@ def test_many_threads_connect_and_disconnect_at_once(connected, signal):
     assert signal.receivers == before
 
 
-def test_a_receiver_is_put_back_without_comparing_keys_under_the_lock(connected, csignals):
-    # A dispatch_uid's __eq__ may wait for a thread that needs the lock. Django's own disconnect() deadlocks then.
+def test_keys_are_compared_outside_the_lock(connected, csignals):
+    """A dispatch_uid's __eq__ may wait for a thread that needs the lock. Django's own disconnect() deadlocks then."""
     signal = csignals.Signal()
 
     class Uid:
@@ -277,8 +262,7 @@ def test_a_receiver_is_put_back_without_comparing_keys_under_the_lock(connected,
     uid = Uid()
     connect(signal, one, dispatch_uid=Uid())
     connect(signal, two, dispatch_uid=uid)
-    block = connected(signal, two, dispatch_uid=uid)
-    with block:
+    with connected(signal, two, dispatch_uid=uid):
         signal.disconnect(two, dispatch_uid=uid)
         Uid.is_busy = True
     assert not Uid.is_busy
@@ -322,10 +306,10 @@ Late()
 assert post_init.receivers == before
 
 del apps.all_models["auth"]["late"]
-block = connected(post_init, hear, sender="auth.Late")
-with block:
+connection = connected(post_init, hear, sender="auth.Late")
+with connection:
     pass
-with block:
+with connection:
     assert late() and len(post_init.receivers) == len(before) + 1
 assert post_init.receivers == before
 
@@ -342,9 +326,10 @@ print(csignals.IMPLEMENTATION, heard)
 """
 
 
-def test_a_model_signal_s_sender_may_be_a_name_also_of_a_model_that_is_yet_to_come(implementation):
+def test_model_senders_may_be_named_early(implementation):
+    """A name may be that of a model that is not defined yet."""
     done = run_python("-W", "error", "-c", PROJECT, implementation=implementation)
     assert done.stderr == ""
-    refused, heard = done.stdout.splitlines()
-    assert "must be of the form 'app_label.ModelName'" in refused
+    message, heard = done.stdout.splitlines()
+    assert "must be of the form 'app_label.ModelName'" in message
     assert heard == f"{implementation} ['Group', 'Permission', 'Late']"

@@ -1,4 +1,4 @@
-"""The pytest plugin: what its fixture ``signals`` does, in runs of pytest of their own, over both engines."""
+"""The pytest plugin's fixture ``signals``, in new runs of pytest, on both implementations."""
 
 import os
 import sys
@@ -28,7 +28,7 @@ def keep_books(order, **kwargs):
 
 @pytest.fixture
 def run(pytester, monkeypatch, implementation):
-    """Return a function that runs tests of a shop, with the plugin of this checkout alone."""
+    """Return a function that runs tests of a shop. No plugin but this checkout's is loaded."""
     for name, value in {
         **environment(implementation),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -44,7 +44,8 @@ def run(pytester, monkeypatch, implementation):
     return run
 
 
-def test_each_method_takes_effect_at_once_and_is_undone_at_the_end_in_reverse(run, implementation):
+def test_each_method_is_undone_afterwards(run, implementation):
+    """Each method takes effect at once. The end of the test undoes them in reverse order."""
     result = run(
         f"""
         import csignals
@@ -75,29 +76,29 @@ def test_each_method_takes_effect_at_once_and_is_undone_at_the_end_in_reverse(ru
             assert signals.capture(order_shipped, deliver=False) == []
             assert order_shipped.send("shop") == []
 
-        def test_all_is_as_it_was():
+        def test_everything_is_undone():
             assert order_paid.send("shop", order=5) == [(keep_books, 5)]
             assert log == [1, 2, 3, 5]
             assert order_shipped.receivers == []
             assert not csignals._scopes.is_interception_needed()
 
-        def test_the_order(signals):
+        def test_connect_repeatedly(signals):
             before = order_paid.receivers[:]
             signals.connect(order_paid, log.append)
             signals.connect(order_paid, keep_books, sender="shop", dispatch_uid="uid")
             signals.connect(order_paid, keep_books)
             signals.connect(order_paid, keep_books, sender="shop", dispatch_uid="uid")
             order_paid.disconnect(keep_books)
-            test_the_order.before = before
+            test_connect_repeatedly.before = before
 
-        def test_is_restored():
-            assert order_paid.receivers == test_the_order.before
+        def test_receivers_are_restored():
+            assert order_paid.receivers == test_connect_repeatedly.before
         """
     )
     result.assert_outcomes(passed=4)
 
 
-def test_a_failing_test_undoes_it_too_and_says_where_and_what(run):
+def test_a_failing_test_reports_and_undoes(run):
     result = run(
         """
         from shop import order_paid, order_shipped
@@ -131,7 +132,8 @@ def test_a_failing_test_undoes_it_too_and_says_where_and_what(run):
     result.stdout.no_fnmatch_line("*_AssertionBlock*")
 
 
-def test_what_an_async_test_opens_is_closed_from_another_context(run):
+def test_async_tests_are_closed_from_outside(run):
+    """The fixture closes in another context what an async test has opened."""
     result = run(
         """
         import asyncio, contextvars, functools
@@ -163,7 +165,7 @@ def test_what_an_async_test_opens_is_closed_from_another_context(run):
     result.assert_outcomes(passed=2)
 
 
-def test_what_a_fixture_opens_is_in_force_in_the_test(run):
+def test_scopes_of_fixtures_cover_the_test(run):
     result = run(
         """
         import asyncio
@@ -186,7 +188,7 @@ def test_what_a_fixture_opens_is_in_force_in_the_test(run):
     result.assert_outcomes(passed=2)
 
 
-def test_django_s_signals_where_csignals_dispatches_them(run):
+def test_django_signals_work_once_installed(run):
     result = run(
         """
         import django.dispatch, csignals.django, pytest
@@ -209,7 +211,7 @@ def test_django_s_signals_where_csignals_dispatches_them(run):
     result.assert_outcomes(passed=2)
 
 
-def test_the_fixture_is_listed_with_what_it_does(run):
+def test_the_fixture_has_a_description(run):
     result = run("", "--fixtures")
     result.stdout.fnmatch_lines(
         ["signals -- *plugin.py:*", "    Capture, mute, connect and trace signals until the end of the test*"]
@@ -224,7 +226,7 @@ print([name for name in ("django", "asgiref", "asyncio", "csignals.deferred") if
 """
 
 
-def test_where_nobody_asks_for_the_fixture_little_is_imported(implementation):
+def test_the_unused_plugin_imports_little(implementation):
     done = run_python("-c", IMPORTS, implementation=implementation, variables={"PYTHONPATH": os.pathsep.join(sys.path)})
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
@@ -233,6 +235,6 @@ def test_the_plugin_is_declared():
     installed = entry_points(group="pytest11", name="csignals")
     if installed:
         assert {each.value for each in installed} == {"csignals.testing.plugin"}
-    else:  # what is installed is older than this checkout
+    else:  # the installed csignals is older than this checkout
         lines = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8").splitlines()
         assert lines[lines.index("[project.entry-points.pytest11]") + 1] == 'csignals = "csignals.testing.plugin"'

@@ -1,4 +1,4 @@
-"""Traces of calls that are made up: what reads them must say the same each time, and of calls that no test can time."""
+"""Fake traces with fixed times, for tests whose output must be the same each time."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ def make_send(signal, parent=None, sender=None):
 
 
 def make_call(send, start, end, receiver="receive", line=1, file=FILE, **facts):
-    """Return a record of a call; one that is still running has 0 for its end."""
+    """Return a record of a call. `end` is 0 if the call is still running."""
     send.start_ns = send.start_ns or start
     description = SimpleNamespace(name=receiver, file=file, line=line)
     facts = {"exception": None, "is_async": False, "thread": 1, "nested_ns": 0, **facts}

@@ -1,6 +1,7 @@
-"""Traces as files: the JSON says all that the records say, and the Chrome file is what its format wants."""
+"""Traces as files: the JSON has everything in the records, and the Chrome file follows its format."""
 
 import asyncio
+import functools
 import io
 import json
 import math
@@ -13,29 +14,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.helpers import receivers
 from tests.helpers.implementations import in_place
-from tests.helpers.receivers import fail
+from tests.helpers.receivers import Sender, fail, one
 from tests.tracing.fake_traces import make_call, make_send, make_trace
 
-
-class Sender:
-    pass
-
-
-def one(**named):
-    pass
+connected = functools.partial(receivers.connected, weak=False)
 
 
 @pytest.fixture(autouse=True)
 def imports(csignals, implementation):
     with in_place(implementation):
         yield
-
-
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver, weak=False)
-    return signal
 
 
 def traced(csignals):
@@ -50,7 +40,7 @@ def traced(csignals):
 # --- JSON ----------------------------------------------------------------------------------------------------
 
 
-def test_json_says_all_that_the_records_say(csignals):
+def test_json_has_everything_in_the_records(csignals):
     before = time.time_ns()
     trace = traced(csignals)
     after = time.time_ns()
@@ -100,7 +90,7 @@ def test_json_says_all_that_the_records_say(csignals):
     }
 
 
-def test_json_of_a_call_that_is_running_has_no_duration(csignals, signal):
+def test_running_calls_have_no_duration_in_json(csignals, signal):
     documents = []
     connected(signal, lambda **named: documents.append(json.loads(trace.to_json())))
     with csignals.trace() as trace:
@@ -110,7 +100,7 @@ def test_json_of_a_call_that_is_running_has_no_duration(csignals, signal):
     assert call["start_ns"] <= documents[0]["read_ns"]
 
 
-def test_json_of_a_bounded_trace_says_what_is_missing(csignals, signal):
+def test_json_counts_the_folded_calls(csignals, signal):
     connected(signal, one)
     with csignals.trace(max_records=10) as trace:
         for _ in range(100):
@@ -119,7 +109,7 @@ def test_json_of_a_bounded_trace_says_what_is_missing(csignals, signal):
     assert len(document["calls"]) + document["folded"] == document["summary"]["receivers"][0]["calls"] == 100
 
 
-def test_a_send_whose_parent_is_not_in_the_trace_has_none(csignals, signal):
+def test_a_parent_outside_the_trace_is_null(csignals, signal):
     call = make_call(make_send(signal), 100, 200)
     nested = make_call(make_send(signal, call), 110, 190)
     assert json.loads(make_trace(csignals, [nested]).to_json())["calls"][0]["parent"] is None
@@ -130,7 +120,7 @@ NAMES = ["ünïcödé 信号", '"quoted"\\\n\t\0', "\udcff", "😀", "</script>"
 
 @pytest.mark.parametrize("export", ["to_json", "to_chrome"])
 @pytest.mark.parametrize("text", NAMES, ids=ascii)
-def test_any_name_survives(csignals, signal, export, text, tmp_path):
+def test_unusual_names_survive_the_export(csignals, signal, export, text, tmp_path):
     call = make_call(make_send(signal, sender=text), 100, 200, text, file=text, exception=text)
     trace = make_trace(csignals, [call])
     path = tmp_path / "trace.json"
@@ -141,12 +131,13 @@ def test_any_name_survives(csignals, signal, export, text, tmp_path):
 
 
 @pytest.mark.parametrize("export", ["to_json", "to_chrome"])
-def test_files_get_what_is_returned(csignals, export, tmp_path):
-    trace = make_trace(csignals, [])  # which says the same at any time
+def test_files_get_the_returned_text(csignals, export, tmp_path):
+    trace = make_trace(csignals, [])
     for path in (tmp_path / "a.json", str(tmp_path / "b.json")):
         text = getattr(trace, export)(path)
         with open(path, encoding="utf-8") as file:
-            assert clean(file.read()) == clean(text) == clean(getattr(trace, export)())
+            written = file.read()
+        assert without_time(written) == without_time(text) == without_time(getattr(trace, export)())
     file = io.StringIO("")
     assert getattr(trace, export)(file) == file.getvalue()
     assert not file.closed
@@ -154,7 +145,8 @@ def test_files_get_what_is_returned(csignals, export, tmp_path):
         getattr(trace, export)(tmp_path / "nowhere" / "a.json")
 
 
-def clean(text):
+def without_time(text):
+    """Return the document without the only value that changes between two exports."""
     return {**json.loads(text), "read_ns": 0}
 
 
@@ -162,7 +154,7 @@ def clean(text):
 
 
 def validate(text):
-    """Check a file against the format, and that events on one line nest. Return the spans, and the lines' names."""
+    """Check the format of a file, and that the events of each line nest. Return the spans and the lines' names."""
     document = json.loads(text)
     assert isinstance(document["traceEvents"], list)
     assert document["displayTimeUnit"] in ("ms", "ns")
@@ -197,7 +189,10 @@ def validate(text):
 
 
 def nest(spans):
-    """Have each span know in which it lies. Readers add up and compare as here, without any tolerance."""
+    """Set each span's "around" to the span that contains it.
+
+    Programs that read the format compare sums of floats without any tolerance. So does this function.
+    """
     open_spans = {}
     for span in sorted(spans, key=lambda span: (span["ts"], -span["dur"])):
         around = open_spans.setdefault((span["pid"], span["tid"]), [])
@@ -209,7 +204,7 @@ def nest(spans):
         around.append(span)
 
 
-def test_the_chrome_file_is_what_its_format_wants(csignals):
+def test_chrome_files_follow_the_trace_format(csignals):
     trace = traced(csignals)
     spans, lines = validate(trace.to_chrome())
     assert list(lines.values()) == [threading.current_thread().name]
@@ -232,13 +227,13 @@ def test_the_chrome_file_is_what_its_format_wants(csignals):
             expected["exception"] = record.exception
         assert span["args"] == {**expected, "self_ns": record.self_ns}
     assert spans[0]["name"] == trace.records[0].signal
-    assert spans[0]["args"] == {"sender": f"{__name__}.Sender"}
+    assert spans[0]["args"] == {"sender": f"{Sender.__module__}.Sender"}
     assert spans[0]["dur"] * 1000 == pytest.approx(trace.records[1].end_ns - trace.records[0].start_ns, abs=0.5)
     other = json.loads(trace.to_chrome())["otherData"]
     assert other == {"scope": "context", "epoch_ns": str(trace.epoch_ns), "folded": "0"}
 
 
-def test_async_receivers_that_overlap_have_lines_of_their_own(csignals, signal):
+def test_overlapping_async_receivers_have_separate_lines(csignals, signal):
     inner = connected(csignals.Signal(), one)
 
     def receiver(number):
@@ -265,12 +260,12 @@ def test_async_receivers_that_overlap_have_lines_of_their_own(csignals, signal):
     for span in spans:
         if span["name"].endswith("one"):
             assert span["around"]["cat"] == "send"
-            assert span["around"]["around"]["name"].endswith("receive")  # each in the call that made it
+            assert span["around"]["around"]["name"].endswith("receive")  # the call that sent
     assert [span["args"].get("is_async") for span in spans if span["name"].endswith("receive")] == [True] * 6
     assert trace.to_chrome() == text
 
 
-def test_threads_have_lines_of_their_own(csignals, signal):
+def test_each_thread_has_its_own_lines(csignals, signal):
     barrier = threading.Barrier(3)
     connected(signal, lambda **named: barrier.wait(5))
     with csignals.trace(scope="process") as trace, ThreadPoolExecutor(3, "worker") as pool:
@@ -281,7 +276,7 @@ def test_threads_have_lines_of_their_own(csignals, signal):
     assert all(name.startswith(("thread ", "worker")) for name in lines.values())
 
 
-def test_a_call_that_is_running_lasts_until_now(csignals, signal):
+def test_running_calls_last_until_now(csignals, signal):
     texts = []
 
     def look(**named):
@@ -298,7 +293,8 @@ def test_a_call_that_is_running_lasts_until_now(csignals, signal):
     assert second[0]["dur"] >= first[0]["dur"] + 1_000
 
 
-def test_a_send_that_outlives_the_call_that_made_it_goes_to_a_line_of_its_own(csignals, signal):
+def test_a_late_send_has_its_own_line(csignals, signal):
+    """A nested send may end after the call that made it."""
     call = make_call(make_send(signal), 100, 200)
     late = make_call(make_send(signal, call), 150, 300, "late")
     next_ = make_call(make_send(signal), 250, 260, "next")
@@ -308,21 +304,22 @@ def test_a_send_that_outlives_the_call_that_made_it_goes_to_a_line_of_its_own(cs
     assert (tids["receive"], tids["late"], tids["next"]) == (1, 2, 1)
 
 
-def test_a_send_in_the_time_but_not_by_the_hand_of_another_is_not_drawn_in_it(csignals, signal):
+def test_simultaneous_sends_are_not_drawn_nested(csignals, signal):
+    """A send during a call, but not made by that call, is outside that call's span."""
     around = make_call(make_send(signal), 100, 200)
     other = make_call(make_send(signal), 120, 130, "other")
     spans, _ = validate(make_trace(csignals, [around, other]).to_chrome())
     assert [span["around"] and span["around"]["name"] for span in spans if span["name"] == "other"] != ["receive"]
 
 
-def test_a_line_is_used_again_once_it_is_free(csignals, signal):
+def test_free_lines_are_used_again(csignals, signal):
     calls = [make_call(make_send(signal), 100 * number, 100 * number + 150) for number in range(1, 100)]
     _, lines = validate(make_trace(csignals, calls).to_chrome())
     assert list(lines.values()) == ["thread 1", "thread 1 (2)"]
 
 
 @pytest.mark.slow
-def test_a_trace_of_many_sends_becomes_a_valid_file(csignals, signal):
+def test_many_sends_give_a_valid_file(csignals, signal):
     connected(signal, one)
     with csignals.trace() as trace:
         for _ in range(20_000):
@@ -353,7 +350,7 @@ def forests(draw):
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests(), scale=st.sampled_from([1, 7, 1_001, 999_999_937]))
-def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, scale):
+def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
     for record in records:
         record.start_ns *= scale
         record.end_ns *= scale
@@ -366,7 +363,7 @@ def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, sc
     threads = {}
     for span in spans:
         is_call = span["cat"] == "call"
-        if span["dur"] and span["around"]:  # what took no time may be seen in whatever is next to it
+        if span["dur"] and span["around"]:  # a span of no duration may appear inside its neighbour
             around = span["around"]
             if is_call:
                 assert around["args"]["sender"] == made_by[span["name"]]
@@ -384,8 +381,8 @@ def test_whatever_happened_the_chrome_file_nests_as_it_did(csignals, records, sc
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests())
-def test_what_nests_properly_takes_no_more_lines_than_calls_overlap(csignals, records):
-    """Each line that is added was needed: at its first moment, all others of its thread were busy."""
+def test_no_line_is_added_without_need(csignals, records):
+    """When an additional line begins, all earlier lines of its thread are busy."""
     spans, lines = validate(make_trace(csignals, records).to_chrome())
     by_line = {}
     for span in spans:

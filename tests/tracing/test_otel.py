@@ -1,6 +1,7 @@
-"""Traces as spans, as OpenTelemetry's own SDK sees them."""
+"""Traces as spans, exported to OpenTelemetry's own SDK."""
 
 import asyncio
+import functools
 import time
 
 import pytest
@@ -10,10 +11,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
+from tests.helpers import receivers
 from tests.helpers.implementations import in_place, load
 from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Sender
 from tests.tracing.fake_traces import make_call, make_send, make_trace
+
+connected = functools.partial(receivers.connected, weak=False)
 
 
 def one(**named):
@@ -48,12 +52,6 @@ def tracer(exporter):
     provider.shutdown()
 
 
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver, weak=False)
-    return signal
-
-
 def test_each_call_becomes_a_span(csignals, signal, export, exporter, tracer):
     connected(signal, one, fail)
     before = time.time_ns()
@@ -85,7 +83,7 @@ def test_each_call_becomes_a_span(csignals, signal, export, exporter, tracer):
     assert [span.status.status_code for span in spans] == [StatusCode.UNSET, StatusCode.ERROR] * 2
 
 
-def test_an_exception_is_a_status_and_an_event(csignals, signal, export, exporter, tracer):
+def test_exceptions_become_status_and_event(csignals, signal, export, exporter, tracer):
     connected(signal, fail)
     with csignals.trace() as trace:
         signal.send_robust(Sender)
@@ -97,7 +95,7 @@ def test_an_exception_is_a_status_and_an_event(csignals, signal, export, exporte
     assert dict(event.attributes) == {"exception.type": "ValueError", "exception.message": "bad: luck"}
 
 
-def test_nested_sends_are_spans_within_spans(csignals, signal, export, exporter, tracer):
+def test_nested_sends_become_child_spans(csignals, signal, export, exporter, tracer):
     inner = connected(csignals.Signal(), one)
 
     def receiver():
@@ -125,13 +123,13 @@ def test_nested_sends_are_spans_within_spans(csignals, signal, export, exporter,
     assert sum(span.parent.span_id in by_id for span in spans) == 2 + 1
 
 
-def test_a_span_whose_parent_is_not_in_the_trace_belongs_to_what_is_current(csignals, signal, export, exporter, tracer):
+def test_a_missing_parent_gives_a_root_span(csignals, signal, export, exporter, tracer):
     call = make_call(make_send(signal), 100, 200)
     export(make_trace(csignals, [make_call(make_send(signal, call), 110, 190)]), tracer)
     assert exporter.get_finished_spans()[0].parent is None
 
 
-def test_a_call_that_is_running_ends_now_and_says_so(csignals, signal, export, exporter, tracer):
+def test_running_calls_are_exported_as_running(csignals, signal, export, exporter, tracer):
     def look(**named):
         time.sleep(0.001)
         export(trace, tracer)
@@ -144,7 +142,7 @@ def test_a_call_that_is_running_ends_now_and_says_so(csignals, signal, export, e
     assert span.end_time - span.start_time >= 1_000_000
 
 
-def test_what_cannot_be_sent_is_escaped_or_left_out(csignals, signal, export, exporter, tracer):
+def test_unsendable_values_are_escaped_or_omitted(csignals, signal, export, exporter, tracer):
     call = make_call(
         make_send(signal, sender="\udcff"), 100, 200, "\udcff", line=None, file=None, exception="Error\udcff"
     )
@@ -156,7 +154,7 @@ def test_what_cannot_be_sent_is_escaped_or_left_out(csignals, signal, export, ex
     assert not {"code.file.path", "code.line.number"} & set(span.attributes)
 
 
-def test_a_deep_tree_is_exported_without_recursion(csignals, signal, export, exporter, tracer):
+def test_deep_trees_export_without_recursion(csignals, signal, export, exporter, tracer):
     parent, calls = None, []
     for depth in range(2_000):
         parent = make_call(make_send(signal, parent), 1_000 + depth, 10_000 - depth)
@@ -166,7 +164,7 @@ def test_a_deep_tree_is_exported_without_recursion(csignals, signal, export, exp
     assert [span.parent.span_id for span in spans[1:]] == [span.context.span_id for span in spans[:-1]]
 
 
-def test_without_a_tracer_it_is_the_global_one(csignals, signal, export, exporter, monkeypatch):
+def test_the_global_tracer_is_the_default(csignals, signal, export, exporter, monkeypatch):
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(otel, "get_tracer_provider", lambda: provider)
@@ -176,11 +174,11 @@ def test_without_a_tracer_it_is_the_global_one(csignals, signal, export, exporte
     provider.shutdown()
 
 
-def test_without_a_provider_nothing_happens(csignals, signal, export):
+def test_export_works_without_a_provider(csignals, signal, export):
     assert export(make_trace(csignals, [make_call(make_send(signal), 100, 200)])) == 1
 
 
-def test_without_opentelemetry_the_error_says_what_to_install(implementation):
+def test_missing_opentelemetry_names_the_extra(implementation):
     code = "import sys; sys.modules['opentelemetry'] = None; import csignals; import csignals.tracing.otel"
     done = run_python("-c", code, implementation=implementation)
     assert done.returncode == 1

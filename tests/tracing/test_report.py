@@ -1,4 +1,4 @@
-"""What a trace says to people: its summary, and itself when it is printed. And what it keeps when it is bounded."""
+"""Printed traces, summaries, and the bounded memory of traces with `max_records`."""
 
 import gc
 import os
@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.implementations import in_place, without_gil
 from tests.helpers.interpreter import run_python
-from tests.helpers.receivers import Sender
+from tests.helpers.receivers import Sender, connected
 from tests.tracing.fake_traces import FILE, make_call, make_send, make_trace
 
 
@@ -36,14 +36,8 @@ def imports(csignals, implementation):
 
 @pytest.fixture
 def name(csignals):
-    """What gives a signal's name."""
+    """Return the function that gives a signal's name."""
     return sys.modules["csignals._introspection.signal_names"].label_of
-
-
-def connected(signal, *receivers):
-    for receiver in receivers:
-        signal.connect(receiver)
-    return signal
 
 
 def facts(rows):
@@ -53,7 +47,7 @@ def facts(rows):
 # --- The summary ---------------------------------------------------------------------------------------------
 
 
-def test_the_summary_groups_by_receiver_and_by_signal(csignals, name):
+def test_the_summary_groups_receivers_and_signals(csignals, name):
     inner = connected(csignals.Signal(), fail)
 
     def send_inner(**named):
@@ -61,13 +55,13 @@ def test_the_summary_groups_by_receiver_and_by_signal(csignals, name):
         slow()
 
     outer = connected(csignals.Signal(), send_inner, one)
-    nobodys = csignals.Signal()
+    without_receivers = csignals.Signal()
     with csignals.trace() as trace:
         for _ in range(3):
             outer.send(Sender)
         inner.send_robust("shop")
         connected(inner, one).send_robust("shop")
-        nobodys.send(Sender)
+        without_receivers.send(Sender)
     summary = trace.summary()
     assert sorted(facts(summary.receivers)) == [("fail", 5, 5), ("one", 4, 0), ("send_inner", 3, 0)]
     rows = {row.name: row for row in summary.signals}
@@ -86,7 +80,7 @@ def test_the_summary_groups_by_receiver_and_by_signal(csignals, name):
         assert rows == sorted(rows, key=lambda row: -row.self_ns)
 
 
-def test_rows_add_up(csignals):
+def test_summary_rows_add_up(csignals):
     signals = [csignals.Signal() for _ in range(3)]
 
     def pass_on(depth, **named):
@@ -107,7 +101,8 @@ def test_rows_add_up(csignals):
     assert sum(row.self_ns for row in summary.receivers) <= root.end_ns - root.start_ns
 
 
-def test_a_receiver_that_is_called_recursively_counts_twice_in_total_and_once_in_itself(csignals, signal):
+def test_recursion_counts_twice_in_total_time(csignals, signal):
+    """The total time has the nested call twice, the self time has it once."""
     send = make_send(signal)
     outer = make_call(send, 100, 200, nested_ns=80)
     trace = make_trace(csignals, [outer, make_call(make_send(signal, outer), 110, 190)])
@@ -115,7 +110,7 @@ def test_a_receiver_that_is_called_recursively_counts_twice_in_total_and_once_in
     assert (row.calls, row.total_ns, row.self_ns, row.max_ns) == (2, 180, 100, 100)
 
 
-def test_one_receiver_of_two_signals_has_one_row(csignals):
+def test_a_shared_receiver_has_one_row(csignals):
     signals = [connected(csignals.Signal(), one) for _ in range(2)]
     with csignals.trace() as trace:
         for signal in signals:
@@ -124,19 +119,20 @@ def test_one_receiver_of_two_signals_has_one_row(csignals):
     assert [row.calls for row in trace.summary().signals] == [1, 1]
 
 
-def test_receivers_of_one_name_in_two_places_have_two_rows(csignals, signal):
+def test_same_named_receivers_have_separate_rows(csignals, signal):
     send = make_send(signal)
     calls = [make_call(send, 100 + line, 200 + line, "f.<locals>.<lambda>", line=line) for line in (1, 2, 1)]
     assert [row.line for row in make_trace(csignals, calls).summary().receivers] == [1, 2]
 
 
-def test_two_calls_that_a_slow_clock_sees_begin_at_once_are_of_one_send(csignals, signal):
+def test_calls_with_equal_times_share_a_send(csignals, signal):
+    """On a slow clock, two calls of one send may start at the same time."""
     send = make_send(signal)
     trace = make_trace(csignals, [make_call(send, 100, 100), make_call(send, 100, 100)])
     assert trace.summary().signals[0].sends == 1
 
 
-def test_a_call_that_is_running_counts_up_to_now(csignals):
+def test_running_calls_count_until_now(csignals):
     summaries = []
     inner, outer = csignals.Signal(), csignals.Signal()
 
@@ -159,7 +155,7 @@ def test_a_call_that_is_running_counts_up_to_now(csignals):
     assert sending.self_ns + looking.self_ns == sending.total_ns
 
 
-def test_the_summary_of_nothing_is_empty(csignals):
+def test_an_empty_trace_has_an_empty_summary(csignals):
     summary = csignals.trace().summary()
     assert (summary.receivers, summary.signals) == ([], [])
     assert str(summary).splitlines() == [
@@ -190,7 +186,7 @@ def test_a_printed_summary_is_two_aligned_tables(csignals, signal, name):
 # --- The tree ------------------------------------------------------------------------------------------------
 
 
-def test_a_printed_trace_is_a_tree_and_the_summary(csignals, signal, name, monkeypatch):
+def test_a_printed_trace_has_tree_and_summary(csignals, signal, name, monkeypatch):
     monkeypatch.chdir("/")
     inner = csignals.Signal()
     outer_send = make_send(signal, sender="shop.Order")
@@ -210,7 +206,7 @@ def test_a_printed_trace_is_a_tree_and_the_summary(csignals, signal, name, monke
     assert f"{receivers}\n\n{signals}" == str(trace.summary())
 
 
-def test_what_is_running_says_so(csignals, signal):
+def test_a_printed_trace_marks_running_calls(csignals, signal):
     printed = []
 
     def look(**named):
@@ -225,7 +221,7 @@ def test_what_is_running_says_so(csignals, signal):
     assert "still" not in str(trace)
 
 
-def test_a_long_trace_is_cut_off_and_says_how_much_is_missing(csignals, signal):
+def test_a_long_tree_is_cut_off(csignals, signal):
     connected(signal, one)
     with csignals.trace() as trace:
         for _ in range(1_000):
@@ -236,14 +232,14 @@ def test_a_long_trace_is_cut_off_and_says_how_much_is_missing(csignals, signal):
     assert len(str(trace).splitlines()) < 120
 
 
-def test_a_summary_below_a_tree_is_cut_off_too(csignals, signal):
+def test_a_long_summary_below_is_cut_off(csignals, signal):
     calls = [make_call(make_send(signal), 100, 200 + number, f"receiver{number}") for number in range(50)]
     trace = make_trace(csignals, calls)
     assert "... and 30 more" in str(trace).splitlines()
     assert "more" not in str(trace.summary())
 
 
-def test_a_deep_tree_is_read_without_recursion(csignals, signal):
+def test_deep_trees_are_read_without_recursion(csignals, signal):
     parent, calls = None, []
     for depth in range(3_000):
         parent = make_call(make_send(signal, parent), 1_000 + depth, 10_000 - depth)
@@ -255,7 +251,7 @@ def test_a_deep_tree_is_read_without_recursion(csignals, signal):
     assert trace.to_chrome()
 
 
-def test_a_real_tree_is_printed_in_the_order_of_its_calls(csignals, signal):
+def test_a_tree_prints_calls_in_order(csignals, signal):
     inner = connected(csignals.Signal(), one)
 
     def send_inner(**named):
@@ -276,7 +272,7 @@ def test_a_real_tree_is_printed_in_the_order_of_its_calls(csignals, signal):
     [("a\tb\x1b[31m", "a\\tb\\x1b[31m"), ("\udcff", "\\udcff"), ("x" * 300, "x" * 197 + "..."), ("ünïcödé", "ünïcödé")],
     ids=["control characters", "lone surrogate", "long", "unicode"],
 )
-def test_each_call_stays_in_its_line(csignals, signal, text, printed):
+def test_each_call_prints_on_one_line(csignals, signal, text, printed):
     call = make_call(make_send(signal, sender=text), 100, 200, text, file=f"/{text}", exception=text)
     lines = str(make_trace(csignals, [call])).splitlines()
     assert lines[2].endswith(f" from {printed}")
@@ -284,7 +280,7 @@ def test_each_call_stays_in_its_line(csignals, signal, text, printed):
     assert not any(line for line in lines if not line.isprintable())
 
 
-def test_a_directory_that_is_gone_is_none_to_be_in(csignals, signal, tmp_path, monkeypatch):
+def test_printing_works_in_a_deleted_directory(csignals, signal, tmp_path, monkeypatch):
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
@@ -305,7 +301,7 @@ def test_a_directory_that_is_gone_is_none_to_be_in(csignals, signal, tmp_path, m
         (5_000_000_000_000, "5000 s"),
     ],
 )
-def test_durations_are_in_units_that_suit_them(csignals, signal, ns, text):
+def test_durations_have_suitable_units(csignals, signal, ns, text):
     trace = make_trace(csignals, [make_call(make_send(signal), 100, 100 + ns)])
     assert str(trace).splitlines()[2].startswith(f"{text:>8}  ")
 
@@ -322,7 +318,7 @@ def test_repr_is_one_short_line(csignals, signal):
     assert repr(trace) in repr([trace])
 
 
-def test_an_empty_trace_is_its_headline(csignals):
+def test_an_empty_trace_prints_its_headline(csignals):
     assert str(csignals.trace()) == "Trace of one context: 0 calls in 0 sends"
     assert str(csignals.trace(scope="process")) == "Trace of the whole process: 0 calls in 0 sends"
 
@@ -331,7 +327,7 @@ def test_an_empty_trace_is_its_headline(csignals):
 
 
 @pytest.mark.slow
-def test_a_bounded_trace_of_many_sends_takes_no_more_memory_and_counts_all(csignals, signal):
+def test_a_bounded_trace_takes_bounded_memory(csignals, signal):
     tracemalloc = pytest.importorskip("tracemalloc", reason="PyPy does not trace memory")
     connected(signal, one)
     lengths = set()
@@ -373,7 +369,7 @@ def test_an_unbounded_trace_has_all_records(csignals, signal):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 3, 10])
-def test_folding_changes_no_sum(csignals, most):
+def test_folding_keeps_all_sums(csignals, most):
     inner, outer = connected(csignals.Signal(), one, fail), csignals.Signal()
 
     def send_inner(**named):
@@ -391,7 +387,7 @@ def test_folding_changes_no_sum(csignals, most):
     assert bounded.folded + len(bounded.records) == len(trace.records) == 80
 
 
-def test_calls_that_are_running_are_not_folded(csignals, signal):
+def test_running_calls_are_not_folded(csignals, signal):
     def again(depth, **named):
         if depth:
             signal.send(Sender, depth=depth - 1)
@@ -409,7 +405,7 @@ def test_calls_that_are_running_are_not_folded(csignals, signal):
     assert trace.folded + len(trace.records) == trace.summary().receivers[0].calls == 241
 
 
-def test_many_calls_that_run_do_not_make_each_send_slow(csignals, signal):
+def test_many_running_calls_fold_rarely(csignals, signal):
     def again(depth, **named):
         if depth:
             signal.send(Sender, depth=depth - 1)
@@ -425,7 +421,7 @@ def test_many_calls_that_run_do_not_make_each_send_slow(csignals, signal):
 
 
 @pytest.mark.slow
-def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
+def test_folding_in_threads_loses_nothing(csignals, signal):
     count, rounds = 8, 12_500
     inner = connected(csignals.Signal(), one)
 
@@ -443,7 +439,7 @@ def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
             time.sleep(0.01)
         for each in done:
             each.result()
-        signal.send(0)  # after which nobody may have been in the middle of folding
+        signal.send(0)  # folds if a thread was folding at the last send
     assert len(trace.records) <= 100
     assert seen == sorted(seen)
     calls = {row.name.rpartition(".")[2]: row.calls for row in trace.summary().receivers}
@@ -452,9 +448,9 @@ def test_threads_fold_a_trace_of_the_process_and_lose_nothing(csignals, signal):
     assert trace.folded + len(trace.records) == sum(calls.values())
 
 
-def test_a_send_in_the_middle_of_folding_and_of_reading_is_counted(csignals, signal):
-    """As a finalizer may do, in the same thread."""
-    signal.name = "signal"  # to look for the name of one without takes long
+def test_sends_during_folding_are_counted(csignals, signal):
+    """A finalizer may send in the same thread, while the trace's lock is taken or released."""
+    signal.name = "signal"  # searching for the name of an unnamed signal is slow
     connected(signal, one)
     inside = []
 
@@ -500,8 +496,8 @@ def test_a_send_in_the_middle_of_folding_and_of_reading_is_counted(csignals, sig
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="CPython's ContextVar.set() breaks if a finalizer sets one")
 @pytest.mark.skipif(without_gil, reason="the collector does not run as often without the GIL")
-def test_a_finalizer_may_send_and_read_in_the_middle_of_anything(csignals, signal):
-    signal.name = "signal"  # to look for the name of one without takes long
+def test_finalizers_may_send_and_read(csignals, signal):
+    signal.name = "signal"  # searching for the name of an unnamed signal is slow
     connected(signal, one)
     other = connected(csignals.Signal(name="other"), one)
     sent = []
@@ -526,10 +522,10 @@ def test_a_finalizer_may_send_and_read_in_the_middle_of_anything(csignals, signa
     assert facts(trace.summary().receivers) == [("one", 3_000 + len(sent), 0)]
 
 
-def test_an_interrupt_in_the_middle_of_folding_loses_nothing(csignals, signal):
+def test_interrupted_folding_loses_nothing(csignals, signal):
     connected(signal, one)
 
-    def interrupt(*parts):
+    def interrupt(*args):
         raise KeyboardInterrupt
 
     with csignals.trace(max_records=10) as trace:
@@ -544,12 +540,12 @@ def test_an_interrupt_in_the_middle_of_folding_loses_nothing(csignals, signal):
 
 
 @pytest.mark.parametrize(("wrong", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("1", TypeError)])
-def test_a_bound_that_is_none_is_refused(csignals, wrong, error):
+def test_an_invalid_max_records_raises(csignals, wrong, error):
     with pytest.raises(error):
         csignals.trace(max_records=wrong)
 
 
-def test_importing_csignals_imports_none_of_what_reads_traces(implementation):
+def test_the_import_loads_no_trace_readers(implementation):
     code = """
 import sys, csignals
 signal = csignals.Signal()

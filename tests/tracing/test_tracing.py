@@ -1,4 +1,4 @@
-"""What a trace records, and of whom: standalone and inside Django, over both engines."""
+"""The records of a trace, and which sends it records: standalone and in Django, on both implementations."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ def names(trace):
 
 
 def tree(trace):
-    """Return each call with the call that it is nested in."""
+    """Return the names of each call and of the call around it."""
     return [
         (call.receiver.rpartition(".")[2], call.send.parent and call.send.parent.receiver.rpartition(".")[2])
         for call in trace.records
@@ -55,7 +55,7 @@ def assert_sound(trace):
             assert call.start_ns >= call.send.parent.start_ns
 
 
-def test_one_record_for_each_call(csignals, make):
+def test_each_call_has_one_record(csignals, make):
     listener = Listener()
     signal = connected(make(), one, listener.hear)
     with csignals.trace() as trace:
@@ -93,7 +93,7 @@ def test_one_record_for_each_call(csignals, make):
     assert not any(call.is_async for call in trace.records)
 
 
-def test_responses_are_what_they_are_without_a_trace(csignals, make):
+def test_tracing_does_not_change_responses(csignals, make):
     signal = connected(make(), one, fail, two)
     plain = signal.send_robust(Sender)
     with csignals.trace():
@@ -102,7 +102,7 @@ def test_responses_are_what_they_are_without_a_trace(csignals, make):
     assert [repr(pair[1]) for pair in traced] == [repr(pair[1]) for pair in plain]
 
 
-def test_exceptions_are_recorded_and_go_where_they_go(csignals, make, caplog):
+def test_exceptions_are_recorded_and_propagate(csignals, make, caplog):
     signal = connected(make(), one, fail, two)
     with csignals.trace() as trace:
         with pytest.raises(ValueError, match="bad luck"):
@@ -117,7 +117,7 @@ def test_exceptions_are_recorded_and_go_where_they_go(csignals, make, caplog):
     assert_sound(trace)
 
 
-def test_an_exception_that_is_no_exception_ends_the_send(csignals, make):
+def test_a_base_exception_ends_the_send(csignals, make):
     def interrupt(**named):
         raise KeyboardInterrupt
 
@@ -129,7 +129,7 @@ def test_an_exception_that_is_no_exception_ends_the_send(csignals, make):
     assert [call.exception for call in trace.records] == ["KeyboardInterrupt"] * 2
 
 
-def test_an_exception_whose_text_fails_is_recorded(csignals, signal):
+def test_exceptions_with_failing_text_are_recorded(csignals, signal):
     class HostileError(Exception):
         def __str__(self):
             raise RuntimeError
@@ -142,7 +142,7 @@ def test_an_exception_whose_text_fails_is_recorded(csignals, signal):
     assert "HostileError" in trace.records[0].exception
 
 
-def test_an_exception_whose_text_takes_a_send_is_counted(csignals, signal):
+def test_exceptions_whose_text_sends_are_counted(csignals, signal):
     class SendingError(Exception):
         def __str__(self):
             signal.send(None)
@@ -189,7 +189,7 @@ def test_nested_sends_form_a_tree(csignals, make):
     assert of_inner.self_ns < of_inner.duration_ns - 8_000_000
 
 
-def test_a_send_after_a_failed_one_is_not_nested_in_it(csignals, make):
+def test_sends_after_a_failure_are_siblings(csignals, make):
     failing, other = connected(make(), fail), connected(make(), one)
 
     def send_failing(**named):
@@ -204,7 +204,8 @@ def test_a_send_after_a_failed_one_is_not_nested_in_it(csignals, make):
     assert tree(trace) == [("send_failing", None), ("fail", "send_failing"), ("one", "send_failing"), ("one", None)]
 
 
-def test_a_send_of_a_log_handler_is_nested_in_what_is_around_the_failure(csignals, make):
+def test_a_log_handlers_send_is_a_sibling(csignals, make):
+    """The failed call has ended when send_robust() logs its exception."""
     failing, other = connected(make(), fail), connected(make(), one)
 
     class Handler(logging.Handler):
@@ -222,7 +223,7 @@ def test_a_send_of_a_log_handler_is_nested_in_what_is_around_the_failure(csignal
     assert_sound(trace)
 
 
-def test_recursive_sends(csignals, make):
+def test_recursive_sends_are_recorded(csignals, make):
     signal = make()
 
     def again(depth, **named):
@@ -248,7 +249,7 @@ def test_other_contexts_are_not_recorded(csignals, make):
     assert [call.sender for call in trace.records] == ["here"]
 
 
-def test_a_trace_of_the_process_records_all_contexts(csignals, make):
+def test_a_process_trace_records_all_contexts(csignals, make):
     signal = connected(make(), one)
     with csignals.trace(scope="process") as trace:
         contextvars.Context().run(signal.send, "elsewhere")
@@ -260,7 +261,7 @@ def test_a_trace_of_the_process_records_all_contexts(csignals, make):
     assert_sound(trace)
 
 
-def test_no_send_is_lost_while_threads_send_and_trace_at_once(csignals, make):
+def test_threads_that_trace_lose_no_send(csignals, make):
     signal = connected(make(), one)
     count, rounds = 8, 1250
     barrier = threading.Barrier(count)
@@ -308,7 +309,7 @@ def test_a_trace_can_be_opened_once(csignals, signal):
     assert [call.sender for call in trace.records] == ["a"]
 
 
-def test_an_exception_in_the_block_closes_the_trace(csignals, signal):
+def test_an_exception_closes_the_trace(csignals, signal):
     connected(signal, one)
     with pytest.raises(ZeroDivisionError), csignals.trace() as trace:
         raise ZeroDivisionError
@@ -341,10 +342,10 @@ def test_a_receiver_may_leave_a_trace_open(csignals, make):
     signal.send(Sender)
     trace.__exit__(None, None, None)
     signal.disconnect(one)
-    assert len(trace.records) == 2  # the first send had begun without it
+    assert len(trace.records) == 2  # the first send began before the trace
 
 
-def test_async_sends(csignals, make):
+def test_async_sends_are_traced(csignals, make):
     signal = connected(make(), one, awaited, awaited_fail, two)
     if not hasattr(signal, "asend"):
         pytest.skip("there is no asend in Django 4.2")
@@ -367,17 +368,17 @@ def test_async_sends(csignals, make):
     assert_sound(trace)
 
 
-def test_async_receivers_of_a_sync_send(csignals, make):
+def test_a_sync_send_records_async_receivers(csignals, make):
     signal = connected(make(), one, awaited, awaited)
     if not hasattr(signal, "asend"):
-        pytest.skip("Django 4.2 awaits none")
+        pytest.skip("Django 4.2 does not await receivers")
     with csignals.trace() as trace:
         assert [response for _, response in signal.send(Sender)] == ["one", "awaited"]
     assert names(trace) == ["one", "awaited"]
     assert_sound(trace)
 
 
-def test_each_async_receiver_has_its_own_nested_sends(csignals, make):
+def test_async_receivers_have_separate_nested_sends(csignals, make):
     outer, inner = make(), make()
     if not hasattr(outer, "asend"):
         pytest.skip("there is no asend in Django 4.2")
@@ -419,7 +420,7 @@ def test_each_async_receiver_has_its_own_nested_sends(csignals, make):
     assert all(call.send is roots[0].send for call in roots)
 
 
-def test_what_a_task_sends_after_the_receiver_that_started_it_is_not_nested(csignals, make):
+def test_sends_of_a_later_task_are_roots(csignals, make):
     outer, inner = make(), connected(make(), one)
     tasks = []
 
@@ -470,7 +471,7 @@ def test_a_cancelled_receiver_is_recorded_as_cancelled(csignals, make):
     assert_sound(trace)
 
 
-def test_a_trace_that_is_closed_while_a_call_is_under_way_sees_its_end(csignals, signal):
+def test_closing_during_a_call_records_its_end(csignals, signal):
     trace = csignals.trace()
 
     def close(**named):
@@ -527,7 +528,7 @@ def test_receivers_of_all_kinds_have_names(csignals, signal):
     assert [call.receiver for call in trace.records[5:]] == [call.receiver for call in calls]
 
 
-def test_a_trace_keeps_nobody_alive(csignals, make, monkeypatch):
+def test_a_trace_keeps_no_objects_alive(csignals, make, monkeypatch):
     class Instance:
         def hear(self, **named):
             raise Error(self)
@@ -538,7 +539,7 @@ def test_a_trace_keeps_nobody_alive(csignals, make, monkeypatch):
     signal = make()
     listener, sender = Instance(), Instance()
     signal.connect(listener.hear)
-    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps its records
+    monkeypatch.setattr(logging.getLogger("django.dispatch"), "disabled", True)  # pytest keeps log records
     with csignals.trace() as trace:
         signal.send_robust(sender)
         deaths = [weakref.ref(listener), weakref.ref(sender)]
@@ -564,7 +565,7 @@ def test_a_closed_trace_is_freed_at_once(csignals, make):
         assert deaths[1]() is signal
 
 
-def test_names_of_the_dead_are_not_given_to_others(csignals, signal):
+def test_names_of_dead_receivers_are_not_reused(csignals, signal):
     with csignals.trace() as trace:
         for number in range(200):
 
@@ -579,7 +580,7 @@ def test_names_of_the_dead_are_not_given_to_others(csignals, signal):
     assert names(trace) == [f"receiver{number}" for number in range(200)]
 
 
-def test_subclasses_that_say_who_lives_are_traced(csignals):
+def test_a_custom_live_receivers_is_traced(csignals):
     class Mine(csignals.Signal):
         def _live_receivers(self, sender):
             return [one, two], []
@@ -600,7 +601,7 @@ def test_a_muted_receiver_is_not_traced(csignals, make):
 
 
 @pytest.mark.parametrize("wrong", ["thread", None, 1])
-def test_a_scope_that_there_is_not_is_refused(csignals, wrong):
+def test_an_unknown_scope_raises(csignals, wrong):
     with pytest.raises(ValueError, match="scope must be 'context' or 'process', not "):
         csignals.trace(scope=wrong)
 
@@ -618,7 +619,7 @@ def test_setting_changed_is_traced(csignals, drop_in):
     assert "one" in names(trace)
 
 
-def test_the_last_trace_of_the_process_is_freed_at_once(csignals, signal):
+def test_a_process_trace_is_freed_at_once(csignals, signal):
     connected(signal, one)
     gc.collect()
     with csignals.trace(scope="process") as trace:
@@ -629,7 +630,7 @@ def test_the_last_trace_of_the_process_is_freed_at_once(csignals, signal):
     assert death() is None
 
 
-def test_sends_go_on_while_another_thread_opens_and_closes_traces(csignals, make):
+def test_sends_continue_while_threads_open_traces(csignals, make):
     signal = connected(make(), one)
     before, is_over, errors = sys.getswitchinterval(), threading.Event(), []
 
@@ -658,7 +659,7 @@ def test_sends_go_on_while_another_thread_opens_and_closes_traces(csignals, make
     assert errors == []
 
 
-def test_a_send_that_is_cancelled_takes_as_long_as_it_ran(csignals, signal):
+def test_a_cancelled_send_lasts_until_cancellation(csignals, signal):
     inner = connected(csignals.Signal(), slow)
 
     async def handle(**named):
@@ -678,7 +679,7 @@ def test_a_send_that_is_cancelled_takes_as_long_as_it_ran(csignals, signal):
     assert 0 <= call.nested_ns <= call.duration_ns
 
 
-def test_what_follows_async_code_that_a_receiver_ran_is_nested_where_it_is(csignals, make):
+def test_sends_after_async_to_sync_nest_correctly(csignals, make):
     from asgiref.sync import async_to_sync
 
     outer, inner = make(), connected(make(), one)
@@ -704,11 +705,11 @@ def test_what_follows_async_code_that_a_receiver_ran_is_nested_where_it_is(csign
     assert death() is None
 
 
-def test_a_coroutine_that_nobody_awaits_ends_when_it_is_dropped(csignals, signal):
-    async def refuse(required, **named):
+def test_a_dropped_coroutine_ends_its_call(csignals, signal):
+    async def with_required_argument(required, **named):
         pass
 
-    connected(signal, awaited, refuse)
+    connected(signal, awaited, with_required_argument)
 
     async def main():
         with csignals.trace(max_records=10) as trace:
@@ -718,15 +719,15 @@ def test_a_coroutine_that_nobody_awaits_ends_when_it_is_dropped(csignals, signal
         return trace
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # as ever
+        warnings.simplefilter("ignore", RuntimeWarning)  # "coroutine was never awaited", as in Django
         trace = asyncio.run(main())
         collect()
-    if sys.implementation.name == "cpython":  # elsewhere they were all there at the end
+    if sys.implementation.name == "cpython":  # elsewhere, coroutines are not freed at once
         assert len(trace.records) <= 10
     assert all(call.end_ns for call in trace.records)
 
 
-def test_a_relay_without_end_keeps_no_more_than_it_may(csignals, signal):
+def test_a_long_relay_keeps_few_records(csignals, signal):
     tasks = set()
 
     async def start(number, **named):
@@ -754,7 +755,7 @@ def test_a_relay_without_end_keeps_no_more_than_it_may(csignals, signal):
 
 
 @pytest.mark.parametrize("value", [None, 5, "", (), (1, 2, 3), [(), (), ()], object()], ids=plain_id)
-def test_context_variables_of_csignals_may_be_set_to_anything(csignals, make, value):
+def test_context_variables_may_hold_any_value(csignals, make, value):
     signal = make()
     signal.connect(one)
     with csignals.trace() as trace:
