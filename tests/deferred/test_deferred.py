@@ -200,7 +200,7 @@ def test_what_a_worker_could_not_find_is_refused_when_decorated(deferred, shop):
         def method(self, **named):
             pass
 
-    in_main = type(local)(shop.receive.__code__, {"__name__": "__main__"}, "receive")
+    in_main = type(local)(shop.receive.__code__, {"__name__": "__main__"}, "receive")  # pyright: ignore[reportCallIssue]
     in_main.__module__, in_main.__qualname__ = "__main__", "receive"
     for receiver in [
         lambda **named: None,

@@ -398,7 +398,7 @@ def what_a_function_returns_that_connected_it(signal, receiver):
 @held
 def in_a_global(signal, receiver):
     globals()["a_global"] = make()
-    signal.connect(a_global)  # noqa: F821
+    signal.connect(a_global)  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
 
 
 @held

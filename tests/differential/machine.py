@@ -100,7 +100,7 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
 
         @property
         def world(self):
-            return self.worlds[0]
+            return self.worlds[0]  # pyright: ignore[reportGeneralTypeIssues]
 
         def teardown(self):
             self.worlds = ()

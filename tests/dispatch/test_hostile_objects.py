@@ -151,7 +151,7 @@ def test_a_key_may_let_go_of_the_signal_s_class(make, send, looks):
     signal = Own()
     del Own
     key = Key("_live_receivers", become_plain)
-    vars(signal)[key] = None
+    vars(signal)[key] = None  # pyright: ignore[reportIndexIssue]
     signal.connect(hear)
     call = getattr(signal, send)
     left += [None] * looks

@@ -313,7 +313,7 @@ def test_code_of_the_sdk_that_is_not_known_is_asked_as_ever(patched, drop_in, st
     if name == "_get_receiver_name":
         change = mock.patch.object(signals_handlers, name, _get_receiver_name)
     else:
-        sdks_own = type(heard)(
+        sdks_own = type(heard)(  # pyright: ignore[reportCallIssue]
             _sentry_live_receivers.__code__,
             vars(signals_handlers),
             name,

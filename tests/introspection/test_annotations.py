@@ -71,7 +71,7 @@ def test_they_are_the_same_on_both_implementations():
 def test_a_subclass_has_its_own_annotations_and_the_list(csignals):
     class Counting(csignals.Signal):
         count: int
-        last: "csignals.tracing.SendRecord | None"
+        last: "csignals.tracing.SendRecord | None"  # pyright: ignore[reportInvalidTypeForm]
 
         def send(self, sender: object, **named: typing.Any) -> list[tuple[typing.Callable, int]]:
             return super().send(sender, **named)
