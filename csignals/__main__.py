@@ -47,8 +47,8 @@ def print_versions() -> int:
 def compare() -> int:
     """Run the comparison and return its exit code. If a package is missing, name it on stderr and return 2."""
     try:
-        import django  # noqa: F401  # only to see whether it is installed
-        import rich  # noqa: F401  # likewise
+        import django  # noqa: F401  # pyright: ignore[reportUnusedImport]  # only to see whether it is installed
+        import rich  # noqa: F401  # pyright: ignore[reportUnusedImport]  # likewise
     except ModuleNotFoundError as error:
         if error.name not in ("django", "rich"):
             raise

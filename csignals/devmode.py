@@ -78,11 +78,13 @@ def calling_place() -> Place | None:
     Returns None where Django itself connects, as its test client does on each request: Django lets go on purpose. The
     place has no line number yet, as finding it takes longer the more lines the code has.
     """
-    frame: FrameType | None = sys._getframe(1)
+    place = sys._getframe(1)
+    frame: FrameType | None = place
+    name: Any = None
     passed = "csignals."
     while frame is not None:
         place = frame
-        name: Any = frame.f_globals.get("__name__")
+        name = frame.f_globals.get("__name__")
         if type(name) is not str:
             name = "<string>"  # as `warnings` calls it
         if name == REGISTRY:
@@ -258,7 +260,7 @@ def _written(function: FunctionType) -> CodeType | None:
     steps = 0
     while hasattr(function, "__wrapped__") and steps < MAX_STEPS:
         steps += 1
-        function = function.__wrapped__
+        function = function.__wrapped__  # pyright: ignore[reportFunctionMemberAccess]
         if type(function) is not FunctionType:
             return None
     return function.__code__ if steps < MAX_STEPS else None

@@ -88,18 +88,18 @@ class mute:  # noqa: N801  # used like a function
         if any(map(inspect.iscoroutinefunction, functions)):
 
             @functools.wraps(function)
-            async def muted(*arguments: Any, **named: Any) -> Any:
+            async def muted_async(*arguments: Any, **named: Any) -> Any:
                 with self:
                     return await function(*arguments, **named)
 
-        else:
+            return muted_async  # type: ignore[return-value]
 
-            @functools.wraps(function)
-            def muted(*arguments: Any, **named: Any) -> Any:
-                with self:
-                    result = function(*arguments, **named)
-                # The function may wrap a coroutine function, whose code has not run yet.
-                return self._await(result) if issubclass(type(result), Coroutine) else result
+        @functools.wraps(function)
+        def muted(*arguments: Any, **named: Any) -> Any:
+            with self:
+                result = function(*arguments, **named)
+            # The function may wrap a coroutine function, whose code has not run yet.
+            return self._await(result) if issubclass(type(result), Coroutine) else result
 
         return muted  # type: ignore[return-value]
 

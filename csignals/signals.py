@@ -153,7 +153,7 @@ class Signal(_dispatch.SignalBase):
         """Return the callback of weak references: one method object for all of them, held by them alone."""
         callback = self._flag_dead_receivers
         shared = None if self._csignals_callback is None else self._csignals_callback()
-        if shared == callback:
+        if shared is not None and shared == callback:
             return shared
         self._csignals_callback = ref(callback)
         return callback

@@ -48,21 +48,27 @@ class Interceptor(Protocol):
 
     def process_scopes(self) -> tuple[References, ...]:
         """Return references to the mutes, captures and traces that are active in the whole process."""
+        ...
 
     def record_classes(self) -> tuple[type, type] | None:
         """Return the classes of which a trace records sends and calls; None while no trace is open."""
+        ...
 
     def is_intercepted(self, signal: Any, sender: object) -> bool:
         """Return whether a send must go through `intercept`."""
+        ...
 
     def needs_more_than_traces(self, signal: Any, sender: object) -> bool:
         """Return whether a mute or capture matches a send, or the send could reach a watched receiver."""
+        ...
 
     def filter_muted(self, signal: Any, sender: object, live: LiveReceivers) -> LiveReceivers:
         """Return the live receivers without those that are muted."""
+        ...
 
     def intercept(self, signal: Any, sender: Any, named: dict[str, Any], robust: bool) -> InterceptedSend:
         """Begin an intercepted send."""
+        ...
 
     def asend(
         self,
@@ -73,3 +79,4 @@ class Interceptor(Protocol):
         await_both: Callable[..., Awaitable[list[Response]]],
     ) -> Awaitable[list[Response]]:
         """Do the work of an intercepted ``asend`` or ``asend_robust``; `await_both` supplies the awaiting strategy."""
+        ...

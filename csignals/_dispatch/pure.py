@@ -233,10 +233,10 @@ def enable_interception(is_enabled: bool) -> None:
 class SignalBase:
     """Per-signal dispatch state."""
 
-    # The compiled class has no annotations, and a user's subclass would inherit them.
+    # The compiled class has no annotations, and a user's subclass would inherit them: hence the type comments.
     _dead_receivers = False
-    _csignals_table = None  # type: RoutingTable | None
-    _csignals_callback = None  # type: ReferenceType[Callable[[object], None]] | None
+    _csignals_table = None  # type: RoutingTable | None  # pyright: ignore[reportTypeCommentUsage]
+    _csignals_callback = None  # type: ReferenceType[Callable[[object], None]] | None  # pyright: ignore[reportTypeCommentUsage]
 
 
 def put_receivers(signal: Any, receivers: list[Entry]) -> None:

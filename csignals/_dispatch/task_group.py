@@ -144,7 +144,7 @@ async def _await_one(
     return response
 
 
-def cancel_again(task: Task[Any]) -> None:
+def cancel_again(task: Any) -> None:
     """Cancel a task at its next await, as an exception has replaced the CancelledError that it was to get."""
     task.uncancel()
     task.cancel()

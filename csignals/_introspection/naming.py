@@ -60,8 +60,9 @@ def _new_description(target: Any) -> Description:
     except Exception:
         code = None
     # In PyPy, built-in functions have code too.
-    is_known = type(code) is CodeType and not code.co_filename.startswith("<builtin>")
-    return Description(name, code.co_filename if is_known else None, code.co_firstlineno if is_known else None)
+    if type(code) is CodeType and not code.co_filename.startswith("<builtin>"):
+        return Description(name, code.co_filename, code.co_firstlineno)
+    return Description(name, None, None)
 
 
 def layers(target: Any) -> Iterator[Any]:

@@ -1,7 +1,7 @@
 """Measure the time to load model rows. Django sends two signals for each row."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -109,7 +109,7 @@ def connections(situation: str, make_receiver: Callable[[], Receiver]) -> list[C
 
 
 @contextmanager
-def connected(connections: list[Connection]) -> Iterator[None]:
+def connected(connections: list[Connection]) -> Generator[None]:
     """Connect receivers during a ``with`` block."""
     for signal, sender, receiver in connections:
         signal.connect(receiver, sender=sender)

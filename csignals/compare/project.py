@@ -1,6 +1,6 @@
 """The Django project on which the comparison runs: its settings, and its database in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import django
@@ -56,7 +56,7 @@ def configure() -> None:
 
 
 @contextmanager
-def fresh_database() -> Iterator[None]:
+def fresh_database() -> Generator[None]:
     """Use an empty database during a ``with`` block. Primary keys start at 1 again."""
     forget_database()
     try:

@@ -1,7 +1,8 @@
 """Record the arguments of receivers as text that can be compared between two runs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from django.db.models import Model
 from django.db.models.query import QuerySet
@@ -19,7 +20,7 @@ VARYING = ("HTTP_COOKIE", "csrf_token")
 
 
 @contextmanager
-def recording() -> Iterator[Records]:
+def recording() -> Generator[Records]:
     """Connect a receiver to each built-in signal during a ``with`` block, and yield the records of their calls."""
     records: Records = {name: [] for name in SIGNALS}
     receivers = {name: recorder(records[name]) for name in SIGNALS}
@@ -42,7 +43,7 @@ def recorder(calls: list[str]) -> Callable[..., None]:
     return receive
 
 
-def describe(value: object) -> str:
+def describe(value: Any) -> str:
     """Describe an argument without values that differ from run to run. Makes no database query."""
     if value is None or isinstance(value, (bool, int, float, str, bytes)):
         return repr(value)
@@ -64,7 +65,7 @@ def describe_item(name: object, value: object) -> str:
     return "..." if name in VARYING else describe(value)
 
 
-def what_matters(value: object) -> str:
+def what_matters(value: Any) -> str:
     """Return what identifies an object among those of its class, or an empty string."""
     if isinstance(value, Signal):
         return next((name for name, signal in SIGNALS.items() if signal is value), "unknown")

@@ -1,7 +1,7 @@
 """Print the comparison: the versions, the progress, and the tables of results."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import groupby
 from operator import attrgetter
@@ -33,7 +33,7 @@ def print_heading() -> None:
 
 
 @contextmanager
-def progress(phase: str, steps: int) -> Iterator[Callable[[], None]]:
+def progress(phase: str, steps: int) -> Generator[Callable[[], None]]:
     """Show a progress bar during a ``with`` block, and yield the function that advances it by a step.
 
     The bar is written to stderr, only if that is a terminal, and is erased at the end.

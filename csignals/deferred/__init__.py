@@ -346,6 +346,7 @@ def run(message: str) -> None:
     fetching a row and the receiver raise. A receiver is called only if it was declared ``deferred`` in a module that is
     loaded. Thread-safe.
     """
+    declared = None
     try:
         declared, content = _read(message)
         signal, sender = decode(content["signal"]), decode(content["sender"])
@@ -353,7 +354,7 @@ def run(message: str) -> None:
             raise MalformedError(f"not a signal, but {dotted_name(type(signal))}")
         named = {name: decode(value) for name, value in declared.arguments(content["named"]).items()}
     except RowIsGoneError as gone:
-        if declared.raises_if_missing:
+        if declared is None or declared.raises_if_missing:
             raise
         logger.warning("Dropped a call of %s: %s", declared.name, gone)
     except (MalformedError, NotThereError) as error:

@@ -44,7 +44,7 @@ def resolve(name: str) -> Any:
     loaded: Any = sys.modules.get(module)
     if not issubclass(type(loaded), ModuleType):
         raise LookupError(f"{name:.200}: this process has not loaded that module")
-    namespace = namespace_of_module(loaded)
+    found, namespace = loaded, namespace_of_module(loaded)
     for part in path.split("."):
         if part not in namespace:
             raise LookupError(f"{name:.200}: the module has no such object")

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -233,7 +233,7 @@ class _InlineBackend:
 
 
 @contextmanager
-def inline_deferred() -> Iterator[None]:
+def inline_deferred() -> Generator[None]:
     """Call deferred receivers at once during a ``with`` block, in the whole process.
 
     Arguments are encoded and decoded as for a worker: an argument that cannot travel raises TypeError, and a row is

@@ -90,7 +90,7 @@ class connected:  # noqa: N801  # used like a function
         signal, predecessors = self._signal, set(map(id, self._predecessors))
         with signal.lock:
             if not self._is_in_list():
-                receivers = list(signal.receivers or ())
+                receivers: list[Any] = list(signal.receivers or ())
                 places = [place for place, entry in enumerate(receivers, 1) if id(entry) in predecessors]
                 receivers.insert(max(places, default=0), self._entry)
                 signal.receivers = receivers

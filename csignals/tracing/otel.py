@@ -30,7 +30,7 @@ def export(trace: Trace, tracer: Tracer | None = None) -> int:
     The default `tracer` is the tracer ``csignals`` of the global provider. Each export makes new spans. A processor
     with a queue (``BatchSpanProcessor``) drops spans while its queue is full. Raises only what the tracer raises.
     """
-    tracer = tracer or otel.get_tracer("csignals", __version__)
+    start_span = (tracer or otel.get_tracer("csignals", __version__)).start_span
     around = get_current()
     contexts: dict[int, Context] = {}  # for the sends nested in a call, by the call's number
     snapshot = Snapshot(trace)
@@ -40,7 +40,7 @@ def export(trace: Trace, tracer: Tracer | None = None) -> int:
         context = around if parent is None else contexts[parent.number]
         start, end = call.start_ns + time_of_day, call.end_ns + time_of_day
         attributes = _attributes(call)
-        span = tracer.start_span(_clean(call.description.name), context, attributes=attributes, start_time=start)
+        span = start_span(_clean(call.description.name), context, attributes=attributes, start_time=start)
         if call.exception is not None:
             text = _clean(call.exception)
             span.add_event("exception", dict(zip(EXCEPTION, text.split(": ", 1), strict=False)), timestamp=end)

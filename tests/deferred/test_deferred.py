@@ -200,7 +200,7 @@ def test_the_decorator_rejects_unreachable_receivers(deferred, shop):
         def method(self, **named):
             pass
 
-    in_main = type(local)(shop.receive.__code__, {"__name__": "__main__"}, "receive")
+    in_main = type(local)(shop.receive.__code__, {"__name__": "__main__"}, "receive")  # pyright: ignore[reportCallIssue]
     in_main.__module__, in_main.__qualname__ = "__main__", "receive"
     for receiver in [
         lambda **named: None,

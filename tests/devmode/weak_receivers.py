@@ -399,7 +399,7 @@ def returned_by_the_connecting_function(signal, receiver):
 @held
 def in_a_global(signal, receiver):
     globals()["a_global"] = make()
-    signal.connect(a_global)  # noqa: F821
+    signal.connect(a_global)  # noqa: F821  # pyright: ignore[reportUndefinedVariable]
 
 
 @held

@@ -101,7 +101,7 @@ def machine(classes, use_caching=False, tools=None, has_async=False):
 
         @property
         def oracle(self):
-            return self.models[0]
+            return self.models[0]  # pyright: ignore[reportGeneralTypeIssues]
 
         def teardown(self):
             self.models = ()

@@ -151,7 +151,7 @@ def test_keys_may_free_the_signals_class(make, send, lookups):
     signal = Own()
     del Own
     key = Key("_live_receivers", become_plain)
-    vars(signal)[key] = None
+    vars(signal)[key] = None  # pyright: ignore[reportIndexIssue]
     signal.connect(hear)
     call = getattr(signal, send)
     left += [None] * lookups

@@ -313,7 +313,7 @@ def test_unknown_sdk_code_is_called(patched, drop_in, status_of, name):
     if name == "_get_receiver_name":
         change = mock.patch.object(signals_handlers, name, _get_receiver_name)
     else:
-        sdks_own = type(heard)(
+        sdks_own = type(heard)(  # pyright: ignore[reportCallIssue]
             _sentry_live_receivers.__code__,
             vars(signals_handlers),
             name,

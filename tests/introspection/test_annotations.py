@@ -71,7 +71,7 @@ def test_both_implementations_have_equal_annotations():
 def test_subclasses_have_their_own_annotations(csignals):
     class Counting(csignals.Signal):
         count: int
-        last: "csignals.tracing.SendRecord | None"
+        last: "csignals.tracing.SendRecord | None"  # pyright: ignore[reportInvalidTypeForm]
 
         def send(self, sender: object, **named: typing.Any) -> list[tuple[typing.Callable, int]]:
             return super().send(sender, **named)

@@ -52,7 +52,7 @@ def python_without_cython(tmp_path):
     for name in "pip", "setuptools":
         distribution = importlib.metadata.distribution(name)
         for top in {file.parts[0] for file in distribution.files if file.parts[0] not in ("..", "__pycache__")}:
-            found = distribution.locate_file(top)
+            found = Path(distribution.locate_file(top))
             if found.is_dir():
                 shutil.copytree(found, Path(packages, top), ignore=shutil.ignore_patterns("__pycache__"))
             else:

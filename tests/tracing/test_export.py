@@ -347,6 +347,7 @@ def forests(draw):
     return records
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests(), scale=st.sampled_from([1, 7, 1_001, 999_999_937]))

@@ -326,6 +326,7 @@ def test_an_empty_trace_prints_its_headline(csignals):
 # --- Bounded memory ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_bounded_trace_takes_bounded_memory(csignals, signal):
     tracemalloc = pytest.importorskip("tracemalloc", reason="PyPy does not trace memory")

@@ -135,7 +135,7 @@ class Spans:
     def _call_in_span(self, receiver: Any, /, **named: Any) -> Any:
         parent = self._parent()
         transaction = None if parent is None else parent.containing_transaction
-        if transaction is None or transaction.sampled is False:
+        if parent is None or transaction is None or transaction.sampled is False:
             return receiver(**named)  # the SDK would never send the span
         name = self._name_of(receiver)
         scope = self._get_current_scope()

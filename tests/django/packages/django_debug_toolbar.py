@@ -55,7 +55,7 @@ def render():
     panel.generate_stats(request, toolbar.process_request(request))
     return {
         "stats": {name: receivers for name, receivers in panel.get_stats()["signals"] if receivers},
-        "subtitle": panel.nav_subtitle(),
+        "subtitle": panel.nav_subtitle(),  # pyright: ignore[reportCallIssue]
         "content": panel.content,
     }
 

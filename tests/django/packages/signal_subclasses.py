@@ -127,7 +127,7 @@ def plain(sent):
 
 
 def plugins_of(use_caching):
-    signal = PluginSignal[Shop](use_caching=use_caching)
+    signal = PluginSignal[Shop](use_caching=use_caching)  # pyright: ignore[reportCallIssue]
     shop, other, strange = Shop("a", "z", "late"), Shop("bad"), Shop("unknown")
     sent = [signal.send(shop)]
     for receiver in (of_z, of_bad, of_a):
