@@ -1,4 +1,4 @@
-"""The imports between the parts of the package, without import-linter, which is a hook and says where each one stands."""
+"""The imports between the parts of the package. import-linter, which is a hook, checks the same contract and more."""
 
 import ast
 from collections.abc import Iterator
