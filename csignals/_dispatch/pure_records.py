@@ -15,7 +15,7 @@ from weakref import ref
 from csignals._introspection.naming import Description, describe, describe_sender, descriptions
 from csignals._typing import Any
 
-_current_call: ContextVar[CallBase | None] = ContextVar("csignals_current_call", default=None)
+_current_call: ContextVar[Any] = ContextVar("csignals_current_call", default=None)
 
 
 def enter(call: CallBase) -> Any:

@@ -176,6 +176,7 @@ def test_connect_and_disconnect_sweep_dead_entries(signal, dead):
     assert [entry[1]() for entry in signal.receivers] == [stays]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @has_thresholds
 def test_finalizers_may_disconnect_during_searches(signal):

@@ -381,6 +381,7 @@ for each in gc.get_objects():
 """
 
 
+@pytest.mark.slow
 def test_names_in_a_project_match_its_source(implementation):
     # The packages of the project may emit warnings.
     done = run_python("-W", "ignore", "-c", PROJECT, implementation=implementation)

@@ -368,6 +368,7 @@ def test_an_unbounded_trace_has_all_records(csignals, signal):
     assert facts(trace.summary().receivers) == [("one", 100_000, 0)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 3, 10])
 def test_folding_keeps_all_sums(csignals, most):
