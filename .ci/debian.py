@@ -1,4 +1,4 @@
-"""Debian's packages, of whatever suite, to be unpacked or built from outside the checkout: nothing is installed."""
+"""Unpack Debian's packages of any suite, or build from them, in a folder. Nothing is installed system-wide."""
 
 import contextlib
 import os

@@ -1,10 +1,10 @@
-/* The floor under every dispatcher of (receiver, response) pairs: what it must do in C, and nothing else.
+/* The least that a dispatcher of (receiver, response) pairs must do in C, and nothing else: the floor of the benchmarks.
 
-   Floor(receivers).send(sender=..., **named) calls each strong receiver as receiver(signal=, sender=, **named)
-   with a remembered tuple of keyword names, and returns the list of pairs. A bound method is made anew for each
-   call from its function and its instance, as by whoever holds it weakly. It knows no weak references, no
-   other senders and no wrong calls: the sender must be the first keyword. `send` is also what csignals is
-   measured against where nobody receives. One thread at a time. */
+   Floor(receivers).send(sender=..., **named) calls each receiver, which it holds strongly, as
+   receiver(signal=, sender=, **named) with a kept tuple of keyword names, and returns the list of pairs. It makes a bound
+   method again for each call, of its function and its instance, as a dispatcher with weak references must. It has no weak
+   references, no other senders and no checks of the call: the sender must be the first keyword. `send` without receivers
+   is also the floor of a send that calls no receiver. Not thread-safe. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
