@@ -94,4 +94,7 @@ cdef tuple active_traces(Interception active, self, sender):
         mutes or captures or active.has_process_scopes or is_watched(active.watched, self, sender)
     ) and active.interceptor.needs_more_than_traces(self, sender):
         return None
-    return traces + active.process_traces if active.process_traces else traces
+    if active.process_traces:
+        traces += active.process_traces
+    # Before the first trace there are no classes of records, but the context variable may have been set to anything.
+    return None if traces and send_class is None else traces

@@ -18,6 +18,7 @@ import django.dispatch
 import pytest
 
 from tests.helpers.implementations import collect, collect_where_references_are_not_counted, plain_id, without_collector
+from tests.helpers.interpreter import run_python
 from tests.helpers.receivers import Listener, Sender, awaited, connected, fail, one, two
 
 RECEIVERS = one.__module__
@@ -768,3 +769,27 @@ def test_context_variables_may_hold_any_value(csignals, make, value):
             variable.reset(token)
         assert signal.send(Sender) == expected
     assert {call.exception for call in trace.records} == {None}
+
+
+SET_BEFORE_ANY_TRACE = """
+import weakref, csignals
+from csignals._scopes import context_scopes
+
+class Fake:
+    is_open = True
+
+def receive(**named):
+    return 1
+
+fake, signal = Fake(), csignals.Signal()
+signal.connect(receive)
+with csignals.mute(csignals.Signal()):
+    context_scopes.set(((), (), (weakref.ref(fake),)))
+    assert signal.send(None) == [(receive, 1)]
+"""
+
+
+@pytest.mark.slow
+def test_scopes_set_before_any_trace_are_harmless(implementation):
+    done = run_python("-c", SET_BEFORE_ANY_TRACE, implementation=implementation)
+    assert (done.returncode, done.stderr) == (0, "")
