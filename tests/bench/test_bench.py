@@ -214,6 +214,7 @@ def test_plots_have_lines_of_measured_values():
     assert plots.line(example, "Django", plots.RECEIVERS) == []
 
 
+@pytest.mark.exhaustive
 def test_the_command_writes_its_measurements(tmp_path):
     chosen = "test_send_to_no_receiver and 10_for_other"
     done = run("-m", "bench", "-k", chosen, "--laps", "1", "--output", str(tmp_path))

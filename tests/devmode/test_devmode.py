@@ -451,6 +451,7 @@ def connect_a_decorated_function(signal, died):
     died.append("connected")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @counted
 @pytest.mark.parametrize("kind", ["standalone", "Django's", "overriding model", "overriding"])

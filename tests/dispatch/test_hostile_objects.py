@@ -130,6 +130,7 @@ def test_class_keys_may_change_the_signal(make, name, implementation):
             assert result in ([(hear, "heard")], ([hear], []), [hear], True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize("lookups", range(1, 8))
 @pytest.mark.parametrize("send", SENDS[:3])

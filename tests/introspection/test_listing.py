@@ -399,6 +399,7 @@ def test_the_repr_runs_no_other_repr(make, shown, listing):
     assert (info.receiver, info.sender, info.dispatch_uid) == (name("Hostile object"), name("Hostile object"), None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_threads_may_connect_during_a_listing(make, shown, listing):
     signal, ended, errors = make(), threading.Event(), []

@@ -80,6 +80,7 @@ def sentry_like(signal):
     return mock.patch.object(signal, "_live_receivers", types.MethodType(find_and_wrap, signal), create=True)
 
 
+@pytest.mark.exhaustive
 def test_connect_and_disconnect_match_django(make, zoo):
     for name, (get, same) in zoo.items():
         signal = connected(make(), get(), get())

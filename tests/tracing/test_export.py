@@ -379,6 +379,7 @@ def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
     assert all(len(of_line) == 1 for of_line in threads.values())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests())
