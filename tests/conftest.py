@@ -1,5 +1,6 @@
 import copy
 import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,17 @@ def pytest_addoption(parser):
 
 def pytest_collection_finish():
     """Exclude all imported objects from collections, which then take a hundredth of the time."""
+    if "hypothesis" in sys.modules:
+        use_hypothesis()  # on first use it asks the collector what refers to its random numbers
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
+
+
+def use_hypothesis():
+    from hypothesis import given, strategies
+
+    given(strategies.none())(lambda value: None)()
 
 
 def pytest_configure(config):
