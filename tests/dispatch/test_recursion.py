@@ -30,7 +30,11 @@ def recurse(signal, send):
 
 
 @pytest.mark.parametrize("send", SENDS)
-def test_recursive_sends_end_in_recursion_error(make, send):
+def test_recursive_sends_end_in_recursion_error(make, send, implementation):
+    if sys.version_info >= (3, 15) and implementation == "python" and send != "send":
+        pytest.skip(
+            "CPython 3.15.0 crashes when it logs and frees a chain of exceptions that fills the stack (issue 20)"
+        )
     signal = make()
     depth, error = recurse(signal, send)
     assert depth > 50
