@@ -251,6 +251,7 @@ def test_receivers_of_a_module_stay_alive(subject):
     assert len(subject[0].send(found.result.Namespace)) >= 7
 
 
+@pytest.mark.slow
 @few_kinds
 def test_receivers_lost_by_a_module_cause_warnings(subject):
     found = Recorded(run_as_module, LOST_IN_A_MODULE, *subject)

@@ -210,6 +210,7 @@ def test_a_given_name_wins_over_every_module(importer_first, signal_names):
     assert signal_names.place_of(importer.signal) == ("shop.definer", ("signal",))
 
 
+@pytest.mark.slow
 @only_csignals
 def test_a_signal_keeps_no_module_alive(modules):
     (module,) = modules(short="signal = make()")
