@@ -17,7 +17,7 @@ from bench.sends import Send
 from tests.helpers.implementations import compiled
 from tests.helpers.interpreter import run_python
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 
 CHECKOUT = Path(__file__).parents[2]
 OURS, THEIRS = (Place("send", "1 receiver", name) for name in ("csignals", "Django"))
