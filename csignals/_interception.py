@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable
 from csignals import _scopes
 from csignals._dispatch import CallBase, SendBase, enter, has_no_receivers, leave
 from csignals._dispatch.common import LiveReceivers, Receiver, Response, config_of, split_sync_async
-from csignals._scopes import MUTES, TRACES, captures, context_scopes, mutes, open_references, traces
+from csignals._scopes import TRACES, captures, context_scopes, mutes, traces
 from csignals._typing import Any
 from csignals.devmode import is_watched, note_called
 
 
 class ScopeInterceptor:
-    """The interceptor: see `csignals._dispatch.common.Interceptor`."""
+    """The interceptor: see `csignals._dispatch.protocols.Interceptor`."""
 
     context_scopes = context_scopes
     watched = _scopes.watched.known
@@ -35,18 +35,12 @@ class ScopeInterceptor:
         return is_traced or self.needs_more_than_traces(signal, sender)
 
     def needs_more_than_traces(self, signal: Any, sender: object) -> bool:
-        muting, capturing, _ = context_scopes.get()
-        for references in muting, mutes.process_scopes, capturing, captures.process_scopes:
-            for reference in references:
-                scope = reference()
-                if scope is not None and scope.is_open and scope.matches(signal, sender):
-                    return True
-        return is_watched(signal, sender)
+        active = mutes.active() + captures.active()
+        return any(scope.matches(signal, sender) for scope in active) or is_watched(signal, sender)
 
     def filter_muted(self, signal: Any, sender: object, live: LiveReceivers) -> LiveReceivers:
-        for reference in context_scopes.get()[MUTES] + mutes.process_scopes:
-            mute = reference()
-            if mute is not None and mute.is_open and mute.matches(signal, sender):
+        for mute in mutes.active():
+            if mute.matches(signal, sender):
                 sync, async_ = live
                 live = [each for each in sync if mute.allows(each)], [each for each in async_ if mute.allows(each)]
         if is_watched(signal, sender):
@@ -93,7 +87,7 @@ class InterceptedSend:
         if self.sync or self.async_:
             if _scopes.watched.known:
                 note_called(signal, sender, (*self.sync, *self.async_))
-            recording = open_references(context_scopes.get()[TRACES] + traces.process_scopes)
+            recording = traces.active_references()
             if recording and (classes := interceptor.record_classes()) is not None:
                 self.record = classes[0](signal, sender, recording)
 

@@ -49,6 +49,10 @@ class ScopeRegistry:
         references = context_scopes.get()[self._index] + self.process_scopes
         return [scope for each in references if (scope := each()) is not None and scope.is_open] if references else []
 
+    def active_references(self) -> tuple[Reference, ...]:
+        """Return references to the scopes that are active in this context."""
+        return open_references(context_scopes.get()[self._index] + self.process_scopes)
+
     def open(self, scope: Any, where: str = CONTEXT) -> None:
         scope.is_open = True
         with _lock:

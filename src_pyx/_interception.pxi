@@ -26,14 +26,6 @@ cdef class Interception:
 
 cdef Interception interception = None
 cdef object INTERCEPTION = object()     # `interception` is replaced in its critical section
-cdef object interceptor_set = None      # the argument of set_interceptor(), called while csignals is imported
-
-
-def set_interceptor(new):
-    """Set the object that sends ask while interception is enabled. Makes `pure.set_interceptor` fast."""
-    global interceptor_set
-    pure.set_interceptor(new)
-    interceptor_set = new
 
 
 def enable_interception(bint is_enabled):
@@ -46,14 +38,15 @@ def enable_interception(bint is_enabled):
     cdef type sends = None, calls = None
     pure.enable_interception(is_enabled)
     if is_enabled:
+        interceptor = pure.interceptor
         following = Interception.__new__(Interception)
-        following.interceptor = interceptor_set
-        following.context_scopes = interceptor_set.context_scopes
-        mutes, captures, traces = interceptor_set.process_scopes()
+        following.interceptor = interceptor
+        following.context_scopes = interceptor.context_scopes
+        mutes, captures, traces = interceptor.process_scopes()
         following.process_traces = traces
         following.has_process_scopes = bool(mutes or captures)
-        following.watched = interceptor_set.watched
-        classes = interceptor_set.record_classes()
+        following.watched = interceptor.watched
+        classes = interceptor.record_classes()
         if classes is not None:
             sends, calls = classes
     with cython.critical_section(INTERCEPTION):

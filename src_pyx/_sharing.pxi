@@ -29,8 +29,6 @@ View, Slots, Chain, Recorder                  one send                        no
 is_interception_off                           sends; enable_interception()    atomic
 interception                                  sends; enable_interception()    the section of INTERCEPTION
 Interception: all fields                      sends; enable_interception()    not changed once it is in `interception`
-interceptor_set                               enable_interception();          written while csignals is imported
-                                              set_interceptor()
 send_class, call_class                        sends that record;              written once, in the section of
                                               enable_interception()           INTERCEPTION, before a trace is active
 descriptions, class_names,                    sends that record; Python       CPython; get() takes a reference

@@ -8,6 +8,7 @@ import os
 import sys
 
 from csignals._dispatch.common import DispatchConfig
+from csignals._dispatch.pure import set_interceptor
 
 _choice = os.environ.get("CSIGNALS_PURE_PYTHON", "")
 if _choice not in ("", "0", "1"):
@@ -34,7 +35,6 @@ try:
         methods,
         put_receivers,
         remove_entry,
-        set_interceptor,
     )
 
     IMPLEMENTATION = "cython"
@@ -55,7 +55,6 @@ except ImportError as error:
         methods,
         put_receivers,
         remove_entry,
-        set_interceptor,
     )
     from csignals._dispatch.pure_records import CallBase, SendBase, TraceBase, enter, leave
 

@@ -9,14 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from csignals._dispatch import find_receivers, pure
-from csignals._dispatch.common import AwaitReceivers, Receiver, Response, config_of
+from csignals._dispatch.common import AwaitReceivers, Receiver, Response, SendRecorder, config_of
 from csignals._typing import Any, F
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from csignals._dispatch.protocols import SendRecorder
-else:
-    SendRecorder = object
 
 AwaitEach = Callable[
     [Any, list[Receiver], object, dict[str, Any], bool, SendRecorder | None], Awaitable[list[Response]]

@@ -14,7 +14,7 @@ from csignals._typing import Any
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from csignals._dispatch.protocols import SendRecorder
+    from csignals._dispatch.protocols import SendRecorder as SendRecorder
 else:
     SendRecorder = object  # `typing`, which protocols.py imports, takes long to import
 

@@ -15,13 +15,7 @@ from types import coroutine
 from typing import Any
 
 from csignals._dispatch import call_all
-from csignals._dispatch.common import Receiver, Response
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from csignals._dispatch.protocols import SendRecorder
-else:
-    SendRecorder = object
+from csignals._dispatch.common import Receiver, Response, SendRecorder
 
 Call = tuple[Receiver, Awaitable[Any]]
 

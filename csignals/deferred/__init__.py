@@ -18,7 +18,7 @@ from typing import Any, TypeVar, overload
 
 from csignals._introspection.attributes import Memo, is_function
 from csignals._introspection.naming import describe, dotted_name
-from csignals._scopes import TRACES, context_scopes, open_references, traces
+from csignals._scopes import traces
 from csignals.deferred import codec, codec_django
 from csignals.deferred.codec import CannotTravelError, MalformedError, NotThereError, RowIsGoneError, decode, encode
 from csignals.deferred.configuration import (
@@ -384,7 +384,7 @@ def _read(message: Any) -> tuple[_Deferred, dict[str, Any]]:
 
 def _call(function: Callable[..., Any], signal: Any, sender: Any, named: dict[str, Any]) -> None:
     """Call a receiver, and record that where a trace is active."""
-    recording = open_references(context_scopes.get()[TRACES] + traces.process_scopes)
+    recording = traces.active_references()
     if not recording:
         function(signal=signal, sender=sender, **named)
         return

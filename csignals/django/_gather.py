@@ -15,13 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from csignals._dispatch import awaiting, pure, task_group
-from csignals._dispatch.common import Receiver, Response
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from csignals._dispatch.protocols import SendRecorder
-else:
-    SendRecorder = object
+from csignals._dispatch.common import Receiver, Response, SendRecorder
 
 
 async def await_each(
