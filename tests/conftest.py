@@ -34,6 +34,17 @@ def pytest_addoption(parser):
     )
 
 
+#: Tests with these markers are slow as well, so that `-m "not slow"` leaves them out.
+LONG = "exhaustive", "django_suite", "wheels", "workers"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if any(map(item.get_closest_marker, LONG)):
+            item.add_marker("slow")
+
+
 def pytest_collection_finish():
     """Exclude all imported objects from collections, which then take a hundredth of the time."""
     if "hypothesis" in sys.modules:
@@ -107,7 +118,7 @@ def make(request, csignals):
 @pytest.fixture(autouse=True)
 def no_garbage_from_other_tests():
     yield
-    gc.collect(1)  # collects what the test made; a full collection takes a quarter of a second
+    gc.collect(1)  # collects what the test made; a full collection takes longer
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -17,7 +17,7 @@ from bench.sends import Send
 from tests.helpers.implementations import compiled
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 CHECKOUT = Path(__file__).parents[2]
 OURS, THEIRS = (Place("send", "1 receiver", name) for name in ("csignals", "Django"))
@@ -214,7 +214,6 @@ def test_plots_have_lines_of_measured_values():
     assert plots.line(example, "Django", plots.RECEIVERS) == []
 
 
-@pytest.mark.exhaustive
 def test_the_command_writes_its_measurements(tmp_path):
     chosen = "test_send_to_no_receiver and 10_for_other"
     done = run("-m", "bench", "-k", chosen, "--laps", "1", "--output", str(tmp_path))

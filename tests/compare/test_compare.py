@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 CHECKOUT = Path(__file__).parents[2]
 

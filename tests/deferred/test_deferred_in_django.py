@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 HERE = Path(__file__).parent
 

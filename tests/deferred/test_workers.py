@@ -21,7 +21,7 @@ from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
 from tests.deferred.test_deferred_in_django import run_project_tests
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.workers]
+pytestmark = pytest.mark.workers
 HERE = Path(__file__).parent
 
 # The options that README.md recommends for Celery. With the options for Redis, another worker gets the message of a

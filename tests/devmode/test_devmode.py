@@ -453,7 +453,6 @@ def connect_a_decorated_function(signal, died):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @counted
 @pytest.mark.parametrize("kind", ["standalone", "Django's", "overriding model", "overriding"])
 @pytest.mark.parametrize(

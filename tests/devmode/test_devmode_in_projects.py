@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 #: Up to Python 3.10, the call of a decorator has the line of `def`.
 CALLS_DECORATORS_ABOVE = sys.version_info >= (3, 11)

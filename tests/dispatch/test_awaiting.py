@@ -327,7 +327,6 @@ def test_asend_uses_the_loops_task_factory(csignals):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 def test_thousands_of_sends_leave_nothing_behind(csignals, caplog):
     async def wait(**named):
         await asyncio.sleep(0.01)

@@ -131,7 +131,6 @@ def test_class_keys_may_change_the_signal(make, name, implementation):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @pytest.mark.parametrize("lookups", range(1, 8))
 @pytest.mark.parametrize("send", SENDS[:3])
 def test_keys_may_free_the_signals_class(make, send, lookups):

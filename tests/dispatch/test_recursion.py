@@ -120,7 +120,6 @@ print("freed")
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 def test_long_chains_of_signals_are_freed(implementation):
     done = run_python("-c", CHAIN, implementation=implementation)
     assert (done.returncode, done.stdout, done.stderr) == (0, "freed\n", "")

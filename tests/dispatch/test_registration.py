@@ -177,7 +177,6 @@ def test_connect_and_disconnect_sweep_dead_entries(signal, dead):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @has_thresholds
 def test_finalizers_may_disconnect_during_searches(signal):
     """The collector may run at any allocation, before Python 3.12 also inside C code."""

@@ -203,7 +203,6 @@ def test_compatibility_2_connecting_leaves_nothing_behind(signal):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 def test_thousands_of_senders_find_their_receivers(signal):
     senders = [Sender() for _ in range(3000)]
     receivers = [lambda i=i, **named: i for i in range(3000)]

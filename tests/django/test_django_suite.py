@@ -16,7 +16,7 @@ import pytest
 
 from tests.helpers.implementations import environment, load
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_suite]
+pytestmark = pytest.mark.django_suite
 
 # Each release, with the oldest and the newest Python that it supports.
 RELEASES = {

@@ -18,7 +18,7 @@ import pytest
 from tests.helpers.implementations import environment
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 SCRIPTS = Path(__file__).parent / "packages"
 HAS_ASYNC_RECEIVERS = django.VERSION >= (5, 0)

@@ -21,7 +21,6 @@ import pytest
 from tests.helpers.implementations import different_on_pypy, environment, load, without_gil
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.exhaustive,
     pytest.mark.skipif(os.name != "posix", reason="gunicorn and passing a socket to a process need POSIX"),
 ]

@@ -13,7 +13,7 @@ import pytest
 from tests.helpers.implementations import environment
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 SITE = Path(__file__).parent / "site"
 IMPLEMENTATION = "cython" if sys.implementation.name == "cpython" else "python"

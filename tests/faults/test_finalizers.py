@@ -167,7 +167,6 @@ def unraisable(monkeypatch):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_acting_finalizers_lose_no_receivers(make, csignals, collect_always, unraisable, seed, budget):
     for repetition in range(budget):

@@ -121,7 +121,6 @@ def test_exceptions_of_receivers_match_djangos(make, cls, size):
 if django.VERSION >= (6, 1):
     # asyncio leaves objects behind if a task raises KeyboardInterrupt or SystemExit, under Django as under csignals.
     @pytest.mark.exhaustive
-    @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("cls", RAISED)
     @pytest.mark.parametrize("kind", [raises, awaited_raises])

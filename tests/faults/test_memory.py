@@ -20,7 +20,7 @@ from tests.faults.leak_cases import PATHS
 from tests.helpers.implementations import collect, counted
 from tests.helpers.interpreter import run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 SCRIPT = Path(__file__).with_name("count_leaks.py")
 KINDS = {"any": ["standalone", "Django"], "csignals": ["standalone", "Django"]}

@@ -55,7 +55,6 @@ def test_all_public_annotations_resolve(implementation):
     assert found["csignals.ReceiverInfo"]["dispatch_uid"] == "typing.Any"
 
 
-@pytest.mark.slow
 @compiled
 def test_both_implementations_have_equal_annotations():
     in_python, in_c = all_hints("python"), all_hints("cython")

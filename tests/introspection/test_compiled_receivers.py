@@ -12,7 +12,7 @@ from tests.helpers.implementations import in_place, load
 from tests.helpers.stock_django import StockSignal
 from tests.introspection.receiver_zoo import COMPILERS, TO_BE_COMPILED, can_compile, compiled
 
-pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
+pytestmark = pytest.mark.exhaustive
 
 LINES = TO_BE_COMPILED.read_text().splitlines()
 

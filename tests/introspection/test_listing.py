@@ -411,7 +411,6 @@ def test_the_repr_runs_no_other_repr(make, shown, listing):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 def test_threads_may_connect_during_a_listing(make, shown, listing):
     signal, ended, errors = make(), threading.Event(), []
 

@@ -439,7 +439,6 @@ def test_lazy_modules_stay_unloaded(modules, signal_names, tmp_path, make):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 def test_names_are_found_while_other_threads_import(modules, signal_names, make):
     codes = {f"imported_{i}": "signal = make()\nclass Order:\n    signal = make()" for i in range(150)}
     modules("maker", **codes)

@@ -20,7 +20,7 @@ import pytest
 
 from tests.helpers.implementations import VARIABLE
 
-pytestmark = [pytest.mark.slow, pytest.mark.wheels]
+pytestmark = pytest.mark.wheels
 
 ROOT = Path(__file__).parents[2]
 EPOCH = "1700000000"

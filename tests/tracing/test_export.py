@@ -348,7 +348,6 @@ def forests(draw):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests(), scale=st.sampled_from([1, 7, 1_001, 999_999_937]))
 def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
@@ -380,7 +379,6 @@ def test_chrome_spans_nest_as_calls_did(csignals, records, scale):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(records=forests())
 def test_no_line_is_added_without_need(csignals, records):

@@ -327,7 +327,6 @@ def test_an_empty_trace_prints_its_headline(csignals):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 def test_a_bounded_trace_takes_bounded_memory(csignals, signal):
     tracemalloc = pytest.importorskip("tracemalloc", reason="PyPy does not trace memory")
     connected(signal, one)
@@ -369,7 +368,6 @@ def test_an_unbounded_trace_has_all_records(csignals, signal):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 2, 3, 10])
 def test_folding_keeps_all_sums(csignals, most):
     inner, outer = connected(csignals.Signal(), one, fail), csignals.Signal()
