@@ -49,9 +49,22 @@ def pytest_collection_finish():
     """Exclude all imported objects from collections, which then take a hundredth of the time."""
     if "hypothesis" in sys.modules:
         use_hypothesis()  # on first use it asks the collector what refers to its random numbers
+    freeze()
+
+
+def freeze():
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def unfrozen():
+    """Have the collector see all objects again, for the tests of a module."""
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()
+    yield
+    freeze()
 
 
 def use_hypothesis():

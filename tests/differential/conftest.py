@@ -1,10 +1,6 @@
 import pytest
 
-from tests.helpers.implementations import without_collector
 
-
-@pytest.fixture(autouse=True)
-def collecting_by_hand():
-    """Both models of a run lose their objects at the same step, and not where the collector happens to run."""
-    with without_collector():
-        yield
+@pytest.fixture(autouse=True, scope="module")
+def as_in_programs(unfrozen):
+    """Let the collector run as rarely as in programs: what it frees between two models' steps is a difference."""

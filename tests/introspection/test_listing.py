@@ -21,14 +21,8 @@ HOLDS_SENDERS = django.VERSION >= (6, 0)  # Django keeps weak references to send
 
 
 @pytest.fixture(autouse=True, scope="module")
-def all_objects():
-    """Undo conftest.py's gc.freeze(): before Django 6.0, senders are found among the collector's objects."""
-    if hasattr(gc, "unfreeze"):
-        gc.unfreeze()
-    yield
-    gc.collect()
-    if hasattr(gc, "freeze"):
-        gc.freeze()
+def all_objects(unfrozen):
+    """Before Django 6.0, senders are found among the collector's objects."""
 
 
 @pytest.fixture
