@@ -78,6 +78,8 @@ cdef tuple live_of_table(self, sender):
     """Return the sync and the async receivers that csignals' method chooses, muted ones included."""
     cdef RoutingTable table = current_table(self)
     cdef uint32_t segment = table.segment_of(<PyObject *>sender)
+    if table.max_receivers(segment) == 0:
+        return (), ()
     return new_live(table, segment, False), new_live(table, segment, True) if table.has_async else []
 
 
@@ -89,7 +91,8 @@ def find_receivers(signal, sender):
     cdef RoutingTable table = kept_table(signal)
     cdef int chooser = find_chooser(signal, table)
     if chooser == OWN:
-        return (*live_of_table(signal, sender), None)
+        sync, async_ = live_of_table(signal, sender)
+        return sync, async_, None
     if has_none(signal, sender, None):
         return (), (), None
     if chooser == WRAPPER:

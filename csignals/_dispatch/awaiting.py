@@ -33,7 +33,10 @@ async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
     active = pure.interceptor
     if active is not None and active.is_intercepted(self, sender):
         return await active.asend(self, sender, named, False, _await_both)
-    return await _to_await(self, sender, named, False) if self.receivers else []
+    if not self.receivers:
+        return []
+    sync, async_ = live_of(self, sender)
+    return await _await_both(self, sync, async_, sender, named, False) if sync or async_ else []
 
 
 async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
@@ -44,17 +47,14 @@ async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
     active = pure.interceptor
     if active is not None and active.is_intercepted(self, sender):
         return await active.asend(self, sender, named, True, _await_both)
-    return await _to_await(self, sender, named, True) if self.receivers else []
+    if not self.receivers:
+        return []
+    sync, async_ = live_of(self, sender)
+    return await _await_both(self, sync, async_, sender, named, True) if sync or async_ else []
 
 
 for _method in asend, asend_robust:
     _method.__qualname__ = f"Signal.{_method.__name__}"
-
-
-def _to_await(signal: Any, sender: object, named: dict[str, Any], robust: bool) -> Awaitable[list[Response]]:
-    """Return an awaitable of the responses. Not an async function, as each level of those costs time."""
-    sync, async_ = live_of(signal, sender)
-    return _await_both(signal, sync, async_, sender, named, robust)
 
 
 def live_of(signal: Any, sender: object) -> tuple[list[Receiver], list[Receiver]]:
@@ -73,6 +73,7 @@ def _await_both(
     robust: bool,
     record: SendRecorder | None = None,
 ) -> Awaitable[list[Response]]:
+    """Return an awaitable of the responses. Not an async function, as each level of those costs time."""
     task_group = _task_group or _import_task_group()
     if sync:
         return _call_then_await(task_group, signal, sync, async_, sender, named, robust, record)

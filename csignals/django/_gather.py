@@ -1,9 +1,8 @@
 """``asend`` and ``asend_robust`` inside Django 5.0 to 6.0, which await async receivers with ``asyncio.gather``.
 
 Each receiver runs in its own task and context. The first exception is raised, and the other receivers continue to run.
-This module is faster than Django because a receiver that never waits needs no iteration of the event loop. This needs
-tasks that start eagerly (Python 3.12), and gains nothing if a sync receiver must run in a thread. In these two cases
-Django's own method does the work, unless the send is muted, captured or traced, or the signal's cache may raise.
+This module is faster than Django where tasks start eagerly (Python 3.12) and no sync receiver must run in a thread: a
+receiver that never waits needs no iteration of the event loop.
 The versions for Django 6.1 and newer, and for csignals' own signals, are in ``csignals._dispatch``.
 """
 
@@ -11,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from csignals._dispatch import awaiting, pure, task_group
@@ -62,33 +60,30 @@ async def _call_each_inline(*arguments: Any) -> list[Response]:
     return awaiting.call_each(*arguments)
 
 
-def methods(original: Callable[[str], Callable[..., Awaitable[list[Response]]]]) -> dict[str, Any]:
-    """Return the methods by name. `original` returns Django's own method of a name."""
+async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
+    active = pure.interceptor
+    if active is not None and active.is_intercepted(self, sender):
+        return await active.asend(self, sender, named, False, await_both)
+    if not self.receivers:
+        return []
+    sync, async_ = awaiting.live_of(self, sender)
+    return await _asend(self, sync, async_, sender, named, False) if sync or async_ else []
 
-    async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
-        return await _asend(original("asend"), self, sender, named, robust=False)
 
-    async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
-        return await _asend(original("asend_robust"), self, sender, named, robust=True)
-
-    return {"asend": asend, "asend_robust": asend_robust}
+async def asend_robust(self: Any, sender: Any, **named: Any) -> list[Response]:
+    active = pure.interceptor
+    if active is not None and active.is_intercepted(self, sender):
+        return await active.asend(self, sender, named, True, await_both)
+    if not self.receivers:
+        return []
+    sync, async_ = awaiting.live_of(self, sender)
+    return await _asend(self, sync, async_, sender, named, True) if sync or async_ else []
 
 
 async def _asend(
-    original: Callable[..., Awaitable[list[Response]]], signal: Any, sender: Any, named: dict[str, Any], robust: bool
+    signal: Any, sync: list[Receiver], async_: list[Receiver], sender: object, named: dict[str, Any], robust: bool
 ) -> list[Response]:
-    active = pure.interceptor
-    if active is not None and active.is_intercepted(signal, sender):
-        return await active.asend(signal, sender, named, robust, await_both)
-    is_for_django = not _cache_may_fail(signal, sender)
-    if is_for_django and not task_group.STARTS_EAGERLY:
-        return await original(signal, sender, **named)
-    if not signal.receivers:
-        return []
-    sync, async_ = awaiting.live_of(signal, sender)
     if not (task_group.STARTS_EAGERLY and all(map(awaiting.is_nonblocking, sync))):
-        if is_for_django:
-            return await original(signal, sender, **named)
         return await await_both(signal, sync, async_, sender, named, robust, None)
     task_group.check_loop()
     if asyncio.get_running_loop().get_task_factory() is not None:
@@ -106,16 +101,3 @@ async def _asend(
     else:
         results = await asyncio.gather(*tasks)
     return responses + list(zip(async_, results, strict=True))
-
-
-def _cache_may_fail(signal: Any, sender: object) -> bool:
-    """Return whether Django's own method may raise for a sender when it reads the signal's cache.
-
-    Django reads it even if ``use_caching`` is False: it is a dict then, and the sender must be hashable. With
-    ``use_caching``, the sender must also support weak references.
-    """
-    try:
-        hash(sender)
-    except Exception:
-        return True
-    return bool(signal.use_caching)

@@ -18,8 +18,7 @@ from django.utils.inspect import func_accepts_kwargs
 
 from csignals import _dispatch, devmode
 from csignals import signals as standalone
-from csignals._dispatch import pure
-from csignals._dispatch.awaiting import asend, asend_robust, make_await_receivers
+from csignals._dispatch import awaiting, pure
 from csignals._dispatch.common import remove_tables
 from csignals._dispatch.task_group import await_each
 from csignals._introspection.attributes import attribute
@@ -152,7 +151,7 @@ def _methods() -> dict[str, Any]:
     has_async = django.VERSION >= (5, 0)
     has_groups = django.VERSION >= (6, 1)
     config = _dispatch.DispatchConfig(
-        await_receivers=make_await_receivers(lambda: await_each if has_groups else _gather.await_each),
+        await_receivers=awaiting.make_await_receivers(lambda: await_each if has_groups else _gather.await_each),
         log_failure=_log_failure if has_async else standalone.Signal._log_robust_failure,
         has_live_list=not has_async,
         # Django's own receiver warns with a stacklevel, and Django's tests check the line of the warning.
@@ -170,10 +169,8 @@ def _methods() -> dict[str, Any]:
     }
     if has_async:
         methods["_log_robust_failure"] = _log_robust_failure
-        if has_groups:
-            methods |= {"asend": asend, "asend_robust": asend_robust}
-        else:
-            methods |= _gather.methods(_theirs.__getitem__)
+        module = awaiting if has_groups else _gather
+        methods |= {"asend": module.asend, "asend_robust": module.asend_robust}
     copies = {name: _copy(ours, name) for name, ours in methods.items()}
     pure.add_own_method(copies["_live_receivers"])
     return copies
