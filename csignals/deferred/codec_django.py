@@ -1,34 +1,49 @@
-"""How Django's objects travel to another process: models, rows, app configs, and lazy objects.
+"""How Django's objects travel to another process: models, rows, app configs, lazy objects, and values of fields.
 
-A row travels as its model's label, primary key and database, and is fetched again. Nothing here imports Django before a
-message or an argument needs it.
+A row travels as its model's label, its primary key in the form of Django's serializers, and its database. All rows of
+a message are fetched again with one query for each model and database. Nothing here imports Django before a message or
+an argument needs it.
 """
 
 from __future__ import annotations
 
+import functools
+import json
+import operator
 import sys
+from collections.abc import Hashable, Iterable
 from decimal import Decimal
+from enum import Enum
+from types import SimpleNamespace
 from typing import Any
 
 from csignals._introspection.attributes import Memo
 from csignals._introspection.naming import dotted_name
 from csignals.deferred.codec import (
+    KIND,
+    MAX_DEPTH,
+    PLAIN,
+    VALUE,
     CannotTravelError,
+    Decoder,
+    Encoder,
     Kind,
     MalformedError,
     NotThereError,
     RowIsGoneError,
+    UnknownModelError,
     checked_list,
-    decode,
-    encode,
-    is_plain_value,
-    is_registered,
     make,
+    shown,
     single,
+    travels_as,
 )
 
 #: The most digits of a Decimal as primary key: Django would write out all those of 1E+1000000000.
 MAX_KEY_DIGITS = 1000
+
+#: How many rows with a JSON primary key a query fetches: databases limit the depth of its condition.
+MAX_JSON_KEYS = 100
 
 _labels = Memo()  # of models
 
@@ -41,10 +56,9 @@ def find_kind(value: Any) -> Kind | None:
         return MODEL if issubclass(value, model) else None
     if issubclass(cls, model):
         return ROW
-    if issubclass(cls, _class_of_django("apps.config", "AppConfig")):
-        return APP
-    if issubclass(cls, _class_of_django("utils.functional", "LazyObject")):
-        return LAZY
+    for module, name, kind in _OTHERS:
+        if issubclass(cls, _class_of_django(module, name)):
+            return kind
     return None
 
 
@@ -53,12 +67,7 @@ def _class_of_django(module: str, name: str) -> Any:
     return getattr(sys.modules.get(f"django.{module}"), name, ())
 
 
-def _encode_lazy(value: Any, depth: int) -> Any:
-    from django.utils.functional import empty
-
-    if value._wrapped is empty:
-        value._setup()
-    return encode(value._wrapped, depth)
+# --- Models --------------------------------------------------------------------------------------------------
 
 
 def _encode_model(model: Any) -> str:
@@ -68,14 +77,14 @@ def _encode_model(model: Any) -> str:
 def _new_label(model: Any) -> str:
     from django.apps import apps
 
-    label: str = model._meta.label
-    try:
-        found = apps.get_model(label)
-    except LookupError:
-        found = None
-    if found is not model:
-        raise CannotTravelError(f"{dotted_name(model)} is not the model that Django's apps know as {label}")
-    _labels.keep(model, label)
+    meta = model._meta
+    label: str = meta.label
+    found = apps.all_models.get(meta.app_label, {}).get(meta.model_name)
+    # The apps do not know a model yet while it is being made. A migration's model has apps of its own.
+    if found is not model and (meta.apps is apps) == (found is not None):
+        raise UnknownModelError(f"{dotted_name(model)} is not the model that Django's apps know as {label}")
+    if found is not None:
+        _labels.keep(model, label)
     return label
 
 
@@ -88,53 +97,237 @@ def _loaded_apps() -> Any:
 
 def _find_model(label: Any) -> Any:
     if type(label) is not str or label.count(".") != 1:
-        raise MalformedError(f"not a label of a model: {label!r:.100}")
+        raise MalformedError(f"not a label of a model: {shown(label)}")
     try:
         return _loaded_apps().get_model(label)
     except LookupError as error:
         raise NotThereError(str(error)) from None
 
 
-def _encode_row(instance: Any, depth: int) -> list[Any]:
-    pk = instance.pk
+# --- Rows ----------------------------------------------------------------------------------------------------
+
+
+def _encode_row(instance: Any, encoder: Encoder) -> list[Any]:
+    label, pk = _encode_model(type(instance)), instance.pk
     if pk is None or instance._state.adding or (type(pk) is tuple and None in pk):
-        raise CannotTravelError(f"this {instance._meta.label} is not saved, or deleted")
-    return [_encode_model(type(instance)), encode(pk, depth), instance._state.db]
+        raise CannotTravelError(f"this {label} is not saved, or deleted")
+    database = instance._state.db
+    if database is not None:
+        encoder.databases.add(database)
+    fields = _key_fields(type(instance))
+    keys = [_encode_key(field, instance) for field in fields]
+    return [label, keys[0] if len(keys) == 1 else keys, database]
 
 
-def _find_row(encoded: Any, depth: int) -> Any:
-    label, pk, database = checked_list("row", encoded, 3)
-    model = _find_model(label)
+def _key_fields(model: Any) -> list[Any]:
+    """Return the fields of a model's primary key: several if it is composite, from Django 5.2 on."""
+    return list(getattr(model._meta, "pk_fields", None) or [model._meta.pk])
 
+
+def _encode_key(field: Any, instance: Any) -> Any:
+    """Return the value of a field of a primary key as Django's serializers write it."""
+    value = field.value_from_object(instance)
+    if isinstance(value, Enum):
+        value = value.value
+    value = field.to_python(value)
+    if type(value) in PLAIN:
+        return value
+    return field.value_to_string(SimpleNamespace(**{field.attname: value}))
+
+
+def _decode_key(fields: list[Any], encoded: Any) -> Any:
+    """Return a primary key as Django's deserializers read it. Raises MalformedError."""
     from django.core.exceptions import ValidationError
+
+    parts = [encoded] if len(fields) == 1 else checked_list("primary key", encoded, len(fields))
+    key = []
+    for field, part in zip(fields, parts, strict=True):
+        try:
+            value = make("primary key", field.to_python, part)
+        except ValidationError as error:
+            raise MalformedError(f"not a primary key: {shown(part)} ({shown(error.messages)})") from None
+        if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) <= MAX_KEY_DIGITS):
+            raise MalformedError(f"not a primary key: {shown(part)}")
+        if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
+            raise MalformedError(f"not a primary key: {shown(part)}")
+        key.append(value)
+    return key[0] if len(fields) == 1 else tuple(key)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text(encoded: Any) -> str:
+    return json.dumps(encoded, sort_keys=True)
+
+
+def fetch_rows(decoder: Decoder, values: Iterable[Any]) -> None:
+    """Fetch the rows that encoded values refer to, for a decoder: one query for each model and database."""
+    references: dict[tuple[str, str | None], dict[str, Any]] = {}
+    for label, key, database in _references_in(values):
+        if type(label) is not str or not (database is None or type(database) is str):
+            raise MalformedError(f"not a row: {shown([label, key, database])}")
+        references.setdefault((label, database), {})[_text(key)] = key
+    for (label, database), keys in references.items():
+        try:
+            model = _find_model(label)
+        except NotThereError:
+            continue  # so say the arguments that need it
+        found = _fetch(model, database, keys)
+        decoder.rows.update((_text([label, keys[text], database]), row) for text, row in found.items())
+
+
+def _references_in(values: Iterable[Any]) -> Iterable[list[Any]]:
+    todo = [(value, 0) for value in values]
+    while todo:
+        value, depth = todo.pop()
+        if type(value) is dict:
+            if value.get(KIND) == ROW.tag and value.keys() == {KIND, VALUE}:
+                yield checked_list("row", value[VALUE], 3)
+                continue
+            inside: Iterable[Any] = value.values()
+        elif type(value) is list:
+            inside = value
+        else:
+            continue
+        if depth < MAX_DEPTH:  # the decoder raises an error for others
+            todo += [(each, depth + 1) for each in inside]
+
+
+def _fetch(model: Any, database: str | None, keys: dict[str, Any]) -> dict[str, Any]:
+    """Return the rows that exist, by the text of their encoded keys."""
     from django.db import connections
+    from django.db.models import JSONField, Q
 
-    if database is not None and (type(database) is not str or database not in connections.settings):
-        raise MalformedError(f"not a database: {database!r:.100}")
-    key = decode(pk, depth)
-    for part in key if type(key) is tuple else [key]:
-        _check_key(part)
-    try:
-        rows = make("primary key", lambda key: model._base_manager.using(database).filter(pk=key), key)
-    except ValidationError as error:
-        raise MalformedError(f"not a primary key: {key!r:.100} ({error})") from error
-    try:
-        return rows.get()
-    except model.DoesNotExist:
+    if database is not None and database not in connections.settings:
+        raise MalformedError(f"not a database: {shown(database)}")
+    fields = _key_fields(model)
+    wanted = {text: _decode_key(fields, key) for text, key in keys.items()}
+    is_json = any(isinstance(field, JSONField) for field in fields)
+    if not is_json:  # a larger number is the key of no row, and SQLite would raise an error
+        wanted = {text: key for text, key in wanted.items() if not _is_too_large(key)}
+    manager = model._base_manager.using(database)
+    size = MAX_JSON_KEYS if is_json else (connections[manager.db].features.max_query_params or len(wanted))
+    size = max(size // len(fields), 1)
+    found = {}
+    texts = list(wanted)
+    for start in range(0, len(texts), size):
+        part = texts[start : start + size]
+        part_keys = [wanted[text] for text in part]
+        if len(part) == 1:
+            condition = Q(pk=part_keys[0])
+        elif is_json:
+            condition = functools.reduce(operator.or_, [Q(pk=key) for key in part_keys])
+        else:
+            condition = Q(pk__in=part_keys)
+        rows = list(manager.filter(condition))
+        if len(part) == len(rows) == 1:
+            found[part[0]] = rows[0]
+            continue
+        by_key = {_hashable(row.pk): row for row in rows}
+        found.update((text, by_key[key]) for text in part if (key := _hashable(wanted[text])) in by_key)
+    return found
+
+
+def _is_too_large(key: Any) -> bool:
+    return any(type(part) is int and part.bit_length() > 63 for part in (key if type(key) is tuple else [key]))
+
+
+def _hashable(key: Any) -> Hashable:
+    if type(key) is tuple:
+        return tuple(map(_hashable, key))
+    return key if isinstance(key, Hashable) else _text(key)
+
+
+def _find_row(encoded: Any, decoder: Decoder) -> Any:
+    row = decoder.rows.get(_text(checked_list("row", encoded, 3)))
+    if row is None:
+        label, key, database = encoded
+        _find_model(label)
         where = f"in the database {database or 'of its model'}"
-        raise RowIsGoneError(f"{label} {pk!r:.100} is not there, {where}") from None
+        raise RowIsGoneError(f"{label} {shown(key)} is not there, {where}")
+    return row
 
 
-def _check_key(part: Any) -> None:
-    """Raise MalformedError unless a value may be part of a primary key: Django would call methods of a class or row."""
-    if not (is_plain_value(part) or is_registered(part)) or (
-        type(part) is Decimal and abs(part.adjusted()) > MAX_KEY_DIGITS
-    ):
-        raise MalformedError(f"not a primary key: {part!r:.100}")
+# --- Other objects -------------------------------------------------------------------------------------------
 
 
-MODEL = single("model", _encode_model, _find_model)
+def _unwrapped(value: Any) -> Any:
+    from django.utils.functional import empty
+
+    if value._wrapped is empty:
+        value._setup()
+    return value._wrapped
+
+
+def _name_of_file(value: Any) -> str:
+    if value and not value._committed:
+        raise CannotTravelError(f"the file {value.name!r} is not in its storage yet")
+    return value.name or ""
+
+
+def _encode_lists(value: Any, encoder: Encoder) -> list[Any]:
+    encoder.check_hashed("dict", value)
+    return [[encoder.encode(key), encoder.encode(values)] for key, values in value.lists()]
+
+
+def _decode_lists(encoded: Any, decoder: Decoder) -> dict[Any, list[Any]]:
+    pairs = [checked_list("pair", pair, 2) for pair in checked_list("dict", encoded)]
+    decoded = [(decoder.decode(key), decoder.decode(checked_list("list", values))) for key, values in pairs]
+    decoder.check_hashed("dict", [key for key, _ in decoded])
+    return dict(decoded)
+
+
+def _decode_multi_value_dict(encoded: Any, decoder: Decoder) -> Any:
+    from django.utils.datastructures import MultiValueDict
+
+    return MultiValueDict(_decode_lists(encoded, decoder))
+
+
+def _encode_query(value: Any, encoder: Encoder) -> list[Any]:
+    return [value.encoding, value._mutable, _encode_lists(value, encoder)]
+
+
+def _decode_query(encoded: Any, decoder: Decoder) -> Any:
+    from django.http import QueryDict
+
+    encoding, is_mutable, lists = checked_list("QueryDict", encoded, 3)
+    if type(encoding) is not str or len(encoding) > 100 or type(is_mutable) is not bool:
+        raise MalformedError(f"not a QueryDict: {shown(encoded)}")
+    query = make("QueryDict", lambda encoding: QueryDict(mutable=True, encoding=encoding), encoding)
+    for key, values in _decode_lists(lists, decoder).items():
+        make("QueryDict", lambda values, key=key: query.setlist(key, values), values)
+    query._mutable = is_mutable
+    return query
+
+
+def _decode_anonymous(encoded: Any, decoder: Decoder) -> Any:
+    anonymous = _class_of_django("contrib.auth.models", "AnonymousUser")
+    if anonymous == ():
+        raise NotThereError("django.contrib.auth.models is not loaded here")
+    return anonymous()
+
+
+MODEL = Kind("model", lambda model, encoder: _encode_model(model), lambda encoded, decoder: _find_model(encoded))
 ROW = Kind("row", _encode_row, _find_row)
 APP = single("app", lambda app: app.label, lambda label: _loaded_apps().get_app_config(label))
-LAZY = Kind(None, _encode_lazy, lambda encoded, depth: decode(encoded, depth))
-KINDS = MODEL, ROW, APP
+ANONYMOUS = Kind("AnonymousUser", lambda value, encoder: None, _decode_anonymous)
+QUERY = Kind("QueryDict", _encode_query, _decode_query)
+MULTI_VALUE_DICT = Kind("MultiValueDict", _encode_lists, _decode_multi_value_dict)
+KINDS = MODEL, ROW, APP, ANONYMOUS, QUERY, MULTI_VALUE_DICT
+
+#: By class: its module in Django, and its name. The first one counts.
+_OTHERS = (
+    ("apps.config", "AppConfig", APP),
+    ("utils.functional", "LazyObject", travels_as(_unwrapped)),
+    ("utils.functional", "Promise", travels_as(str)),  # a lazy text: in the language of the send
+    ("contrib.auth.models", "AnonymousUser", ANONYMOUS),
+    ("http.request", "QueryDict", QUERY),
+    ("utils.datastructures", "MultiValueDict", MULTI_VALUE_DICT),
+    ("db.models.fields.files", "FieldFile", travels_as(_name_of_file)),
+)

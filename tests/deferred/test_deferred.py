@@ -170,8 +170,6 @@ def test_a_send_names_arguments_that_cannot_travel(deferred, box, shop):
     shop.signal.connect(receiver)
     with pytest.raises(TypeError, match=r"the argument 'total' .* shop_of_test:receive: object .*register_type\(\)"):
         shop.signal.send(None, total=object())
-    with pytest.raises(TypeError, match=r"the sender cannot travel .* Connect it for the senders that can"):
-        shop.signal.send(object(), total=1)
     with pytest.raises(TypeError, match="missing the argument 'total'"):
         shop.signal.send(None)
     in_itself = []
@@ -232,7 +230,7 @@ def test_the_decorator_rejects_unreachable_receivers(deferred, shop):
             deferred.deferred(shop.wrong)
     with pytest.raises(TypeError, match="'celeri' is not a task backend"):
         deferred.deferred(backend="celeri")(shop.receive)
-    with pytest.raises(ValueError, match="'drop' or 'raise', not 'ignore'"):
+    with pytest.raises(ValueError, match="'drop', 'none' or 'raise', not 'ignore'"):
         deferred.deferred(missing="ignore")(shop.receive)
 
 
@@ -307,7 +305,7 @@ HOSTILE = {
     "none as signal": message(signal=None),
     "no signal": message(signal=...),
     "no sender": message(sender=...),
-    "an unloaded sender": message(sender={"$": "class", "v": "antigravity:Sender"}),
+    "a malformed sender": message(sender={"$": "class", "v": 1}),
     "arguments in a list": message(named=["total"]),
     "no arguments": message(named=...),
     "another signal": message(named={"signal": 2}),
@@ -384,7 +382,7 @@ from csignals import Signal
 from csignals.deferred import MessageRejected, deferred, run
 shop = sys.modules["shop"] = types.ModuleType("shop")
 shop.signal = Signal()
-exec("def receive(**named): pass", vars(shop))
+exec("def receive(total, **named): pass", vars(shop))
 deferred(shop.receive)
 try:
     run({sent!r})

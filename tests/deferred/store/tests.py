@@ -314,7 +314,7 @@ class DeferredTests(ReceiverTests, TransactionTestCase):
         messages = list(self.box.messages)
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, None, seat)])
-        hostile = messages[0].replace("[1,2]", '[1,{"$":"Decimal","v":"1E+999999999"}]')
+        hostile = messages[0].replace('[1,"2"]', '[1,"1E+999999999"]')
         self.assertNotEqual(hostile, messages[0])
         with self.assertRaises(deferred.MessageRejected):
             deferred.run(hostile)
@@ -337,15 +337,18 @@ class DeferredTests(ReceiverTests, TransactionTestCase):
         self.box.run()
         self.assertEqual(self.heard("at once"), [(happened, app, [app])])
 
-    def test_historical_models_cannot_travel(self):
+    def test_historical_models_arrive_as_todays(self):
         state = ProjectState.from_apps(apps)
         historical = state.apps.get_model("store", "Order")
-        with self.assertRaisesMessage(TypeError, "is not the model that Django's apps know as store.Order"):
-            happened.send(historical, what=1)
+        order = historical.objects.create(number=1)
+        self.box.messages.clear()
+        happened.send(historical, what=order)
+        self.box.run()
+        self.assertEqual(self.heard("at once"), [(happened, Order, Order.objects.get())])
 
     def test_database_errors_are_not_missing_rows(self):
         Order.objects.create(number=1)
-        with mock.patch.object(QuerySet, "get", side_effect=OperationalError), self.assertRaises(OperationalError):
+        with mock.patch.object(QuerySet, "__iter__", side_effect=OperationalError), self.assertRaises(OperationalError):
             self.box.run()
 
     @skipUnless(hasattr(happened, "asend"), "Django 4.2 has no asend")

@@ -1,0 +1,280 @@
+"""Declared receivers: what a send makes of one (a message for a task backend), and what a worker reads of a message."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from csignals._introspection.attributes import Memo
+from csignals._introspection.naming import dotted_name
+from csignals.deferred import codec, codec_django, codec_values
+from csignals.deferred.codec import (
+    CannotTravelError,
+    Decoder,
+    Encoder,
+    MalformedError,
+    NotThereError,
+    RowIsGoneError,
+    UnknownModelError,
+)
+from csignals.deferred.commits import call_after, database_of, identity_of, transactions
+from csignals.deferred.configuration import Backend, Configuration, Options, current, own_configuration
+from csignals.deferred.functions import checked_parameters, checked_path, is_plain, leads_back
+from csignals.signals import is_async_receiver
+
+logger = logging.getLogger("csignals.deferred")
+
+codec.add_exact(codec_values.EXACT)
+codec.add_kinds(codec_django.KINDS, codec_django.find_kind)
+codec.add_kinds(codec_values.KINDS, codec_values.find_kind)
+
+VERSION = 1  # of messages
+
+#: What happens to a call if a row is gone: the values of `missing`.
+DROP, RAISE, NONE = MISSING = "drop", "raise", "none"
+
+WAY_OUT = (
+    "Leave it out of the receiver's signature, or send the part that the receiver needs, or give its class to "
+    "csignals.deferred.register_type()."
+)
+MAX_LOGGED = 10_000  # characters of a message, and entries of `_logged`
+
+declared: dict[str, DeferredReceiver] = {}  # by the names that messages may have
+_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+_logged: set[tuple[str, ...]] = set()
+
+
+def warn_once(receiver: str, subject: str, text: str, *args: object) -> None:
+    """Log a warning, once for each receiver and subject."""
+    key = receiver, subject
+    if key not in _logged and len(_logged) < MAX_LOGGED:
+        _logged.add(key)
+        logger.warning(text, *args)
+
+
+class Head(NamedTuple):
+    """What the messages of a signal to a receiver have in common."""
+
+    text: str  # the beginning of a message
+    roots: tuple[str, ...]  # the modules that each worker has which can read it
+    senders: Memo  # the encoded senders that are classes
+
+
+class DeferredReceiver:
+    """A receiver that workers call."""
+
+    def __init__(
+        self,
+        function: Any,
+        options: Options,
+        *,
+        missing: str = DROP,
+        on_commit: bool | None = None,
+        using: str | None = None,
+        once_per: str | None = None,
+        robust: bool = False,
+        backend: Backend | str | None = None,
+    ) -> None:
+        self.name = checked_path(function)
+        self.function = function
+        self.call = _called_from_sync(function) if is_async_receiver(function) else function
+        self.options = options
+        self.missing = missing
+        self._on_commit = on_commit
+        self._using = using
+        self._once_per = once_per
+        self._robust = robust
+        # Now, as workers must know the backend's task, and send nothing.
+        self._own_configuration = own_configuration(backend)
+        self._heads = Memo()  # by signal
+        self._prepared: tuple[Any, Any] = None, None  # a configuration, and what its backend made of the options
+        self._named, self._required = checked_parameters(self.name, function)
+        self._takes_what_can_travel = not self._named
+        self._is_found = is_plain(function)
+
+    # --- At the sender ---
+
+    def enqueue(self, signal: Any, sender: Any, named: dict[str, Any]) -> None:
+        if declared[self.name].function is not self.function:
+            raise TypeError(f"another deferred receiver is now called {self.name}, and workers would call that one")
+        if not self._is_found:
+            self._is_found = leads_back(self.name, self.function)
+            if not self._is_found:
+                raise TypeError(
+                    f"{self.name} is another object than this receiver, and workers would not find this one"
+                )
+        configuration, prepared = self._prepare()
+        head = self._heads.get(signal) or self._new_head(signal)
+        encoder = Encoder(head.roots)
+        message = self._message(head, encoder, sender, named)
+        if message is None:
+            return
+        waits = configuration.on_commit if self._on_commit is None or configuration.is_inline else self._on_commit
+        connections = transactions(self._databases(encoder, named)) if waits else []
+        if not connections:
+            configuration.backend.enqueue(message, prepared)
+            return
+        once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
+        call_after(connections, self._hand_over(configuration.backend, message, prepared), once=once)
+
+    def _databases(self, encoder: Encoder, named: dict[str, Any]) -> set[str]:
+        """Return the databases whose transactions a message waits for."""
+        if self._using is not None:
+            return {self._using}
+        return encoder.databases | {database_of(named)}
+
+    def _hand_over(self, backend: Backend, message: str, prepared: Any) -> Callable[[], None]:
+        @functools.wraps(self.function, updated=())  # Django logs its name
+        def hand_over() -> None:
+            try:
+                backend.enqueue(message, prepared)
+            except Exception:
+                logger.exception(
+                    "A call of %s is lost, as the task backend did not take it after the commit: %.*s",
+                    self.name,
+                    MAX_LOGGED,
+                    message,
+                )
+                if not self._robust:
+                    raise
+
+        return hand_over
+
+    def _message(self, head: Head, encoder: Encoder, sender: Any, named: dict[str, Any]) -> str | None:
+        """Return the message for a worker, or None for a row that no worker has. Raises TypeError for other values."""
+        travelling = self._travelling(encoder, named)
+        if travelling is None:
+            return None
+        sent_by = head.senders.get(sender) or self._write_sender(head, encoder, sender)
+        return f'{head.text},"sender":{sent_by},"named":{_dump(travelling)}}}'
+
+    def _travelling(self, encoder: Encoder, named: dict[str, Any]) -> dict[str, Any] | None:
+        if self._takes_what_can_travel:
+            return self._all_travelling(encoder, named)
+        travelling = {}
+        for name in self._named:
+            if name not in named:
+                if name in self._required:
+                    raise TypeError(f"{self.name}() is missing the argument {name!r}, which was not sent")
+                continue
+            value = named[name]
+            try:
+                travelling[name] = encoder.encode(value)
+            except UnknownModelError as error:
+                subject = f"{name}: {error}"
+                if self.missing == NONE:
+                    warn_once(self.name, subject, "The argument %r of %s is None: %s", name, self.name, error)
+                    travelling[name] = None
+                elif name in self._required:
+                    warn_once(self.name, subject, "Dropped calls of %s: %s", self.name, error)
+                    return None
+                else:
+                    warn_once(self.name, subject, "The argument %r of %s is left out: %s", name, self.name, error)
+            except CannotTravelError as error:
+                raise self._refusal(f"the argument {name!r}", error, WAY_OUT) from None
+        return travelling
+
+    def _all_travelling(self, encoder: Encoder, named: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments that can travel, for a receiver that names none."""
+        travelling = {}
+        for name, value in named.items():
+            before = encoder.mark()
+            try:
+                travelling[name] = encoder.encode(value)
+            except CannotTravelError as error:
+                encoder.reset(before)
+                self._note_left_out(name, error)
+        return travelling
+
+    def _note_left_out(self, name: str, error: Exception) -> None:
+        warn_once(self.name, f"left out: {name}", "The argument %r of %s is left out: %s", name, self.name, error)
+
+    def _new_head(self, signal: Any) -> Head:
+        """Return the head of messages, and keep it for as long as the signal lives."""
+        try:
+            encoded = codec.encode(signal)
+        except CannotTravelError as error:
+            raise self._refusal(
+                "the signal", error, "Make it a global of a module, or an attribute of a class in one."
+            ) from None
+        content = {"csignals": VERSION, "receiver": self.name, "signal": encoded}
+        modules = [path.partition(":")[0] for path in (self.name, encoded[codec.VALUE])]
+        head = Head(_dump(content)[:-1], tuple(modules), Memo())
+        self._heads.keep(signal, head)
+        return head
+
+    def _write_sender(self, head: Head, encoder: Encoder, sender: Any) -> str:
+        """Return the encoded sender. A sender that cannot travel is None: no send fails on account of its sender."""
+        try:
+            written = _dump(encoder.encode(sender))
+        except CannotTravelError as error:
+            self._note_no_sender(dotted_name(sender if isinstance(sender, type) else type(sender)), error)
+            written = "null"
+        if isinstance(sender, type):
+            head.senders.keep(sender, written)
+        return written
+
+    def _note_no_sender(self, sender: object, error: Exception) -> None:
+        warn_once(self.name, f"sender: {sender}", "%s is called with None as the sender: %s", self.name, error)
+
+    def _refusal(self, what: str, error: Exception, way_out: str) -> CannotTravelError:
+        return CannotTravelError(f"{what} cannot travel to the worker that is to call {self.name}: {error}. {way_out}")
+
+    def _prepare(self) -> tuple[Configuration, Any]:
+        """Return the configuration to use, and what its backend has prepared of this receiver's options."""
+        configuration = current(self._own_configuration)
+        prepared = self._prepared
+        if prepared[0] is not configuration:
+            prepared = self._prepared = configuration, configuration.backend.prepare(self.options)
+        return prepared
+
+    # --- At the worker ---
+
+    def arguments(self, named: dict[str, Any]) -> dict[str, Any]:
+        """Return those of a message's arguments that the receiver takes. Raises MalformedError if one is missing.
+
+        The sender may run another release of the project, whose receiver takes more.
+        """
+        if missing := [name for name in self._required if name not in named]:
+            raise MalformedError(f"arguments of {self.name} are missing: {', '.join(missing)}")
+        if self._takes_what_can_travel:
+            return {name: value for name, value in named.items() if name not in ("signal", "sender")}
+        return {name: named[name] for name in self._named if name in named}
+
+    def decode_sender(self, decoder: Decoder, encoded: Any) -> Any:
+        """Return the sender, or None for one that this process does not have."""
+        try:
+            return decoder.decode(encoded)
+        except NotThereError as error:
+            self._note_no_sender(codec.shown(encoded), error)
+            return None
+
+    def decode_arguments(self, decoder: Decoder, named: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the arguments of a call, or None if it is dropped for a row that is gone."""
+        decoded = {}
+        for name, encoded in named.items():
+            try:
+                decoded[name] = decoder.decode(encoded)
+            except NotThereError as error:
+                if self._takes_what_can_travel:
+                    self._note_left_out(name, error)
+                elif not isinstance(error, RowIsGoneError) or self.missing == RAISE:
+                    raise
+                elif self.missing == NONE:
+                    decoded[name] = None
+                elif name in self._required:
+                    logger.warning("Dropped a call of %s: %s", self.name, error)
+                    return None
+                else:
+                    logger.warning("The argument %r of %s is left out: %s", name, self.name, error)
+        return decoded
+
+
+def _called_from_sync(function: Callable[..., Any]) -> Callable[..., Any]:
+    from asgiref.sync import async_to_sync
+
+    call: Callable[..., Any] = async_to_sync(function)
+    return call
