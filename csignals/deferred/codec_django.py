@@ -11,7 +11,7 @@ import functools
 import json
 import operator
 import sys
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from decimal import Decimal
 from enum import Enum
 from types import SimpleNamespace
@@ -41,6 +41,8 @@ from csignals.deferred.codec import (
 
 #: The most digits of a Decimal as primary key: Django would write out all those of 1E+1000000000.
 MAX_KEY_DIGITS = 1000
+
+_CONTAINERS = list, dict  # of JSON
 
 #: How many rows with a JSON primary key a query fetches: databases limit the depth of its condition.
 MAX_JSON_KEYS = 100
@@ -182,21 +184,19 @@ def fetch_rows(decoder: Decoder, values: Iterable[Any]) -> None:
         decoder.rows.update((_text([label, keys[text], database]), row) for text, row in found.items())
 
 
-def _references_in(values: Iterable[Any]) -> Iterable[list[Any]]:
-    todo = [(value, 0) for value in values]
-    while todo:
-        value, depth = todo.pop()
-        if type(value) is dict:
-            if value.get(KIND) == ROW.tag and value.keys() == {KIND, VALUE}:
+def _references_in(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield the encoded rows in encoded values."""
+    level = [value for value in values if type(value) in _CONTAINERS]
+    for _ in range(MAX_DEPTH):  # the decoder raises an error for what is nested deeper
+        inside: list[Any] = []
+        for value in level:
+            if type(value) is list:
+                inside += value
+            elif value.get(KIND) == ROW.tag and value.keys() == {KIND, VALUE}:
                 yield checked_list("row", value[VALUE], 3)
-                continue
-            inside: Iterable[Any] = value.values()
-        elif type(value) is list:
-            inside = value
-        else:
-            continue
-        if depth < MAX_DEPTH:  # the decoder raises an error for others
-            todo += [(each, depth + 1) for each in inside]
+            else:
+                inside += value.values()
+        level = [value for value in inside if type(value) in _CONTAINERS]
 
 
 def _fetch(model: Any, database: str | None, keys: dict[str, Any]) -> dict[str, Any]:

@@ -16,15 +16,22 @@ from csignals.deferred.import_paths import declared_path, is_signal, resolve
 from csignals.listing import RUNS
 from csignals.signals import parameters_of
 
+_NOT_FUNCTIONS: dict[type, str] = {
+    type: "a class",
+    MethodType: "a bound method, whose object a worker does not have",
+    staticmethod: "a staticmethod: write @staticmethod above @deferred",
+    classmethod: "a classmethod, whose class a worker would not pass",
+}
+
 
 def checked_path(function: Any) -> str:
     """Return a function's import path. Raises TypeError, with the reason, for an object that may not be deferred."""
     if not callable(function):
         raise TypeError(f"deferred() takes a function of a module, not {function!r:.200}")
     name = describe(function).name
-    if issubclass(type(function), (type, MethodType, staticmethod, classmethod)):
-        kind = {type: "a class", MethodType: "a bound method"}.get(type(function), "not a function yet")
-        raise TypeError(f"deferred() takes a function of a module, but {name} is {kind}")
+    for cls, kind in _NOT_FUNCTIONS.items():
+        if issubclass(type(function), cls):
+            raise TypeError(f"deferred() takes a function of a module, but {name} is {kind}")
     if type(attribute(function, "__qualname__")) is not str:
         raise TypeError(f"deferred() takes a function of a module, but {name} has no name in a module")
     return declared_path(function)

@@ -7,6 +7,7 @@ code.
 from __future__ import annotations
 
 import sys
+import types
 from types import ModuleType
 from typing import Any
 
@@ -74,13 +75,19 @@ def _new_path(target: Any) -> str:
         module, path = place
         return _joined(module, ".".join(path), label_of(target))
     name = declared_path(target)
-    try:
-        found = resolve(name)
-    except LookupError:
-        found = None
-    if found is not target:
+    if _found_at(name) is not target:
+        for each, value in vars(types).items():
+            if value is target:
+                return f"types:{each}"  # such as NoneType
         raise TypeError(f"{name} is another object than this one")
     return name
+
+
+def _found_at(name: str) -> Any:
+    try:
+        return resolve(name)
+    except LookupError:
+        return None
 
 
 def _joined(module: str, path: str, called: str) -> str:

@@ -13,23 +13,9 @@ from asgiref.sync import markcoroutinefunction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.deferred.conftest import Box
 from tests.helpers.implementations import in_place, load
 from tests.helpers.interpreter import run_python
-
-
-class Box:
-    """A task backend that keeps its messages in a list."""
-
-    def __init__(self):
-        self.prepared, self.messages = [], []
-
-    def prepare(self, options):
-        self.prepared.append(options)
-        return options
-
-    def enqueue(self, message, prepared):
-        assert prepared is self.prepared[-1]
-        self.messages.append(message)
 
 
 class Broken(Box):
@@ -64,23 +50,6 @@ class Owner:
 
 
 @pytest.fixture
-def deferred(implementation):
-    module = load(implementation, "csignals.deferred")
-    declared = dict(module._declared)
-    yield module
-    module.configure(None)
-    module._declared.clear()
-    module._declared.update(declared)
-
-
-@pytest.fixture
-def box(deferred):
-    box = Box()
-    deferred.configure(box)
-    return box
-
-
-@pytest.fixture
 def shop(csignals, deferred, monkeypatch):
     """Return a module with a signal and undecorated functions."""
     module = type(sys)("shop_of_test")
@@ -90,20 +59,14 @@ def shop(csignals, deferred, monkeypatch):
     return module
 
 
-def run_all(deferred, box):
-    messages, box.messages = box.messages, []
-    for message in messages:
-        deferred.run(message)
-
-
-def test_a_send_defers_the_call(deferred, box, shop):
+def test_a_send_defers_the_call(deferred, box, shop, run_all):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver, sender=shop.Sender)
     for method in shop.signal.send, shop.signal.send_robust:
         assert method(shop.Sender, total=1, x=object()) == [(receiver, None)]
     assert asyncio.run(shop.signal.asend(shop.Sender, total=2, currency="USD")) == [(receiver, None)]
     assert shop.calls == []
-    run_all(deferred, box)
+    run_all()
     signal = {"signal": shop.signal}
     assert shop.calls == [
         (shop.Sender, 1, "EUR", signal),
@@ -112,7 +75,7 @@ def test_a_send_defers_the_call(deferred, box, shop):
     ]
 
 
-def test_kwargs_receivers_get_all_arguments_that_travel(deferred, box, shop):
+def test_kwargs_receivers_get_all_arguments_that_travel(deferred, box, shop, run_all):
     receiver = deferred.deferred(shop.receive_all)
     shop.signal.connect(receiver)
     in_itself = []
@@ -120,17 +83,17 @@ def test_kwargs_receivers_get_all_arguments_that_travel(deferred, box, shop):
     shop.signal.send(
         "a sender", a=1, request=object(), b=[datetime.date(2026, 1, 1)], c=[object()], d=in_itself, e=10**5000
     )
-    run_all(deferred, box)
+    run_all()
     assert shop.calls == [{"signal": shop.signal, "sender": "a sender", "a": 1, "b": [datetime.date(2026, 1, 1)]}]
 
 
-def test_async_receivers_and_static_methods_run(deferred, box, shop):
+def test_async_receivers_and_static_methods_run(deferred, box, shop, run_all):
     later = deferred.deferred(shop.later)
     owners = deferred.deferred(shop.Owner.receive)
     for receiver in later, owners:
         shop.signal.connect(receiver)
     assert shop.signal.send(None, total=3) == [(later, None), (owners, None)]
-    run_all(deferred, box)
+    run_all()
     assert shop.calls == [("later", 3), ("owner", 3)]
 
 
@@ -147,13 +110,13 @@ def test_a_replaced_receiver_raises_at_the_send(deferred, box, shop):
     assert len(box.messages) == 1
 
 
-def test_only_workers_await_marked_receivers(deferred, box, shop):
+def test_only_workers_await_marked_receivers(deferred, box, shop, run_all):
     shop.marked = markcoroutinefunction(eval("lambda **named: later(None, named['total'])", vars(shop)))
     shop.marked.__qualname__ = "marked"
     receiver = deferred.deferred(shop.marked)
     shop.signal.connect(receiver)
     assert asyncio.run(shop.signal.asend(None, total=1)) == [(receiver, None)]
-    run_all(deferred, box)
+    run_all()
     assert shop.calls == [("later", 1)]
 
 
@@ -410,7 +373,7 @@ def test_the_unchanged_message_is_accepted(deferred, shop):
     assert shop.calls == [(None, 1, "EUR", {"signal": shop.signal})]
 
 
-def test_scopes_and_lists_include_deferred_receivers(deferred, csignals, implementation, box, shop):
+def test_scopes_and_lists_include_deferred_receivers(deferred, csignals, implementation, box, shop, run_all):
     testing = load(implementation, "csignals.testing")
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
@@ -422,7 +385,7 @@ def test_scopes_and_lists_include_deferred_receivers(deferred, csignals, impleme
     assert sends[0].responses == [(receiver, None)]
     (enqueued,) = trace.records
     with csignals.trace() as trace:
-        run_all(deferred, box)
+        run_all()
     (ran,) = trace.records
     assert enqueued.receiver == ran.receiver == "shop_of_test.receive"
     assert enqueued.send.signal is ran.send.signal is shop.signal
@@ -478,17 +441,17 @@ def test_one_function_may_be_declared_twice(deferred, box, shop):
         deferred.deferred(missing="raise")(shop.receive)
 
 
-def test_a_mutable_sender_is_encoded_again(deferred, box, shop):
+def test_a_mutable_sender_is_encoded_again(deferred, box, shop, run_all):
     shop.signal.connect(deferred.deferred(shop.receive_all), weak=False)
     sender = [1]
     shop.signal.send(sender)
     sender.append(2)
     shop.signal.send(sender)
-    run_all(deferred, box)
+    run_all()
     assert [each["sender"] for each in shop.calls] == [[1], [1, 2]]
 
 
-def test_a_registered_type_travels_to_workers(deferred, box, shop, implementation, monkeypatch):
+def test_a_registered_type_travels_to_workers(deferred, box, shop, implementation, monkeypatch, run_all):
     codec = load(implementation, "csignals.deferred.codec")
     monkeypatch.setattr(codec, "_registered", dict(codec._registered))
     monkeypatch.setattr(codec, "_by_tag", dict(codec._by_tag))
@@ -499,7 +462,7 @@ def test_a_registered_type_travels_to_workers(deferred, box, shop, implementatio
     money = shop.Money()
     money.amount = 7
     shop.signal.send(None, total=money)
-    run_all(deferred, box)
+    run_all()
     assert shop.calls[0][1] == 7
     for cls in datetime.datetime, str, list:
         with pytest.raises(TypeError, match="travels by value"):
@@ -521,10 +484,10 @@ def test_importing_deferred_imports_no_backend(implementation):
     assert done.stdout == "set()\n", done.stderr
 
 
-def test_successful_messages_are_not_logged(deferred, box, shop, caplog):
+def test_successful_messages_are_not_logged(deferred, box, shop, caplog, run_all):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
     with caplog.at_level(logging.DEBUG):
         shop.signal.send(None, total=1)
-        run_all(deferred, box)
+        run_all()
     assert [record for record in caplog.records if record.name.startswith("csignals")] == []

@@ -143,3 +143,19 @@ def work_after_commit(sender, **kwargs):
 @deferred(on_commit=False)
 def work_at_once(signal, sender, what, **kwargs):
     heard.append(("at once", signal, sender, what))
+
+
+named = Signal()
+
+
+def declare(decorator):
+    """Connect a receiver that a decorator makes, in place of the one before, and return the list of its calls."""
+    calls = []
+
+    def note_named(what, others="default", **kwargs):
+        calls.append((what, others))
+
+    note_named.__qualname__ = "note_named"
+    named.receivers.clear()
+    named.connect(decorator(note_named), weak=False)
+    return calls

@@ -14,7 +14,7 @@ from django.utils.functional import SimpleLazyObject
 from store import models
 from store.models import Order, Rush, Ticket, happened, heard, waited
 
-from csignals import deferred, list_receivers, testing
+from csignals import deferred, list_receivers, testing, trace
 
 
 class UndoneError(Exception):
@@ -117,6 +117,29 @@ class OnCommitTests(ReceiverTests, TransactionTestCase):
             happened.send(None, what="next")
         self.assertIn("hear_other", logs.records[0].getMessage())
         self.assertEqual(self.heard("other"), [("failure",), ("next",)])
+
+    def test_traces_record_calls_at_the_commit(self):
+        with trace() as found:
+            with transaction.atomic():
+                order = Order.objects.create(number=1)
+                order.tags.add(order)
+            asked, *others = [each for each in found.records if each.receiver == "store.models.hear_save"]
+            called = others[-1]
+        self.assertEqual(len(others), 1)
+        self.assertIs(called.parent, asked.send)
+        self.assertIs(called.send.parent, asked)
+        self.assertEqual((called.signal, called.sender), (asked.signal, asked.sender))
+        self.assertGreaterEqual(called.start_ns, max(each.end_ns for each in found.records if each is not called))
+        self.assertGreaterEqual(asked.self_ns, 0)
+        self.assertIn("hear_save", str(found))
+
+    def test_a_trace_may_end_before_the_commit(self):
+        with transaction.atomic():
+            with trace() as found:
+                Order.objects.create(number=1)
+            recorded = len(found.records)
+        self.assertEqual(len(self.heard("saved")), 1)
+        self.assertEqual(len(found.records), recorded)
 
     def test_an_async_receiver_is_rejected(self):
         async def hear(**named):
@@ -230,6 +253,71 @@ class DeferredTests(ReceiverTests, TransactionTestCase):
     def test_type_errors_come_before_the_commit(self):
         with transaction.atomic(), self.assertRaisesMessage(TypeError, "the argument 'instance' cannot travel"):
             post_save.send(Order, instance=Order(), created=True, update_fields=None, using="default", raw=False)
+
+    def test_failing_handovers_are_logged(self):
+        def fail(message, prepared):
+            if "number" in message:
+                raise ConnectionError("the broker is down")
+            self.box.messages.append(message)
+
+        self.box.enqueue = fail
+        logged = self.assertLogs("csignals.deferred", "ERROR")
+        with logged as logs, self.assertRaises(ConnectionError), transaction.atomic():
+            models.counted.send(None, number=7)
+            waited.send(Order)
+        self.assertEqual(self.box.messages, [])
+        self.assertIn("A call of store.models:write_down is lost", logs.output[0])
+        self.assertIn('"number":7', logs.output[0])
+        self.assertIn("the broker is down", logs.output[0])
+
+    def test_robust_handovers_do_not_stop_others(self):
+        robust = deferred.deferred(robust=True)(models.write_down.__wrapped__)
+        models.counted.disconnect(models.write_down)
+        models.counted.connect(robust)
+        enqueue = mock.Mock(side_effect=[ConnectionError("the broker is down"), None])
+        try:
+            patched = mock.patch.object(self.box, "enqueue", enqueue)
+            with self.assertLogs("csignals.deferred", "ERROR") as logs, patched, transaction.atomic():
+                models.counted.send(None, number=7)
+                waited.send(Order)
+        finally:
+            models.counted.disconnect(robust)
+            models.counted.connect(models.write_down)
+            deferred.deferred(models.write_down.__wrapped__)
+        self.assertEqual(enqueue.call_count, 2)
+        self.assertEqual(len(logs.output), 1)
+
+    def test_missing_rows_may_be_none(self):
+        calls = models.declare(deferred.deferred(missing="none"))
+        order = Order.objects.create()
+        self.box.messages.clear()
+        models.named.send(None, what=order, others=[order])
+        order.delete()
+        self.box.run()
+        self.assertEqual(calls, [(None, None)])
+
+    def test_arguments_with_defaults_are_left_out(self):
+        calls = models.declare(deferred.deferred)
+        kept, order = Order.objects.create(), Order.objects.create()
+        self.box.messages.clear()
+        models.named.send(None, what=kept, others=[order])
+        order.delete()
+        with self.assertLogs("csignals.deferred", "WARNING") as logs:
+            self.box.run()
+        self.assertEqual(calls, [(kept, "default")])
+        self.assertIn("The argument 'others' of store.models:note_named is left out", logs.output[0])
+
+    def test_one_query_fetches_all_rows(self):
+        rows = Order.objects.bulk_create(Order(number=number) for number in range(500))
+        tickets = [Ticket.objects.create() for _ in range(3)]
+        there = [Order.objects.using("other").create(number=number) for number in range(3)]
+        self.box.messages.clear()
+        happened.send(None, what=[rows, tickets, there, rows])
+        with self.assertNumQueries(2), self.assertNumQueries(1, using="other"):
+            self.box.run()
+        ((_, _, found),) = self.heard("at once")
+        self.assertEqual(found, [rows, tickets, there, rows])
+        self.assertIs(found[0][0], found[3][0])
 
     def test_a_missing_row_is_reported(self):
         one, two = Order.objects.create(number=1), Order.objects.create(number=2)

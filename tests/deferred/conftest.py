@@ -1,0 +1,52 @@
+"""Fixtures for deferred receivers: the module, and a task backend that is a list."""
+
+import pytest
+
+from tests.helpers.implementations import load
+
+
+class Box:
+    """A task backend that keeps its messages in a list."""
+
+    def __init__(self):
+        self.prepared, self.messages = [], []
+
+    def prepare(self, options):
+        self.prepared.append(options)
+        return options
+
+    def enqueue(self, message, prepared):
+        assert any(prepared is each for each in self.prepared)
+        self.messages.append(message)
+
+
+@pytest.fixture
+def deferred(implementation):
+    """Return the module; undo what the test declares, configures and logs once."""
+    module = load(implementation, "csignals.deferred")
+    receivers = load(implementation, "csignals.deferred.receivers")
+    declared = dict(receivers.declared)
+    receivers._logged.clear()
+    yield module
+    module.configure(None)
+    receivers.declared.clear()
+    receivers.declared.update(declared)
+
+
+@pytest.fixture
+def box(deferred):
+    box = Box()
+    deferred.configure(box)
+    return box
+
+
+@pytest.fixture
+def run_all(deferred, box):
+    """Return a function that runs all messages in the box."""
+
+    def run_all():
+        messages, box.messages = box.messages, []
+        for message in messages:
+            deferred.run(message)
+
+    return run_all
