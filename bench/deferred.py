@@ -1,11 +1,13 @@
-"""The time of a send to a deferred receiver, and the throughput of worker processes, with Celery.
+"""The time of a send to a deferred receiver, the queries for its rows, and the throughput of worker processes.
 
-    python -m bench.deferred            both
+    python -m bench.deferred            all of these
     python -m bench.deferred cost       compare a send with Celery's own enqueuing, in its in-memory broker
+    python -m bench.deferred rows       count the queries of a worker for a message with 500 rows of two models
     python -m bench.deferred workers    measure the throughput of 1, 2 and 4 worker processes, with Redis as the broker
 
-Needs the extras ``celery`` and ``bench``. ``workers`` installs Redis with .ci/servers. The exit code is 3 if a send
-takes more than 15 microseconds longer than the enqueuing alone.
+Needs the extras ``celery``, ``django`` and ``bench``. ``workers`` installs Redis with .ci/servers. The exit code is 3
+if a send takes more than 15 microseconds longer than the enqueuing alone, or if a message needs more than one query for
+each model.
 """
 
 import gc
@@ -22,6 +24,7 @@ from unittest import mock
 BAR = 15e-6  # seconds
 ROUNDS, SENDS = 60, 50
 WORK = 1000  # sends
+ROWS = 500
 
 
 def cost():
@@ -54,6 +57,42 @@ def cost():
         print(f"{name}: {each * 1e6:.1f} µs")
     print(f"difference: {over * 1e6:.1f} µs, {over / bare:.1%} of Celery alone (median of {ROUNDS} rounds)")
     return over
+
+
+def rows():
+    """Print how many queries a worker makes for the rows of a message, and return the queries for each model."""
+    from django.conf import settings
+
+    databases = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+    apps = ["django.contrib.contenttypes", "django.contrib.auth", "csignals.django"]
+    settings.configure(INSTALLED_APPS=apps, DATABASES=databases)
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import Group, User
+    from django.core.management import call_command
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from bench import deferred_rows
+    from csignals import deferred
+    from tests.deferred.conftest import Box
+
+    call_command("migrate", verbosity=0)
+    sent = [
+        *Group.objects.bulk_create(Group(name=str(number)) for number in range(ROWS // 2)),
+        *User.objects.bulk_create(User(username=str(number)) for number in range(ROWS // 2)),
+    ]
+    deferred.configure(box := Box())
+    deferred_rows.listed.send(None, rows=sent)
+    (message,) = box.messages
+    start = time.perf_counter()
+    with CaptureQueriesContext(connection) as queries:
+        deferred.run(message)
+    took = time.perf_counter() - start
+    assert deferred_rows.arrived == [sent]
+    print(f"a message with {ROWS} rows of 2 models: {len(queries)} queries, run in {took * 1000:.0f} ms")
+    return len(queries) / 2
 
 
 def workers():
@@ -105,16 +144,18 @@ def throughput(count):
 
 
 def main():
-    chosen = sys.argv[1:] or ["workers", "cost"]
-    if unknown := set(chosen) - {"workers", "cost"}:
-        sys.exit(f"unknown argument: {', '.join(unknown)}. Use cost or workers.")
-    if len(chosen) > 1:  # each part needs its own broker, so its own process
+    chosen = sys.argv[1:] or list(PARTS)
+    if unknown := set(chosen) - PARTS.keys():
+        sys.exit(f"unknown argument: {', '.join(unknown)}. Use {', '.join(PARTS)}.")
+    if len(chosen) > 1:  # each part needs its own broker or settings, so its own process
         return max(subprocess.run([sys.executable, "-m", "bench.deferred", part]).returncode for part in chosen)
-    if chosen == ["workers"]:
-        workers()
-        return 0
-    return 3 if cost() > BAR else 0
+    measure, most = PARTS[chosen[0]]
+    found = measure()
+    return 3 if most is not None and found > most else 0
 
+
+#: What each part measures, and the most that it may be.
+PARTS = {"workers": (workers, None), "cost": (cost, BAR), "rows": (rows, 1)}
 
 if __name__ == "__main__":
     sys.exit(main())
