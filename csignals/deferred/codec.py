@@ -201,9 +201,18 @@ def checked_list(what: str, encoded: Any, length: int | None = None) -> list[Any
     return encoded
 
 
+def checked_text(encoded: Any) -> Any:
+    """Return an encoded value. Raises CannotTravelError for a text that a worker would refuse."""
+    if type(encoded) is str and len(encoded) > MAX_TEXT:
+        raise CannotTravelError(f"its text is longer than {MAX_TEXT:,} characters")
+    return encoded
+
+
 def single(tag: str, encode_: Callable[[Any], Any], decode_: Callable[[Any], Any]) -> Kind:
     """Return a kind of values that contain no other values."""
-    return Kind(tag, lambda value, encoder: encode_(value), lambda encoded, decoder: make(tag, decode_, encoded))
+    return Kind(
+        tag, lambda value, encoder: checked_text(encode_(value)), lambda encoded, decoder: make(tag, decode_, encoded)
+    )
 
 
 def travels_as(convert: Callable[[Any], Any]) -> Kind:

@@ -33,6 +33,7 @@ from csignals.deferred.codec import (
     RowIsGoneError,
     UnknownModelError,
     checked_list,
+    checked_text,
     make,
     shown,
     single,
@@ -82,9 +83,12 @@ def _new_label(model: Any) -> str:
     meta = model._meta
     label: str = meta.label
     found = apps.all_models.get(meta.app_label, {}).get(meta.model_name)
-    # The apps do not know a model yet while it is being made. A migration's model has apps of its own.
-    if found is not model and (meta.apps is apps) == (found is not None):
-        raise UnknownModelError(f"{dotted_name(model)} is not the model that Django's apps know as {label}")
+    if found is not model:
+        is_of_apps = meta.apps is apps
+        # A migration's model has apps of its own. Django's apps do not know a model yet while it is being made.
+        is_known = not is_of_apps if found is not None else is_of_apps and not apps.ready
+        if not is_known:
+            raise UnknownModelError(f"{dotted_name(model)} is not the model that Django's apps know as {label}")
     if found is not None:
         _labels.keep(model, label)
     return label
@@ -132,9 +136,9 @@ def _encode_key(field: Any, instance: Any) -> Any:
     if isinstance(value, Enum):
         value = value.value
     value = field.to_python(value)
-    if type(value) in PLAIN:
-        return value
-    return field.value_to_string(SimpleNamespace(**{field.attname: value}))
+    if type(value) not in PLAIN:
+        value = field.value_to_string(SimpleNamespace(**{field.attname: value}))
+    return checked_text(value)
 
 
 def _decode_key(fields: list[Any], encoded: Any) -> Any:

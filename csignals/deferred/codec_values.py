@@ -261,6 +261,7 @@ _ANY_SUBCLASS: tuple[type, ...] = datetime.datetime, datetime.date, datetime.tim
 _BY_VALUE: tuple[type, ...] = int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset
 _KNOWN = sys.stdlib_module_names | {"django"}
 _KINDS_BY_VALUE = {cls: travels_as(cls) for cls in _BY_VALUE}
+_KINDS_BY_VALUE[str] = travels_as(str.__str__)  # SafeString's own method returns the SafeString
 
 
 def find_kind(value: Any) -> Kind | None:
