@@ -25,19 +25,19 @@ happened = Signal()
 calls = []  # receivers append them
 
 
-@deferred.deferred
-def hear(sender, **named):
-    calls.append(("hear", sender, sorted(named)))
+def declare(receive, name):
+    """Return a deferred receiver that no other test uses, as some warnings are logged once."""
+    receive.__name__ = receive.__qualname__ = name
+    receiver = globals()[name] = deferred.deferred(receive)
+    return receiver
 
 
-@deferred.deferred
-def hear_too(sender, **named):
-    calls.append(("hear too", sender, sorted(named)))
+def any_sender(name):
+    return declare(lambda sender, **named: calls.append((name, sender, sorted(named))), name)
 
 
-@deferred.deferred
-def hear_row(sender, instance, **named):
-    calls.append(("hear row", sender, type(instance), instance.pk))
+def any_sender_with_row(name):
+    return declare(lambda sender, instance, **named: calls.append((name, sender, type(instance), instance.pk)), name)
 
 
 class Box:
@@ -59,6 +59,8 @@ class RuleTests(TransactionTestCase):
         deferred.configure(self.box)
         self.addCleanup(deferred.configure, None)
         calls.clear()
+        self.hear = any_sender(f"hear_in_{self._testMethodName}")
+        self.hear_row = any_sender_with_row(f"hear_row_in_{self._testMethodName}")
 
     def connect(self, signal, *receivers):
         for receiver in receivers:
@@ -76,7 +78,7 @@ class RuleTests(TransactionTestCase):
 
     def received(self, *senders):
         """Return what arrives of these senders."""
-        self.connect(happened, hear)
+        self.connect(happened, self.hear)
         for sender in senders:
             happened.send(sender)
         return [sender for _, sender, _ in self.called()]
@@ -97,7 +99,7 @@ class RuleTests(TransactionTestCase):
         class OtherHandler(WSGIHandler):
             pass
 
-        self.connect(happened, hear, hear_too)
+        self.connect(happened, self.hear, any_sender("hear_too"))
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
             for sender in WSGIHandler, OtherHandler, WSGIHandler, OtherHandler:
                 happened.send(sender)
@@ -106,7 +108,7 @@ class RuleTests(TransactionTestCase):
         found = Counter(
             (receiver, sender)
             for each in logs.records
-            for receiver in ("tests_rules:hear", "tests_rules:hear_too")
+            for receiver in (self.hear.__name__, "hear_too")
             for sender in ("WSGIHandler", "OtherHandler")
             if re.search(rf"{receiver}\b", each.getMessage()) and sender in each.getMessage()
         )
@@ -117,15 +119,15 @@ class RuleTests(TransactionTestCase):
         module = sys.modules["loaded_by_a_request"] = types.ModuleType("loaded_by_a_request")
         self.addCleanup(sys.modules.pop, module.__name__)
         module.Sender = type("Sender", (), {"__module__": module.__name__})
-        self.connect(happened, hear)
+        self.connect(happened, self.hear)
         with self.assertLogs("csignals.deferred", "WARNING"), inline_deferred():
             happened.send(module.Sender)
-        self.assertEqual(calls, [("hear", None, ["signal"])])
+        self.assertEqual(calls, [(self.hear.__name__, None, ["signal"])])
 
     def test_historical_models_arrive_as_todays(self):
         order = Order.objects.create(number=1)
         historical = ProjectState.from_apps(apps).apps.get_model("everything", "Order")
-        self.connect(post_save, hear, hear_row)
+        self.connect(post_save, self.hear, self.hear_row)
         historical.objects.get(pk=order.pk).save()
         found = self.called()
         self.assertEqual([sender for _, sender, *_ in found], [Order, Order])
@@ -155,23 +157,23 @@ class RuleTests(TransactionTestCase):
 
     def check_row_of(self, model):
         """Check a model that no worker knows: its row is left out, or the call dropped for who names the row."""
-        self.connect(post_save, hear, hear_row)
+        self.connect(post_save, self.hear, self.hear_row)
         row = model()
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
             row.save()
             first = self.called()
-        self.assertEqual([each[:2] for each in first], [("hear", None)])
+        self.assertEqual([each[:2] for each in first], [(self.hear.__name__, None)])
         self.assertIn("created", first[0][2])
         self.assertNotIn("instance", first[0][2])
         texts = [each.getMessage() for each in logs.records]
-        self.assertTrue(any("hear_row" in text for text in texts), texts)
+        self.assertTrue(any(self.hear_row.__name__ in text for text in texts), texts)
         with self.assertNoLogs("csignals.deferred", "WARNING"):
             row.save()
             self.assertEqual(self.called(), first)
         row.delete()
 
     def test_a_deleted_row_is_left_out(self):
-        self.connect(post_delete, hear)
+        self.connect(post_delete, self.hear)
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
             for number in range(3):
                 Order.objects.create(number=number).delete()
@@ -179,20 +181,20 @@ class RuleTests(TransactionTestCase):
         self.assertEqual([sender for _, sender, _ in found], [Order] * 3)
         self.assertNotIn("instance", found[0][2])
         (record,) = logs.records
-        self.assertIn("everything.tests_rules:hear", record.getMessage())
+        self.assertIn(self.hear.__name__, record.getMessage())
         self.assertIn("instance", record.getMessage())
 
     def test_what_cannot_travel_is_logged(self):
-        self.connect(happened, hear)
+        self.connect(happened, self.hear)
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
             for _ in range(3):
                 happened.send(None, request=object(), number=1)
-            self.assertEqual(self.called(), [("hear", None, ["number", "signal"])] * 3)
+            self.assertEqual(self.called(), [(self.hear.__name__, None, ["number", "signal"])] * 3)
         (record,) = logs.records
         self.assertIn("request", record.getMessage())
 
     def test_a_row_gone_later_is_left_out(self):
-        self.connect(post_save, hear)
+        self.connect(post_save, self.hear)
         Order.objects.create(number=1)
         Order.objects.all().delete()
         ((_, sender, names),) = self.called()
@@ -201,18 +203,18 @@ class RuleTests(TransactionTestCase):
         self.assertIn("created", names)
 
     def test_settings_holders_do_not_raise(self):
-        self.connect(setting_changed, hear)
+        self.connect(setting_changed, self.hear)
         with self.settings(LANGUAGE_CODE="de"):
             pass
         self.assertEqual([names for *_, names in self.called()], [["enter", "setting", "signal", "value"]] * 2)
 
     def test_a_message_may_name_no_module(self):
         """A worker imports nothing for a sender that it has not loaded: it is None, and the call is made."""
-        self.connect(happened, hear)
+        self.connect(happened, self.hear)
         happened.send(Order)
         content = json.loads(self.box.messages.pop())
         content["sender"] = {"$": "class", "v": "antigravity:Sender"}
         with self.assertLogs("csignals.deferred", "WARNING"):
             deferred.run(json.dumps(content))
-        self.assertEqual(calls, [("hear", None, ["signal"])])
+        self.assertEqual(calls, [(self.hear.__name__, None, ["signal"])])
         self.assertNotIn("antigravity", sys.modules)
