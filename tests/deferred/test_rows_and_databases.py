@@ -1,4 +1,4 @@
-"""Every field type, several databases, and one call for a transaction. Django's test runner runs the tests of `fields`."""
+"""Every field type, several databases, and one call for a transaction. Django's runner runs the tests of `fields`."""
 
 import os
 import re

@@ -2,7 +2,7 @@
 
 import contextlib
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.dispatch import Signal
 from django.test import TransactionTestCase
 from fields.boxed import BoxedTests
@@ -27,14 +27,17 @@ def hear_anything(sender, **named):
     BoxedTests.calls.append(("anything", sorted(named)))
 
 
-@deferred(using="other")
-def hear_after_other(number, **named):
+def take_deferred(number, **named):
     BoxedTests.calls.append(("deferred", number))
 
 
-@on_commit(using="other")
-def call_after_other(number, **named):
+def take_on_commit(number, **named):
     BoxedTests.calls.append(("on commit", number))
+
+
+def after_other():
+    """Return receivers that wait for the other database alone."""
+    return deferred(using="other")(take_deferred), on_commit(using="other")(take_on_commit)
 
 
 class DatabaseTests(BoxedTests, TransactionTestCase):
@@ -123,12 +126,11 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
     def test_a_late_rollback_drops_it(self):
         """The commit of one database does not help if the other one's savepoint is rolled back after it."""
         self.connect(hear)
-        with transaction.atomic(using="other"):
-            with contextlib.suppress(UndoneError), transaction.atomic(using="other"):
-                with transaction.atomic(using="default"):
-                    sent.send(None, row=Parent.objects.using("other").create(), using="default")
-                self.assertEqual(self.count(), 0)
-                raise UndoneError
+        with transaction.atomic("other"), contextlib.suppress(UndoneError), transaction.atomic("other"):
+            with transaction.atomic("default"):
+                sent.send(None, row=Parent.objects.using("other").create(), using="default")
+            self.assertEqual(self.count(), 0)
+            raise UndoneError
         self.assertEqual(self.count(), 0)
 
     def test_only_one_database_is_in_a_transaction(self):
@@ -158,7 +160,8 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
         self.assertEqual(self.count(), 1)
 
     def test_the_receiver_may_override_it(self):
-        self.connect(hear_after_other, call_after_other)
+        receivers = after_other()
+        self.connect(*receivers)
         with transaction.atomic(using="other"):
             with transaction.atomic(using="default"):
                 sent.send(None, number=1, using="default")
@@ -167,7 +170,8 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
         self.assertEqual(sorted(self.taken()), [("deferred", 1), ("on commit", 1)])
 
     def test_other_transactions_do_not_matter_then(self):
-        self.connect(hear_after_other, call_after_other)
+        receivers = after_other()
+        self.connect(*receivers)
         with transaction.atomic(using="default"):
             sent.send(None, number=1, using="default")
             self.assertEqual((self.count(), self.taken()), (1, [("on commit", 1)]))
@@ -177,8 +181,6 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
         self.assertEqual((self.count(), self.taken()), (1, []))
 
     def test_rows_of_others_do_not_open_connections(self):
-        from django.db import connections
-
         self.connect(hear)
         row = Parent.objects.using("other").create()
         connections["other"].close()
