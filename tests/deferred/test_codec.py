@@ -253,7 +253,7 @@ class Rate(decimal.Decimal):
         (collections.defaultdict(lambda: 1, a=2), collections.defaultdict(None, a=2)),
         (SafeString("<b>"), "<b>"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_subclasses_travel_by_value(codec, value, plain):
     """What Python's and Django's own classes add to a value is lost."""
