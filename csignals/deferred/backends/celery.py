@@ -124,11 +124,13 @@ class Backend:
 def _check_queue(app: Any, queue: str | None) -> None:
     """Raise TypeError if Celery has no such queue, and may not create it."""
     routes = app.amqp.routes
-    if queue is None and not all(isinstance(route, MapRoute) for route in routes):
-        return  # code of the project chooses the queue of each message
+    if not all(isinstance(route, MapRoute) for route in routes):  # code of the project routes each message
+        if queue is None:
+            return
+        routes = ()
     options = {} if queue is None else {"queue": queue}
     try:
-        Router(() if queue else routes, app.amqp.queues, app=app).route(options, run_receiver.name)
+        Router(routes, app.amqp.queues, app=app).route(options, run_receiver.name)
     except QueueNotFound as error:
         raise TypeError(
             f"Celery does not support queue={queue!r}: {error}, and task_create_missing_queues is False. Add it to "
