@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -29,7 +28,8 @@ class Backend(Protocol):
     A backend that keeps its tasks may have two more methods, for ``manage.py signals --deferred``:
 
     * ``tasks()`` returns an iterable with a `TaskInfo` for each task that failed, waits or runs, of any receiver. It
-      raises NotImplementedError, with the reason, if the backend as it is configured cannot list its tasks.
+      raises NotImplementedError, with the reason, if the backend as it is configured cannot list its tasks. A backend
+      that can list only some of them has an attribute ``statuses``, such as ``("failed",)``.
     * ``retry(task)`` takes the `TaskInfo` of a failed task, makes a worker run the task again, and returns True. It
       returns False if the task was retried or deleted meanwhile.
     """
@@ -62,6 +62,7 @@ BACKENDS = {
     "celery": "csignals.deferred.backends.celery.Backend",
     "django_tasks": "csignals.deferred.backends.django_tasks.Backend",
 }
+LONGEST_TIME = 3650 * 86_400  # seconds: RabbitMQ refuses messages that expire later
 SETTINGS = {"DEFERRED", "DEFERRED_ON_COMMIT", "SENTRY_WRAPPER"}  # in Django's CSIGNALS
 
 
@@ -213,10 +214,6 @@ def _seconds(name: str, value: Any) -> float | None:
     if not isinstance(value, int | float | timedelta) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number of seconds or a timedelta, not {value!r}")
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"{name} must be finite and not negative, but is {value!r}")
-    try:
-        datetime.now(timezone.utc) + timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError(f"{name} must end before the year 10,000, but is {value!r}") from None
+    if not 0 <= seconds <= LONGEST_TIME:  # nor NaN
+        raise ValueError(f"{name} must not be negative, nor more than ten years, but is {value!r}")
     return seconds

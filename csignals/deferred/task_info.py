@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 LONGEST_LINE = 200  # characters
 Status: TypeAlias = Literal["failed", "waiting", "running"]
+STATUSES: tuple[Status, ...] = ("failed", "waiting", "running")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from csignals import deferred
 from csignals._introspection.naming import dotted_name
 from csignals.deferred import configuration
-from csignals.deferred.task_info import TaskInfo, TaskStore, one_line
+from csignals.deferred.task_info import STATUSES, Status, TaskInfo, TaskStore, one_line
 
 
 @dataclass
@@ -31,14 +31,22 @@ class DeferredInfo:
     options: dict[str, Any] = field(default_factory=dict)
     #: The reason, if the tasks are unknown.
     unknown: str | None = None
+    #: The statuses of tasks that the backend lists.
+    statuses: tuple[Status, ...] = ()
     failed: list[TaskInfo] = field(default_factory=list)
     waiting: int = 0
     running: list[TaskInfo] = field(default_factory=list)
 
     def as_data(self) -> dict[str, Any]:
         """Return the data in types that ``json`` can write."""
-        tasks = {"failed": list(map(_data_of, self.failed)), "running": list(map(_data_of, self.running))}
-        return {**asdict(self), **tasks, "waiting": None if self.unknown else self.waiting}
+        tasks: dict[str, Any] = {
+            "failed": list(map(_data_of, self.failed)),
+            "running": list(map(_data_of, self.running)),
+        }
+        tasks.update(dict.fromkeys(set(STATUSES) - set(self.statuses)))
+        data = {**asdict(self), **tasks}
+        del data["statuses"]
+        return data
 
 
 @dataclass
@@ -64,6 +72,7 @@ def collect() -> Found:
         if backend is not None:
             info = found.receivers[name]
             info.backend, info.unknown = _name_of(backend), _ask(found, backend)
+            info.statuses = () if info.unknown else _statuses_of(backend)
     default = _backend_of(None)
     if default is not None:
         _ask(found, default)  # also for tasks of receivers that are gone
@@ -122,11 +131,16 @@ def _add_tasks(found: Found, backend: Any) -> str | None:
 
 
 def _add(found: Found, backend: Any, task: TaskInfo) -> None:
-    info = found.receivers.setdefault(task.receiver, DeferredInfo(task.receiver, backend=_name_of(backend)))
+    new = DeferredInfo(task.receiver, backend=_name_of(backend), statuses=_statuses_of(backend))
+    info = found.receivers.setdefault(task.receiver, new)
     if task.status == "waiting":
         info.waiting += 1
     else:
         (info.failed if task.status == "failed" else info.running).append(task)
+
+
+def _statuses_of(backend: Any) -> tuple[Status, ...]:
+    return getattr(backend, "statuses", STATUSES)
 
 
 def _name_of(backend: Any) -> str:

@@ -108,7 +108,7 @@ def test_receivers_are_listed_with_their_tasks(implementation):
         "    tasks: 1 failed, 0 waiting, 0 running",
         "    failed  2026-03-01 12:30:00",
         "",
-        "3 deferred receivers, 3 failed tasks, 2 waiting",
+        "3 deferred receivers, 3 failed tasks",
     ]
     assert long.startswith("    failed  2026-03-01 12:30:00  csignals.deferred.MessageRejected: \ufffd[31mxxx")
     assert len(long) == 204
@@ -131,7 +131,8 @@ def test_json_has_all_receivers_and_tasks():
         "waiting": 2,
         "running": [{**running, "error": None}],
     }
-    assert (other["waiting"], other["unknown"]) == (None, "this task backend does not list its tasks")
+    assert other["unknown"] == "this task backend does not list its tasks"
+    assert (other["failed"], other["waiting"], other["running"]) == (None, None, None)
 
 
 def test_of_many_failed_tasks_the_last_are_printed():
@@ -243,8 +244,23 @@ signals("--deferred", "--retry")
 print(Store.kept[0].id, Other.kept)
 """
     lines = printed_by(code).splitlines()
-    assert "3 deferred receivers, 2 failed tasks, 1 waiting" in lines
+    assert "3 deferred receivers, 2 failed tasks" in lines
+    assert "    tasks: 1 failed, 1 waiting, 0 running" in lines
     assert lines[-2:] == ["2 failed tasks will run again", "2 []"]
+
+
+def test_backends_may_list_only_failed_tasks():
+    code = """
+Store.statuses = ("failed",)
+declare("index")
+task("1", "failed", "shop:index")
+signals("--deferred")
+signals("--deferred", "--json")
+"""
+    lines = printed_by(code).splitlines()
+    assert lines[2] == "    tasks: 1 failed, waiting unknown, running unknown"
+    (index,) = json.loads("\n".join(lines[lines.index("[") :]))
+    assert (len(index["failed"]), index["waiting"], index["running"]) == (1, None, None)
 
 
 @pytest.mark.parametrize(

@@ -667,7 +667,7 @@ def failed_tasks_run_again(project):
     def signals(*arguments):
         return project.run(FAILED.replace("ARGUMENTS", repr(arguments)))
 
-    wait_for(lambda: ", 3 failed tasks, 0 waiting" in signals(), "the tasks should fail")
+    wait_for(lambda: ", 3 failed tasks\n" in signals(), "the tasks should fail")
     listed = {each["name"]: each for each in json.loads(signals("--json"))}
     assert listed["store.models:write_down"]["failed"] == []
     errors = [each["error"] for each in listed["store.models:fail_until_repaired"]["failed"]]
@@ -681,7 +681,7 @@ def failed_tasks_run_again(project):
     printed = signals("--retry", "store.models.fail_until_repaired")
     assert printed.endswith("\n2 failed tasks will run again\n")
     wait_for(lambda: sorted(project.written()) == [0, 1], "the failed tasks should run again")
-    wait_for(lambda: ", 1 failed task, " in signals(), "the retried tasks should have failed no more")
+    wait_for(lambda: ", 1 failed task\n" in signals(), "the retried tasks should have failed no more")
     assert signals("--retry") == "store.models:gone: 1 failed task will run again\n1 failed task will run again\n"
 
 

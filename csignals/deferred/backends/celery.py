@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, repeat
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import Task, shared_task
 from celery.app.routes import MapRoute, Router
@@ -17,8 +17,6 @@ from kombu.serialization import prepare_accept_content, registry
 
 from csignals.deferred import MessageRejected, Options, run
 from csignals.deferred.task_info import TaskInfo, one_line, receiver_of
-
-LONGEST_EXPIRY = 4_294_967  # seconds: RabbitMQ has 32 bits for milliseconds
 
 
 # Acknowledged once it is done: a worker that is killed meanwhile leaves the message to another. If there is a result
@@ -62,19 +60,16 @@ class Backend:
     """
 
     app: Any = None
+    statuses: ClassVar = ("failed",)
 
     def prepare(self, options: Options) -> dict[str, Any]:
         """Return the options under Celery's names. Raises TypeError for those that the app does not support."""
         task = self._task()
+        # A message of RabbitMQ has one byte for the priority.
         if options.priority is not None and not 0 <= options.priority <= 255:
             raise TypeError(f"Celery does not support priority={options.priority}: choose one from 0 to 255")
         _check_queue(task.app, options.queue)
         _check_serializer(task)
-        if options.expires is not None and options.expires > LONGEST_EXPIRY and _uses_amqp(task.app):
-            raise TypeError(
-                f"RabbitMQ does not support expires={options.expires:g}: choose {LONGEST_EXPIRY:g} seconds at most, or "
-                "leave it out"
-            )
         named = {
             "queue": options.queue,
             "priority": options.priority,
@@ -146,10 +141,6 @@ def _check_serializer(task: Any) -> None:
             f"Celery's workers would refuse all messages: these are written in {task.serializer}, which accept_content "
             f'does not have. Add "{task.serializer}" to accept_content.'
         )
-
-
-def _uses_amqp(app: Any) -> bool:
-    return bool(app.connection_for_write().transport.driver_type == "amqp")
 
 
 def _read(store: Any, value: Any) -> Any:

@@ -152,11 +152,8 @@ class Command(BaseCommand):
             for line in lines_of(info):
                 self.stdout.write(f"    {line}")
         receivers = found.receivers.values()
-        failed, waiting = sum(len(info.failed) for info in receivers), sum(info.waiting for info in receivers)
-        declared = sum(info.is_declared for info in receivers)
-        self.stdout.write(
-            f"\n{plural(declared, 'deferred receiver')}, {plural(failed, 'failed task')}, {waiting} waiting"
-        )
+        declared, failed = sum(info.is_declared for info in receivers), sum(len(info.failed) for info in receivers)
+        self.stdout.write(f"\n{plural(declared, 'deferred receiver')}, {plural(failed, 'failed task')}")
 
     def print(self, found: list[SignalInfo]) -> None:
         for info in found:
@@ -192,7 +189,11 @@ def lines_of(info: DeferredInfo) -> Iterator[str]:
     if info.unknown is not None:
         yield f"tasks: unknown ({info.unknown})"
         return
-    yield f"tasks: {len(info.failed)} failed, {info.waiting} waiting, {len(info.running)} running"
+    counts = {"failed": len(info.failed), "waiting": info.waiting, "running": len(info.running)}
+    known = [
+        f"{count} {status}" if status in info.statuses else f"{status} unknown" for status, count in counts.items()
+    ]
+    yield f"tasks: {', '.join(known)}"
     for tasks in info.failed, info.running:
         for task in tasks[-MOST_TASKS:]:
             since = "" if task.since is None else f"{task.since:%Y-%m-%d %H:%M:%S}"
