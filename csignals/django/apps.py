@@ -1,8 +1,11 @@
 """The app for ``INSTALLED_APPS``. Importing this module calls ``install()``, so put it first: before any app sends."""
 
+from typing import Any
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
+from django.core.signals import setting_changed
 
 from csignals.django import install
 from csignals.django._patch import forget_wrapper
@@ -18,8 +21,15 @@ class CsignalsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check)
+        setting_changed.connect(_forget_wrapper, weak=False)
         if hasattr(settings, "CSIGNALS"):
             from csignals.deferred.configuration import configure_by_settings
 
             configure_by_settings()  # so that a worker has the task of the backend
             forget_wrapper()
+
+
+def _forget_wrapper(*, setting: str, **kwargs: Any) -> None:
+    """Have sends check again whether the changed settings want Sentry's wrapper called."""
+    if setting == "CSIGNALS":
+        forget_wrapper()

@@ -625,11 +625,78 @@ from csignals.deferred import deferred
 from store import models
 def more(**named): pass
 more.__module__, models.more = "store.models", more
-receiver = deferred(retries=3)(more)
+receiver = deferred(expires=3)(more)
 models.counted.connect(receiver)
 try:
     models.counted.send(None, number=1)
 except TypeError as error:
     print(error)
 """
-    assert "no retries" in in_database.run(code)
+    assert "do not support expires" in in_database.run(code)
+
+
+@pytest.mark.parametrize("in_database", ["SQLite"], indirect=True)
+def test_database_workers_retry_after_the_delay(in_database):
+    worker = db_worker(in_database)
+    in_database.run("from store.models import tried\ntried.send(None, number=7)")
+    wait_for(lambda: in_database.written() == [7, 7, 7], "the receiver should be retried until it succeeds")
+    wait_for(lambda: "RUNNING" not in in_database.run(STATES), "the last task should end")
+    assert in_database.run(STATES).split() == ["SUCCESSFUL"] * 3
+    log = worker.log.read_text()
+    assert log.count("store.models:try_again failed, and runs again in 0.2 seconds") == 2
+
+
+# --- Failed tasks --------------------------------------------------------------------------------------------
+
+GONE = """
+import json
+from store.models import repaired
+for number in range(2): repaired.send(None, number=number)
+gone = json.dumps({"csignals": 1, "receiver": "store.models:gone", "signal": None, "sender": None, "named": {}})
+"""
+FAILED = """
+import store.celery
+from django.core.management import call_command
+call_command("signals", "--deferred", *ARGUMENTS)
+"""
+
+
+def failed_tasks_run_again(project):
+    """Check that the failed tasks of a project on a task backend are listed, and run again."""
+
+    def signals(*arguments):
+        return project.run(FAILED.replace("ARGUMENTS", repr(arguments)))
+
+    wait_for(lambda: ", 3 failed tasks\n" in signals(), "the tasks should fail")
+    listed = {each["name"]: each for each in json.loads(signals("--json"))}
+    assert listed["store.models:write_down"]["failed"] == []
+    errors = [each["error"] for each in listed["store.models:fail_until_repaired"]["failed"]]
+    assert errors == ["ConnectionError: not yet"] * 2
+    gone = listed["store.models:gone"]
+    assert not gone["is_declared"]
+    assert "csignals.deferred.MessageRejected: rejected a message: " in gone["failed"][0]["error"]
+    assert "store.models:gone" in gone["failed"][0]["error"]
+
+    project.folder.joinpath("out.repaired").touch()
+    printed = signals("--retry", "store.models.fail_until_repaired")
+    assert printed.endswith("\n2 failed tasks will run again\n")
+    wait_for(lambda: sorted(project.written()) == [0, 1], "the failed tasks should run again")
+    wait_for(lambda: ", 1 failed task\n" in signals(), "the retried tasks should have failed no more")
+    assert signals("--retry") == "store.models:gone: 1 failed task will run again\n1 failed task will run again\n"
+
+
+@pytest.mark.parametrize("in_database", ["SQLite"], indirect=True)
+def test_failed_tasks_in_the_database_run_again(in_database):
+    db_worker(in_database)
+    in_database.run(
+        f"{GONE}from csignals.deferred.backends.django_tasks import run_receiver\nrun_receiver.enqueue(gone)"
+    )
+    failed_tasks_run_again(in_database)
+
+
+def test_failed_tasks_of_celery_run_again(project, redis):
+    empty(redis)
+    on_redis = project(BACKEND="celery", BROKER=redis.url, RESULTS=redis.url)
+    celery_worker(on_redis)
+    on_redis.run(f"from store.celery import app\n{GONE}app.send_task('csignals.run', [gone])")
+    failed_tasks_run_again(on_redis)

@@ -110,15 +110,32 @@ def write_down_the_time(number, **kwargs):
 
 
 tried = Signal()
+if os.environ.get("BACKEND") == "django_tasks":
+    from csignals.deferred.backends.django_tasks import Backend
+
+    impatient = Backend(retry_delay=0.2)
+else:
+    impatient = None
 
 
 @receiver(tried)
-@deferred(queue="mail", retries=2 if os.environ.get("BACKEND") == "celery" else None)
+@deferred(queue="mail", retries=2, backend=impatient)
 def try_again(number, **kwargs):
     """Raise in the first two calls."""
     write_down.__wrapped__(number)
     if times_written(number) <= 2:
         raise ConnectionError("try again")
+
+
+repaired = Signal()
+
+
+@receiver(repaired)
+@deferred
+def fail_until_repaired(number, **kwargs):
+    if not os.path.exists(os.environ["OUT"] + ".repaired"):
+        raise ConnectionError("not yet\nrepaired")
+    write_down.__wrapped__(number)
 
 
 stale = Signal()

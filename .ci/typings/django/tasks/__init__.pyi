@@ -4,3 +4,5 @@ DEFAULT_TASK_BACKEND_ALIAS: str
 DEFAULT_TASK_QUEUE_NAME: str
 task: Any
 task_backends: Any
+
+def __getattr__(name: str) -> Any: ...
