@@ -18,16 +18,27 @@ from csignals.deferred import codec
 from csignals.deferred.codec import Decoder, MalformedError, NotThereError, RowIsGoneError
 from csignals.deferred.codec_django import fetch_rows
 from csignals.deferred.commits import ONCE_PER, call_after, database_of, databases_of_rows, identity_of, transactions
-from csignals.deferred.configuration import Backend, Options, configure
+from csignals.deferred.configuration import Backend, Options, checked_options, configure
 from csignals.deferred.functions import check_order
 from csignals.deferred.import_paths import is_signal
 from csignals.deferred.receivers import MISSING, VERSION, DeferredReceiver
 from csignals.deferred.receivers import declared as _declared
+from csignals.deferred.task_info import TaskInfo
 from csignals.listing import RUNS
 from csignals.signals import is_async_receiver
 from csignals.tracing.records import SendRecord
 
-__all__ = ["Backend", "MessageRejected", "Options", "configure", "deferred", "on_commit", "register_type", "run"]
+__all__ = [
+    "Backend",
+    "MessageRejected",
+    "Options",
+    "TaskInfo",
+    "configure",
+    "deferred",
+    "on_commit",
+    "register_type",
+    "run",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -168,16 +179,18 @@ def deferred(
     lose the one message that it is just taking, and Redis itself can lose messages when it stops or crashes.
 
     The task backend handles `queue`, `priority`, `delay` and `expires` (seconds, or a timedelta) and `retries` (after
-    any exception of the receiver). `missing` is what happens if a row is gone when the worker fetches it: with "drop",
+    any exception of the receiver). Django's Tasks have no `expires`, and `delay` and `retries` only on a backend that
+    can run a task later. `missing` is what happens if a row is gone when the worker fetches it: with "drop",
     its argument is left out if it has a default, or else the call is dropped, and the logger ``csignals.deferred`` says
     so; with "none" its argument is None; with "raise" the task fails. `backend` is as in `configure`; by default it is
     the backend of `configure`, or of Django's setting ``CSIGNALS["DEFERRED"]``.
 
     Raises TypeError for a receiver that a worker could not find by its import path (a lambda, a local function, a bound
     method, an object without a name), for one that takes no ``**kwargs``, for one that is connected or deferred
-    already, and for an object that is not a task backend. Raises ValueError for another `missing` or `once_per`. The
-    send raises TypeError for a named argument that cannot travel and for an option that the backend does not support,
-    LookupError if there is no backend, and what the backend raises. Thread-safe.
+    already, for an object that is not a task backend, and for an option of another type. Raises ValueError for another
+    `missing` or `once_per`, and for an option out of range. The send raises TypeError for a named argument that cannot
+    travel and for an option that the backend does not support, LookupError if there is no backend, and what the backend
+    raises. Thread-safe.
     """
     if receiver is None:
         return functools.partial(
@@ -202,7 +215,7 @@ def deferred(
     check_order("deferred", receiver)
     declared = DeferredReceiver(
         receiver,
-        Options(queue, priority, _seconds(delay), retries, _seconds(expires)),
+        checked_options(queue, priority, delay, retries, expires),
         missing=missing,
         on_commit=on_commit,
         using=using,
@@ -221,10 +234,6 @@ def deferred(
 
     setattr(enqueue, RUNS, "deferred")
     return enqueue
-
-
-def _seconds(time: float | timedelta | None) -> float | None:
-    return time.total_seconds() if isinstance(time, timedelta) else time
 
 
 def register_type(cls: type, encode: Callable[[Any], Any], decode: Callable[[Any], Any]) -> None:
