@@ -103,7 +103,7 @@ class LimitTests(BoxedTests, TestCase):
         hear_value(signal=sent, sender=None, value={"a": [*Parent.objects.all()], "b": [(row,) for row in others]})
         with CaptureQueriesContext(connections["default"]) as one, CaptureQueriesContext(connections["other"]) as other:
             self.box.run()
-        ((found),) = self.taken()
+        (found,) = self.taken()
         self.assertEqual((len(found["a"]), len(found["b"])), (500, 500))
         self.assertEqual([row._state.db for row in (found["a"][0], found["b"][0][0])], ["default", "other"])
         self.assertEqual((len(one), len(other)), (1, 1))
