@@ -13,7 +13,7 @@ pytestmark = pytest.mark.exhaustive
 HERE = Path(__file__).parent
 
 
-@pytest.mark.parametrize("tests", ["fields", "values", "databases", "once_per"])
+@pytest.mark.parametrize("tests", ["fields", "values", "databases", "once_per", "limits"])
 def test_the_project_passes_its_tests(implementation, tests, tmp_path):
     done = run_python(
         "-W",

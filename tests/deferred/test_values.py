@@ -189,7 +189,7 @@ def test_unreachable_classes_cannot_travel(codec):
     class Local:
         value: int
 
-    local_pair = collections.namedtuple("LocalPair", "a")
+    local_pair = collections.namedtuple("local_pair", "a")
     local_enum = enum.Enum("LocalEnum", "A")
     for value in Local(1), local_pair(1), local_enum.A:
         with pytest.raises(codec.CannotTravelError):

@@ -120,6 +120,7 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
                     with transaction.atomic(using=undone):
                         sent.send(None, row=kept, using="default")
                     self.assertEqual(self.count(), 0)
+                self.assertEqual(self.count(), 1)
                 self.box.run()
                 self.assertEqual(self.taken(), [("hear", kept, None)])
 

@@ -97,7 +97,7 @@ class FieldTests(BoxedTests, TestCase):
         else:
             self.assertIsInstance(expected, type(found))
         self.assertIs(type(found_row), type(row))
-        stored = type(row)._base_manager.get(pk=row.pk)
+        stored = type(row)._base_manager.using(row._state.db).get(pk=row.pk)
         self.assertEqual((found_row.pk, found_row._state.db), (stored.pk, row._state.db))
 
     def test_each_field_type_is_tested(self):

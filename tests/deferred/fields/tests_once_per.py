@@ -205,7 +205,7 @@ class OncePerTests(BoxedTests):
 
     def test_another_value_is_refused(self):
         for wrong in "row", True, 1:
-            with self.subTest(wrong=wrong), self.assertRaises((TypeError, ValueError)):
+            with self.subTest(wrong=wrong), self.assertRaisesRegex((TypeError, ValueError), "'instance'"):
                 self.decorate(once_per=wrong)(take("take_wrong"))
 
 
