@@ -88,7 +88,7 @@ class DeferredReceiver:
         self._once_per = once_per
         self._robust = robust
         # Now, as workers must know the backend's task, and send nothing.
-        self._own_configuration = own_configuration(backend)
+        self.own_configuration = own_configuration(backend)
         self._heads = Memo()  # by signal
         self._prepared: tuple[Any, Any] = None, None  # a configuration, and what its backend made of the options
         self._named, self._required = checked_parameters(self.name, function)
@@ -225,7 +225,7 @@ class DeferredReceiver:
 
     def _prepare(self) -> tuple[Configuration, Any]:
         """Return the configuration to use, and what its backend has prepared of this receiver's options."""
-        configuration = current(self._own_configuration)
+        configuration = current(self.own_configuration)
         prepared = self._prepared
         if prepared[0] is not configuration:
             prepared = self._prepared = configuration, configuration.backend.prepare(self.options)

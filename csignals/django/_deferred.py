@@ -12,9 +12,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from csignals import deferred
 from csignals._introspection.naming import dotted_name
 from csignals.deferred import configuration
+from csignals.deferred.receivers import declared
 from csignals.deferred.task_info import STATUSES, Status, TaskInfo, TaskStore, one_line
 
 
@@ -64,10 +64,10 @@ def collect() -> Found:
     """Return the deferred receivers that this process declares, and those that tasks in their backends name."""
     found = Found()
     backends = {}
-    for name, declared in sorted(deferred._declared.items()):
-        options = {key: value for key, value in vars(declared.options).items() if value is not None}
+    for name, receiver in sorted(declared.items()):
+        options = {key: value for key, value in vars(receiver.options).items() if value is not None}
         found.receivers[name] = DeferredInfo(name, True, options=options, unknown="there is no task backend")
-        backends[name] = _backend_of(declared._own_configuration)
+        backends[name] = _backend_of(receiver.own_configuration)
     for name, backend in backends.items():
         if backend is not None:
             info = found.receivers[name]
