@@ -57,7 +57,7 @@ def _async_call_of(signal: Any, receiver: Receiver) -> Receiver | None:
     alone, the body is awaited without the wrapper. A wrapper that was itself connected is called, and is not hybrid.
     """
     for layer in layers(receiver):
-        function = layer.__func__ if type(layer) is MethodType else layer
+        function: Any = layer.__func__ if type(layer) is MethodType else layer
         if is_hybrid(function):
             call: Receiver = function.async_call
             return call if function is layer else MethodType(call, layer.__self__)
