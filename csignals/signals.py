@@ -11,7 +11,9 @@ from weakref import ReferenceType, WeakMethod, ref
 from csignals import _dispatch, devmode
 from csignals._dispatch import add_entry, awaiting, code_flags, make_key, put_receivers, remove_entry
 from csignals._dispatch.common import Entry, Receiver, StrongRef, is_alive
-from csignals._introspection.attributes import Memo
+from csignals._dispatch.hybrid import is_hybrid
+from csignals._introspection.attributes import Memo, is_function
+from csignals._introspection.naming import describe
 from csignals._introspection.signal_names import making_module, name_of
 from csignals._scopes import watched
 from csignals._typing import Any, F
@@ -250,12 +252,55 @@ def parameters_of(function: Callable[..., Any]) -> Mapping[str, Any]:
 def receiver(signal: Any, **kwargs: Any) -> Callable[[F], F]:
     """Return a decorator that connects a function to a signal, or to each of a list or tuple of signals.
 
-    The keyword arguments are passed to ``Signal.connect``. The decorator returns the function unchanged.
+    The keyword arguments are passed to ``Signal.connect``. The decorator returns the function unchanged, except for the
+    attribute `async_variant`: a decorator that makes the receiver hybrid, with an async body beside its sync one. Sync
+    sends call the sync body, and ``asend`` awaits the async one::
+
+        @receiver(order_paid)
+        def index(sender, **kwargs): ...
+
+
+        @index.async_variant
+        async def index(sender, **kwargs): ...
+
+    `async_variant` returns the connected function, which now has the attributes `sync_call` (itself) and `async_call`.
+    As it refers to itself, a hybrid receiver that nothing else holds is disconnected by the garbage collector, and not
+    at once. `async_variant` raises TypeError for an object that is not a coroutine function or takes no ``**kwargs``,
+    for a receiver that is async itself, and for one that is hybrid already.
     """
 
     def decorator(function: F) -> F:
+        if is_function(function):
+            function.async_variant = _AsyncVariant(function)  # type: ignore[attr-defined]
         for each in signal if isinstance(signal, (list, tuple)) else [signal]:
             each.connect(function, **kwargs)
         return function
 
     return decorator
+
+
+class _AsyncVariant:
+    """The decorator ``async_variant`` of a receiver."""
+
+    __slots__ = ("_receiver",)
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = ref(receiver)  # which dies with its last user, as before it was decorated
+
+    def __call__(self, function: Receiver) -> Receiver:
+        receiver: Any = self._receiver()
+        if receiver is None:
+            raise TypeError("async_variant was called after its receiver was collected")
+        name = describe(receiver).name
+        if is_async_receiver(receiver):
+            raise TypeError(f"{name} is async: put @receiver on a sync function, and @async_variant on the async one")
+        if is_hybrid(receiver):
+            raise TypeError(f"{name} already has an async variant, {describe(receiver.async_call).name}")
+        if not is_async_receiver(function):
+            raise TypeError(f"the async variant of {name} must be an async function, not {describe(function).name}")
+        if not _accepts_kwargs(function):
+            raise TypeError(f"the async variant of {name} must accept keyword arguments (**kwargs), as receivers must")
+        receiver.async_call = function
+        receiver.sync_call = receiver  # this makes it hybrid
+        awaiting.nonblocking(receiver)  # takes away a mark that it had before
+        return receiver  # type: ignore[no-any-return]

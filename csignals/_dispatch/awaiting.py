@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from csignals._dispatch import find_receivers, pure
 from csignals._dispatch.common import AwaitReceivers, Receiver, Response, SendRecorder, config_of
+from csignals._dispatch.hybrid import await_hybrid, find_bodies, is_hybrid
 from csignals._typing import Any, F
 
 AwaitEach = Callable[
@@ -23,12 +24,12 @@ async def asend(self: Any, sender: Any, **named: Any) -> list[Response]:
     The sync receivers are called first, one after the other in one hop to a thread (asgiref's
     ``sync_to_async``, thread-sensitive), or without a hop if all of them are `nonblocking`. Then the async ones run
     together, each in a task of its own; a single one is simply awaited. They share one context, and the caller sees
-    what they set in it.
+    what they set in it. Hybrid receivers, with an `async_variant` (see `receiver`), are among the async ones.
 
-    Returns a list of pairs (receiver, response), the sync ones first, each kind in order of registration. An
-    exception of a sync receiver propagates and ends the send. One of an async receiver cancels the others
-    and propagates; several propagate as an ``ExceptionGroup``. Raises RuntimeError outside of a running asyncio
-    event loop. As Django 6.1's ``Signal.asend``.
+    Returns a list of pairs (receiver, response), the sync ones first, then the hybrid ones, then the other async ones,
+    each kind in order of registration. An exception of a sync receiver propagates and ends the send. One of an async
+    receiver cancels the others and propagates; several propagate as an ``ExceptionGroup``. Raises RuntimeError outside
+    of a running asyncio event loop. As Django 6.1's ``Signal.asend``, which has no hybrid receivers.
     """
     active = pure.interceptor
     if active is not None and active.is_intercepted(self, sender):
@@ -93,6 +94,8 @@ async def _call_then_await(
     task_group.check_loop()  # before any receiver is called
     if all(map(is_nonblocking, sync)):
         responses = call_each(signal, sync, sender, named, robust, record)
+    elif bodies := find_bodies(signal, sync):
+        return await await_hybrid(_await_both, bodies, signal, sync, async_, sender, named, robust, record)
     else:
         from asgiref.sync import sync_to_async
 
@@ -116,9 +119,9 @@ def nonblocking(receiver: F) -> F:
 
     If all sync receivers of a send are marked, ``asend`` calls them inline instead of in a thread; a hop to a thread
     takes about a thousand times as long. Returns the receiver, a function, with the mark on it; a marked function that
-    is a method marks the methods of all instances.
+    is a method marks the methods of all instances. A hybrid receiver needs no mark: ``asend`` awaits its async body.
     """
-    receiver._csignals_nonblocking = True  # type: ignore[attr-defined]
+    receiver._csignals_nonblocking = not is_hybrid(receiver)  # type: ignore[attr-defined]
     return receiver
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from csignals._dispatch import call_all
 from csignals._dispatch.common import Receiver, Response, SendRecorder
+from csignals._dispatch.hybrid import receiver_of
 
 Call = tuple[Receiver, Awaitable[Any]]
 
@@ -169,7 +170,7 @@ async def await_robust(
             return await record.call_async(receiver, sender, named)
         return await receiver(signal=signal, sender=sender, **named)
     except Exception as error:
-        signal._log_robust_failure(receiver, error)
+        signal._log_robust_failure(receiver_of(receiver), error)
         return error
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from csignals._dispatch import awaiting, pure, task_group
 from csignals._dispatch.common import Receiver, Response, SendRecorder
+from csignals._dispatch.hybrid import await_hybrid, find_bodies
 
 
 async def await_each(
@@ -43,6 +44,8 @@ async def await_both(
     task_group.check_loop()
     if not sync or (task_group.STARTS_EAGERLY and all(map(awaiting.is_nonblocking, sync))):
         call_each = _call_each_inline
+    elif bodies := find_bodies(signal, sync):
+        return await await_hybrid(await_both, bodies, signal, sync, async_, sender, named, robust, record)
     else:
         from asgiref.sync import sync_to_async
 
@@ -84,6 +87,8 @@ async def _asend(
     signal: Any, sync: list[Receiver], async_: list[Receiver], sender: object, named: dict[str, Any], robust: bool
 ) -> list[Response]:
     if not (task_group.STARTS_EAGERLY and all(map(awaiting.is_nonblocking, sync))):
+        if bodies := find_bodies(signal, sync):
+            return await await_hybrid(_asend, bodies, signal, sync, async_, sender, named, robust)
         return await await_both(signal, sync, async_, sender, named, robust, None)
     task_group.check_loop()
     if asyncio.get_running_loop().get_task_factory() is not None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 
 from csignals._dispatch import CallBase, SendBase, enter, leave
 from csignals._dispatch.common import Receiver
+from csignals._dispatch.hybrid import receiver_of
 from csignals._introspection.signal_names import label_of
 from csignals._typing import Any
 
@@ -48,7 +49,7 @@ class SendRecord(SendBase):
 
     def call_async(self, receiver: Receiver, sender: object, named: dict[str, Any]) -> Awaitable[Any]:
         """Call an async receiver, and return an awaitable that records the call."""
-        call = self.begin(receiver, is_async=True)
+        call = self.begin(receiver_of(receiver), is_async=True)
         before = enter(call)
         try:
             return RecordedCoroutine(receiver(signal=self.signal, sender=sender, **named), call)

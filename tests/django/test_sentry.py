@@ -4,6 +4,7 @@
 ``.ci/run`` runs them with the oldest supported versions, too.
 """
 
+import asyncio
 import functools
 import gc
 import logging
@@ -171,6 +172,27 @@ def test_unrecorded_receivers_are_called_directly(patched):
     with sentry_sdk.start_transaction(name="unsampled", sampled=False):
         assert callers(signal) != ["_call_in_span"]
     assert "wrapper" not in callers(signal)
+
+
+@pytest.mark.skipif(django.VERSION < (5, 0), reason="there is no asend in Django 4.2")
+def test_recorded_hybrids_are_awaited(patched, csignals):
+    """Sentry makes no spans for async receivers, and so none for hybrid ones under `asend`."""
+    signal = Signal()
+
+    @csignals.receiver(signal)
+    def index(**named):
+        return "sync"
+
+    @index.async_variant
+    async def index(**named):
+        return "async"
+
+    with sentry_sdk.start_transaction(name="sampled") as transaction:
+        assert [response for _, response in signal.send(None)] == ["sync"]
+        with mock.patch("asgiref.sync.SyncToAsync.__call__", side_effect=AssertionError("a thread")):
+            for send in signal.asend, signal.asend_robust:
+                assert [response for _, response in asyncio.run(send(None))] == ["async"]
+        assert [span.op for span in transaction._span_recorder.spans].count("event.django") == 1
 
 
 @recorded_only_under_a_span

@@ -454,6 +454,22 @@ def awaiting_sync_receivers_in_a_thread(signal):
     loop.run_until_complete(run())
 
 
+@path(needs="csignals", every=5)
+def awaiting_hybrid_receivers(signal):
+    async def run():
+        for variant in hear_async, fail_async:
+            local = csignals.receiver(signal)(lambda **named: ARGUMENT)
+            with raises(TypeError):
+                local.async_variant(hear)
+            assert local.async_variant(variant) is local
+            with connected(signal, hear_async):
+                await signal.asend_robust(SENDER, x=ARGUMENT)
+            signal.send(SENDER, x=ARGUMENT)
+            signal.disconnect(local)
+
+    loop.run_until_complete(run())
+
+
 @path(every=5)
 def sending_to_async_receivers(signal):
     with connected(signal, hear, hear_async):

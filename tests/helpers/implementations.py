@@ -39,6 +39,7 @@ def load(implementation, name="csignals"):
             # Modules that are loaded on first use must come from this package, not from the one in sys.modules by then.
             for each in module.__all__:
                 getattr(module, each)
+            importlib.import_module("csignals._dispatch.awaiting")._import_task_group()
         return module
 
 
