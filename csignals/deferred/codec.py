@@ -27,6 +27,9 @@ MAX_DEPTH = 100
 #: whose hashes nobody can choose. Of other keys, a sender could choose those that keep a worker busy for minutes.
 MAX_MEMBERS = 10_000
 
+#: How many lists, dicts and tagged values a message may have: a megabyte has room for half a million.
+MAX_CONTAINERS = 100_000
+
 #: How many members of a set, or keys of a dict, may have the same hash. Real ones hardly ever have.
 MAX_SAME_HASH = 100
 
@@ -81,7 +84,7 @@ class Encoder:
     def __init__(self, roots: Iterable[str] | None = None) -> None:
         self.databases: set[str] = set()  # in which the rows are
         self._roots = roots
-        self._depth = self._members = 0
+        self._depth = self._members = self._containers = 0
 
     def encode(self, value: Any) -> Any:
         """Return a value in the form that JSON can write. Raises CannotTravelError."""
@@ -92,6 +95,9 @@ class Encoder:
             return value
         if self._depth == MAX_DEPTH:
             raise CannotTravelError(f"it is nested more than {MAX_DEPTH} deep, or in itself")
+        self._containers += 1
+        if self._containers > MAX_CONTAINERS:
+            raise CannotTravelError(f"there are more than {MAX_CONTAINERS:,} lists, dicts and other objects")
         self._depth += 1
         try:
             if cls is list:
@@ -121,12 +127,12 @@ class Encoder:
         self._members += len(members)
         _check_hashed(what, members, self._members, CannotTravelError)
 
-    def mark(self) -> tuple[set[str], int]:
+    def mark(self) -> tuple[set[str], int, int]:
         """Return what `reset` takes to forget the values that are encoded from now on."""
-        return set(self.databases), self._members
+        return set(self.databases), self._members, self._containers
 
-    def reset(self, mark: tuple[set[str], int]) -> None:
-        self.databases, self._members = mark
+    def reset(self, mark: tuple[set[str], int, int]) -> None:
+        self.databases, self._members, self._containers = mark
 
 
 class Decoder:
@@ -134,7 +140,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self.rows: dict[str, Any] = {}  # those that codec_django.py has fetched
-        self._depth = self._members = 0
+        self._depth = self._members = self._containers = 0
 
     def decode(self, encoded: Any) -> Any:
         """Return the value that was encoded. Raises MalformedError, or NotThereError for an object that is missing."""
@@ -143,6 +149,9 @@ class Decoder:
             return encoded
         if self._depth == MAX_DEPTH:
             raise MalformedError(f"nested more than {MAX_DEPTH} deep")
+        self._containers += 1
+        if self._containers > MAX_CONTAINERS:
+            raise MalformedError(f"more than {MAX_CONTAINERS:,} lists, dicts and other objects")
         self._depth += 1
         try:
             if cls is list:

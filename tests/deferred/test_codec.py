@@ -139,6 +139,7 @@ def test_other_values_cannot_travel(codec, csignals):
         ([1, {"a": (object(),)}], "object"),
         (decimal.Decimal("1" * 20_000), "longer than 10,000 characters"),
         (set(range(20_000)), "more than 10,000 members"),
+        ([[]] * 100_000, "more than 100,000 lists"),
         (type("List", (list,), {})(), "List"),
         (Local, "local to a function"),
         (hidden, "is another object than this one"),

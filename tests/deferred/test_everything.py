@@ -59,7 +59,7 @@ EXPECTED = {
         ("post_migrate", "the app everything", None),  # by flush
     ],
     "tests": [
-        ("request_started", None, None),
+        ("request_started", ..., None),  # its receivers import django.test, and so the handlers
         ("user_logged_out", "auth.User", "user"),
         ("user_logged_out", "NoneType", None),
         ("template_rendered", None, None),

@@ -6,8 +6,8 @@ import sys
 import types
 from collections import Counter
 
+import django.core.handlers.wsgi  # not the class: this module imports what workers have
 from django.apps import apps
-from django.core.handlers.wsgi import WSGIHandler
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.migrations.state import ProjectState
@@ -93,15 +93,17 @@ class RuleTests(TransactionTestCase):
             pass
 
         with self.assertLogs("csignals.deferred", "WARNING"):
-            self.assertEqual(self.received(WSGIHandler, Local, object(), print), [None] * 4)
+            self.assertEqual(self.received(django.core.handlers.wsgi.WSGIHandler, Local, object(), print), [None] * 4)
 
     def test_a_hidden_sender_is_logged_once(self):
-        class OtherHandler(WSGIHandler):
+        handler = django.core.handlers.wsgi.WSGIHandler
+
+        class OtherHandler(handler):
             pass
 
         self.connect(happened, self.hear, any_sender("hear_too"))
         with self.assertLogs("csignals.deferred", "WARNING") as logs:
-            for sender in WSGIHandler, OtherHandler, WSGIHandler, OtherHandler:
+            for sender in handler, OtherHandler, handler, OtherHandler:
                 happened.send(sender)
                 self.called()
         self.assertEqual([each.levelname for each in logs.records], ["WARNING"] * 4)
@@ -180,9 +182,8 @@ class RuleTests(TransactionTestCase):
             found = self.called()
         self.assertEqual([sender for _, sender, _ in found], [Order] * 3)
         self.assertNotIn("instance", found[0][2])
-        (record,) = logs.records
-        self.assertIn(self.hear.__name__, record.getMessage())
-        self.assertIn("instance", record.getMessage())
+        texts = [record.getMessage() for record in logs.records]
+        self.assertEqual([re.search(r"'(\w+)' of .*hear_in_", text)[1] for text in texts], ["instance", "origin"])
 
     def test_what_cannot_travel_is_logged(self):
         self.connect(happened, self.hear)

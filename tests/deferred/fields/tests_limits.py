@@ -1,6 +1,7 @@
 """A worker reads a megabyte of rows within a second, and with one query for each model and database."""
 
 import json
+import logging
 import time
 import traceback
 
@@ -47,7 +48,7 @@ class LimitTests(BoxedTests, TestCase):
         error = None
         try:
             with self.assertLogs("csignals.deferred") as logs:
-                deferred.logger.warning("one, as there may be none")
+                logging.getLogger("csignals.deferred").warning("one, as there may be none")
                 deferred.run(message)
         except (deferred.MessageRejected, LookupError) as raised:
             error = raised
