@@ -6,6 +6,7 @@ Nothing crashes, and without these objects the signal works as before.
 import functools
 import gc
 import itertools
+import sys
 import weakref
 
 import pytest
@@ -113,6 +114,7 @@ class NameOfClass(str):
         return self is other if self.key is None else self.key == other
 
 
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy finds the key of a class without comparing it")
 @pytest.mark.parametrize("name", ["_live_receivers", "receivers", "send", "__getattribute__"])
 def test_class_keys_may_change_the_signal(make, name, implementation):
     for act, armed in itertools.product(ACTS[implementation], (1, 2, 3, 4)):

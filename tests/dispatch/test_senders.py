@@ -9,7 +9,7 @@ import django
 import pytest
 
 from tests.differential.samples import HAS_ASYNC
-from tests.helpers.implementations import collect_where_references_are_not_counted, compiled, load
+from tests.helpers.implementations import collect_where_references_are_not_counted, compiled, counted, load
 
 
 class Sender:
@@ -142,6 +142,7 @@ def test_sends_without_receivers_sweep_dead_senders(make, name):
     assert [len(signal.receivers), alive()] == [1, None]
 
 
+@counted
 @pytest.mark.parametrize("name", ["send", "send_robust"])
 def test_receivers_of_dead_senders_are_not_called(make, name):
     """Not even by their weak connection to all senders. As in Django, which sweeps dead entries before each send."""
