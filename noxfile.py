@@ -91,7 +91,7 @@ def quick(session):
 def workers(session):
     """Test deferred receivers with servers and workers, which .ci/servers installs."""
     install(session, ".[test,workers]")
-    pytest(session, "-m", "workers")
+    pytest(session, "-m", "workers", "-n", "3", "--dist", "loadgroup")
 
 
 @nox.session(python="3.14")

@@ -5,6 +5,17 @@ import pytest
 from tests.helpers.implementations import load
 
 
+def pytest_collection_modifyitems(items):
+    """Group the tests with workers by their servers, for ``pytest -n 3 --dist loadgroup``: each starts only once."""
+    for item in items:
+        if item.get_closest_marker("workers") is not None:
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            kinds = ["redis", "in_database"]
+            others = [kind for kind in kinds if kind in item.fixturenames] or ["postgresql"]
+            group = params.get("broker", others[0])
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 class Box:
     """A task backend that keeps its messages in a list."""
 

@@ -15,6 +15,10 @@ HERE = Path(__file__).parent
 
 @pytest.mark.parametrize("tests", ["fields", "values", "databases", "once_per", "limits"])
 def test_the_project_passes_its_tests(implementation, tests, tmp_path):
+    run_project_tests(implementation, tests, tmp_path)
+
+
+def run_project_tests(implementation, tests, folder, **database):
     done = run_python(
         "-W",
         "error",
@@ -27,11 +31,12 @@ def test_the_project_passes_its_tests(implementation, tests, tmp_path):
         variables={
             "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
             "DJANGO_SETTINGS_MODULE": "fields.settings",
-            "FOLDER": str(tmp_path),
+            "FOLDER": str(folder),
             "BACKEND": None,
+            **database,
         },
         timeout=100,
-        cwd=tmp_path,
+        cwd=folder,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"Ran (\d+) tests", done.stderr)[1]) > 5

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deferred import test_rows_and_databases
 from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
 from tests.deferred.test_deferred_in_django import run_project_tests
 from tests.helpers.interpreter import run_python
@@ -468,6 +469,12 @@ def postgresql():
 def test_the_project_passes_on_postgresql(implementation, tmp_path):
     with postgresql() as database:
         run_project_tests(implementation, tmp_path, **database)
+
+
+def test_rows_and_transactions_pass_on_postgresql(tmp_path):
+    with postgresql() as database:
+        for tests in "fields", "databases", "once_per":
+            test_rows_and_databases.run_project_tests("cython", tests, tmp_path, **database)
 
 
 # --- Django's Tasks in the database --------------------------------------------------------------------------

@@ -45,15 +45,22 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = {
-    alias: {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": f"{os.environ['FOLDER']}/{alias}",
-        "CONN_MAX_AGE": None,  # or the end of a request closes them
-        "TEST": {"NAME": f"{os.environ['FOLDER']}/test_{alias}"},
+if "POSTGRES" in os.environ:
+    server = {"HOST": "127.0.0.1", "PORT": os.environ["POSTGRES"], "USER": "tests"}
+    DATABASES = {
+        alias: {"ENGINE": "django.db.backends.postgresql", "NAME": name, **server}
+        for alias, name in {"default": "first", "other": "second"}.items()
     }
-    for alias in ("default", "other")
-}
+else:
+    DATABASES = {
+        alias: {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": f"{os.environ['FOLDER']}/{alias}",
+            "CONN_MAX_AGE": None,  # or the end of a request closes them
+            "TEST": {"NAME": f"{os.environ['FOLDER']}/test_{alias}"},
+        }
+        for alias in ("default", "other")
+    }
 BACKENDS = {"file": "everything.backends.File", "worker": "everything.backends.Later", "immediate": "django_tasks"}
 CSIGNALS = {"DEFERRED": BACKENDS[os.environ["BACKEND"]]} if os.environ.get("BACKEND") in BACKENDS else {}
 TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}
