@@ -299,12 +299,12 @@ def _call(function: Callable[..., Any], signal: Any, sender: Any, named: dict[st
     """Call a receiver, and record that where a trace is active."""
     recording = traces.active_references()
     if recording:
-        _record_call(SendRecord(signal, sender, recording), function, signal, sender, **named)
+        _record_call(SendRecord(signal, sender, recording), function, signal=signal, sender=sender, **named)
     else:
         function(signal=signal, sender=sender, **named)
 
 
-def _record_call(record: SendRecord, function: Callable[..., Any], signal: Any, sender: Any, **named: Any) -> None:
+def _record_call(record: SendRecord, function: Callable[..., Any], /, signal: Any, sender: Any, **named: Any) -> None:
     try:
         record.call_sync(function, sender, named)
     finally:

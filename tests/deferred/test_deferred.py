@@ -491,3 +491,13 @@ def test_successful_messages_are_not_logged(deferred, box, shop, caplog, run_all
         shop.signal.send(None, total=1)
         run_all()
     assert [record for record in caplog.records if record.name.startswith("csignals")] == []
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_arguments_may_have_any_name(csignals, deferred, box, shop, run_all, recorded):
+    exec("def names(record, function, call, **named): calls.append((record, function, call))", vars(shop))
+    shop.signal.connect(deferred.deferred(shop.names), weak=False)
+    shop.signal.send(None, record=1, function=2, call=3)
+    with csignals.trace() if recorded else contextlib.nullcontext():
+        run_all()
+    assert shop.calls == [(1, 2, 3)]
