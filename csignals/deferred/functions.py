@@ -12,8 +12,8 @@ from weakref import getweakrefs
 
 from csignals._introspection.attributes import attribute, is_function, namespace_of_module
 from csignals._introspection.naming import describe, layers
-from csignals.deferred.import_paths import declared_path, is_signal, resolve
-from csignals.listing import RUNS
+from csignals.deferred.import_paths import declared_path, resolve
+from csignals.listing import RUNS, signal_classes
 from csignals.signals import parameters_of
 
 _NOT_FUNCTIONS: dict[type, str] = {
@@ -110,8 +110,9 @@ def _signals_near(module: Any) -> Iterator[Any]:
     found = sys.modules.get(module) if type(module) is str else None
     if not issubclass(type(found), ModuleType):
         return
+    classes = signal_classes()  # once, as modules have thousands of globals
     for value in list(namespace_of_module(found).values()):
         if issubclass(type(value), ModuleType):
-            yield from filter(is_signal, list(namespace_of_module(value).values()))
-        elif is_signal(value):
+            yield from (each for each in list(namespace_of_module(value).values()) if issubclass(type(each), classes))
+        elif issubclass(type(value), classes):
             yield value
