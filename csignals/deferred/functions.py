@@ -10,7 +10,7 @@ from types import MethodType, ModuleType
 from typing import Any
 from weakref import getweakrefs
 
-from csignals._introspection.attributes import attribute, is_function, namespace_of_module
+from csignals._introspection.attributes import Known, attribute, is_function, namespace_of_module
 from csignals._introspection.naming import describe, layers
 from csignals.deferred.import_paths import declared_path, resolve
 from csignals.listing import RUNS, signal_classes
@@ -95,6 +95,8 @@ def is_connected(function: Any) -> bool:
     of the function has the signal, or the module of the signal, as a global.
     """
     for reference in getweakrefs(function):
+        if type(reference) is Known:  # of a memo. To look for what refers to it takes milliseconds
+            continue
         for entry in gc.get_referrers(reference):
             if type(entry) is tuple and len(entry) > 1 and entry[1] is reference and type(entry[0]) is tuple:
                 return True
