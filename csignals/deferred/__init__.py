@@ -21,7 +21,7 @@ from csignals.deferred.commits import ONCE_PER, call_after, database_of, databas
 from csignals.deferred.configuration import Backend, Options, checked_options, configure
 from csignals.deferred.functions import check_order
 from csignals.deferred.import_paths import is_signal
-from csignals.deferred.receivers import MISSING, VERSION, DeferredReceiver
+from csignals.deferred.receivers import MISSING, VERSION, DeferredReceiver, handing_over
 from csignals.deferred.receivers import declared as _declared
 from csignals.deferred.task_info import TaskInfo
 from csignals.listing import RUNS
@@ -258,6 +258,14 @@ def run(message: str) -> None:
     fetching rows and the receiver raise. A receiver is called only if it was declared ``deferred`` in a module that is
     loaded. Thread-safe.
     """
+    token = handing_over.set(False)  # a task backend may run a message while it takes it
+    try:
+        _run(message)
+    finally:
+        handing_over.reset(token)
+
+
+def _run(message: Any) -> None:
     try:
         declared, content = _read(message)
         decoder = Decoder()
@@ -299,12 +307,12 @@ def _call(function: Callable[..., Any], signal: Any, sender: Any, named: dict[st
     """Call a receiver, and record that where a trace is active."""
     recording = traces.active_references()
     if recording:
-        _record_call(SendRecord(signal, sender, recording), function, signal, sender, **named)
+        _record_call(SendRecord(signal, sender, recording), function, signal=signal, sender=sender, **named)
     else:
         function(signal=signal, sender=sender, **named)
 
 
-def _record_call(record: SendRecord, function: Callable[..., Any], signal: Any, sender: Any, **named: Any) -> None:
+def _record_call(record: SendRecord, function: Callable[..., Any], /, signal: Any, sender: Any, **named: Any) -> None:
     try:
         record.call_sync(function, sender, named)
     finally:

@@ -110,6 +110,15 @@ def _find_model(label: Any) -> Any:
         raise NotThereError(str(error)) from None
 
 
+def _find_app(label: Any) -> Any:
+    if type(label) is not str:
+        raise MalformedError(f"not a label of an app: {shown(label)}")
+    try:
+        return _loaded_apps().get_app_config(label)
+    except LookupError as error:
+        raise NotThereError(f"{error!s:.200}") from None
+
+
 # --- Rows ----------------------------------------------------------------------------------------------------
 
 
@@ -144,20 +153,32 @@ def _encode_key(field: Any, instance: Any) -> Any:
 def _decode_key(fields: list[Any], encoded: Any) -> Any:
     """Return a primary key as Django's deserializers read it. Raises MalformedError."""
     from django.core.exceptions import ValidationError
+    from django.db.models import BinaryField, JSONField
 
     parts = [encoded] if len(fields) == 1 else checked_list("primary key", encoded, len(fields))
     key = []
     for field, part in zip(fields, parts, strict=True):
+        if type(part) in _CONTAINERS and not isinstance(_target_of(field), JSONField):
+            raise MalformedError(f"not a primary key: {shown(part)}")
         try:
             value = make("primary key", field.to_python, part)
         except ValidationError as error:
             raise MalformedError(f"not a primary key: {shown(part)} ({shown(error.messages)})") from None
         if isinstance(value, Decimal) and not (value.is_finite() and abs(value.adjusted()) <= MAX_KEY_DIGITS):
             raise MalformedError(f"not a primary key: {shown(part)}")
+        if isinstance(_target_of(field), BinaryField) and not isinstance(value, bytes | memoryview):
+            raise MalformedError(f"not a primary key: {shown(part)}")
         if isinstance(value, str) and ("\0" in value or not _is_unicode(value)):
             raise MalformedError(f"not a primary key: {shown(part)}")
         key.append(value)
     return key[0] if len(fields) == 1 else tuple(key)
+
+
+def _target_of(field: Any) -> Any:
+    """Return the field that a foreign key refers to, or the field itself."""
+    while field.remote_field:
+        field = field.target_field
+    return field
 
 
 def _is_unicode(text: str) -> bool:
@@ -178,6 +199,7 @@ def fetch_rows(decoder: Decoder, values: Iterable[Any]) -> None:
     for label, key, database in _references_in(values):
         if type(label) is not str or not (database is None or type(database) is str):
             raise MalformedError(f"not a row: {shown([label, key, database])}")
+        _check_depth(key)
         references.setdefault((label, database), {})[_text(key)] = key
     for (label, database), keys in references.items():
         try:
@@ -186,6 +208,17 @@ def fetch_rows(decoder: Decoder, values: Iterable[Any]) -> None:
             continue  # so say the arguments that need it
         found = _fetch(model, database, keys)
         decoder.rows.update((_text([label, keys[text], database]), row) for text, row in found.items())
+
+
+def _check_depth(key: Any) -> None:
+    level = [key]
+    for _ in range(MAX_DEPTH):
+        inside: list[Any] = []
+        for value in level:
+            inside += value if type(value) is list else value.values() if type(value) is dict else ()
+        level = inside
+    if level:
+        raise MalformedError(f"a primary key that is nested more than {MAX_DEPTH} deep")
 
 
 def _references_in(values: Iterable[Any]) -> Iterator[list[Any]]:
@@ -305,6 +338,9 @@ def _decode_query(encoded: Any, decoder: Decoder) -> Any:
         raise MalformedError(f"not a QueryDict: {shown(encoded)}")
     query = make("QueryDict", lambda encoding: QueryDict(mutable=True, encoding=encoding), encoding)
     for key, values in _decode_lists(lists, decoder).items():
+        if any(type(each) is bytes for each in (key, *values)):
+            # No QueryDict has bytes: it decodes them, which takes long for some encodings, and imports modules.
+            raise MalformedError("not a QueryDict: it has bytes")
         make("QueryDict", lambda values, key=key: query.setlist(key, values), values)
     query._mutable = is_mutable
     return query
@@ -319,7 +355,7 @@ def _decode_anonymous(encoded: Any, decoder: Decoder) -> Any:
 
 MODEL = Kind("model", lambda model, encoder: _encode_model(model), lambda encoded, decoder: _find_model(encoded))
 ROW = Kind("row", _encode_row, _find_row)
-APP = single("app", lambda app: app.label, lambda label: _loaded_apps().get_app_config(label))
+APP = single("app", lambda app: app.label, lambda label: _find_app(label))
 ANONYMOUS = Kind("AnonymousUser", lambda value, encoder: None, _decode_anonymous)
 QUERY = Kind("QueryDict", _encode_query, _decode_query)
 MULTI_VALUE_DICT = Kind("MultiValueDict", _encode_lists, _decode_multi_value_dict)

@@ -12,7 +12,7 @@ import ipaddress
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from decimal import Decimal
-from enum import Enum, EnumMeta
+from enum import Enum, EnumMeta, Flag
 from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from csignals._introspection.attributes import module_of_class
 from csignals.deferred.codec import (
+    MAX_MEMBERS,
     CannotTravelError,
     Decoder,
     Encoder,
@@ -148,7 +149,12 @@ def _decode_member(encoded: Any, decoder: Decoder) -> Any:
         raise MalformedError(f"{shown(path)} is not an enum")
     if value:
         number = decoder.decode(value[0])
-        return make("member of an enum", cls, number if type(number) is int else None)
+        if type(number) is not int or not issubclass(cls, Flag):
+            raise MalformedError(f"not members of a flag: {shown(encoded)}")
+        # The class keeps each combination for ever.
+        if number not in cls._value2member_map_ and len(cls._value2member_map_) >= MAX_MEMBERS:
+            raise MalformedError(f"more than {MAX_MEMBERS:,} combinations of members of {path:.200}")
+        return make("member of an enum", cls, number)
     if type(name) is not str or name not in cls.__members__:
         raise NotThereError(f"{shown(path)} has no member {shown(name)}")
     return cls.__members__[name]
@@ -172,6 +178,10 @@ def _is_named_tuple(cls: Any) -> bool:
 
 def _encode_dataclass(value: Any, encoder: Encoder) -> list[Any]:
     cls = type(value)
+    try:
+        object.__new__(cls)
+    except TypeError as error:  # such as an exception, or a dict
+        raise CannotTravelError(f"it could not be made without a call of its class: {error}") from None
     fields = {name: encoder.encode(getattr(value, name)) for name in _fields_of(cls) if hasattr(value, name)}
     return [encoder.class_path(cls), fields]
 

@@ -14,6 +14,8 @@ from csignals.deferred.configuration import has_settings
 #: The values of `once_per`.
 ONCE_PER = "instance", "transaction"
 
+_COLLECTIONS = list, tuple, set, frozenset, dict
+
 IS_REFCOUNTED = sys.implementation.name == "cpython"
 
 
@@ -29,15 +31,17 @@ def databases_of_rows(values: Iterable[Any]) -> set[str]:
     """Return the databases of the rows among values, also of those in a list, tuple, set or dict."""
     model: Any = getattr(sys.modules.get("django.db.models.base"), "Model", ())
     found: set[str] = set()
-    for value in values:
-        cls = type(value)
-        if issubclass(cls, model):
-            if value._state.db is not None:
-                found.add(value._state.db)
-        elif cls in (list, tuple, set, frozenset):
-            found |= databases_of_rows(value)
-        elif cls is dict:
-            found |= databases_of_rows(value.values())
+    seen: set[int] = set()  # a list may contain itself
+    todo = [values]
+    while todo:
+        for value in todo.pop():
+            cls = type(value)
+            if issubclass(cls, model):
+                if value._state.db is not None:
+                    found.add(value._state.db)
+            elif cls in _COLLECTIONS and id(value) not in seen:
+                seen.add(id(value))
+                todo.append(value.values() if cls is dict else value)
     return found
 
 
@@ -65,7 +69,22 @@ def identity_of(once_per: str, named: dict[str, Any]) -> Hashable:
     model: Any = getattr(sys.modules.get("django.db.models.base"), "Model", ())
     if issubclass(type(instance), model) and instance.pk is not None:
         return type(instance), repr(instance.pk), instance._state.db
-    return id(instance)  # which the waiting call keeps alive
+    return _Object(instance)
+
+
+class _Object:
+    """Stands for an object, and keeps it alive, so that no other one gets its id."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is _Object and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 def call_after(
@@ -124,9 +143,16 @@ class _Waiting:
         if not IS_REFCOUNTED:
             gc.collect()
         (place,) = (number for number, steps in enumerate(self.rivals) if steps is self.steps)
-        return any(
-            all(step is None or step() is not None for step in steps.values()) for steps in self.rivals[place + 1 :]
-        )
+        return any(map(_is_waiting, self.rivals[place + 1 :]))
+
+
+def _is_waiting(steps: _Steps) -> bool:
+    """Return whether a call still waits for a commit, and was not rolled back.
+
+    A later call can be made first: in a transaction of its own, which another function makes at the same commit.
+    """
+    left = [step for step in steps.values() if step is not None]
+    return bool(left) and all(step() is not None for step in left)
 
 
 class _Step:

@@ -10,10 +10,10 @@ from types import MethodType, ModuleType
 from typing import Any
 from weakref import getweakrefs
 
-from csignals._introspection.attributes import attribute, is_function, namespace_of_module
+from csignals._introspection.attributes import Known, attribute, is_function, namespace_of_module
 from csignals._introspection.naming import describe, layers
-from csignals.deferred.import_paths import declared_path, is_signal, resolve
-from csignals.listing import RUNS
+from csignals.deferred.import_paths import declared_path, resolve
+from csignals.listing import RUNS, signal_classes
 from csignals.signals import parameters_of
 
 _NOT_FUNCTIONS: dict[type, str] = {
@@ -95,6 +95,8 @@ def is_connected(function: Any) -> bool:
     of the function has the signal, or the module of the signal, as a global.
     """
     for reference in getweakrefs(function):
+        if type(reference) is Known:  # of a memo. To look for what refers to it takes milliseconds
+            continue
         for entry in gc.get_referrers(reference):
             if type(entry) is tuple and len(entry) > 1 and entry[1] is reference and type(entry[0]) is tuple:
                 return True
@@ -110,8 +112,9 @@ def _signals_near(module: Any) -> Iterator[Any]:
     found = sys.modules.get(module) if type(module) is str else None
     if not issubclass(type(found), ModuleType):
         return
+    classes = signal_classes()  # once, as modules have thousands of globals
     for value in list(namespace_of_module(found).values()):
         if issubclass(type(value), ModuleType):
-            yield from filter(is_signal, list(namespace_of_module(value).values()))
-        elif is_signal(value):
+            yield from (each for each in list(namespace_of_module(value).values()) if issubclass(type(each), classes))
+        elif issubclass(type(value), classes):
             yield value

@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from csignals._introspection.attributes import Memo
@@ -40,19 +41,35 @@ WAY_OUT = (
     "Leave it out of the receiver's signature, or send the part that the receiver needs, or give its class to "
     "csignals.deferred.register_type()."
 )
-MAX_LOGGED = 10_000  # characters of a message, and entries of `_logged`
+MAX_LOGGED = 10_000  # characters of a message
+MAX_WARNINGS = 50  # of a receiver: what they name comes from messages, too
+MAX_SUBJECT = 200  # characters
 
 declared: dict[str, DeferredReceiver] = {}  # by the names that messages may have
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
-_logged: set[tuple[str, ...]] = set()
+_logged: dict[str, set[str]] = {}  # the subjects of the warnings, by receiver
+
+#: Whether a task backend is taking a message. What it sends meanwhile, as for a row that it saves, makes no message:
+#: the backend would take that one by another such send, and so on.
+handing_over: ContextVar[bool] = ContextVar("handing_over", default=False)
 
 
 def warn_once(receiver: str, subject: str, text: str, *args: object) -> None:
     """Log a warning, once for each receiver and subject."""
-    key = receiver, subject
-    if key not in _logged and len(_logged) < MAX_LOGGED:
-        _logged.add(key)
+    subjects = _logged.setdefault(receiver, set())
+    subject = subject[:MAX_SUBJECT]
+    if subject not in subjects and len(subjects) < MAX_WARNINGS:
+        subjects.add(subject)
         logger.warning(text, *args)
+
+
+def hand_over(backend: Backend, message: str, prepared: Any) -> None:
+    """Give a message to a task backend."""
+    token = handing_over.set(True)
+    try:
+        backend.enqueue(message, prepared)
+    finally:
+        handing_over.reset(token)
 
 
 class Head(NamedTuple):
@@ -98,6 +115,9 @@ class DeferredReceiver:
     # --- At the sender ---
 
     def enqueue(self, signal: Any, sender: Any, named: dict[str, Any]) -> None:
+        if handing_over.get():
+            warn_once(self.name, "task backend", "%s is not called for what its task backend sends", self.name)
+            return
         if declared[self.name].function is not self.function:
             raise TypeError(f"another deferred receiver is now called {self.name}, and workers would call that one")
         if not self._is_found:
@@ -115,7 +135,7 @@ class DeferredReceiver:
         waits = configuration.on_commit if self._on_commit is None or configuration.is_inline else self._on_commit
         connections = transactions(self._databases(encoder, named)) if waits else []
         if not connections:
-            configuration.backend.enqueue(message, prepared)
+            hand_over(configuration.backend, message, prepared)
             return
         once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
         call_after(connections, self._hand_over(configuration.backend, message, prepared), once=once)
@@ -128,9 +148,9 @@ class DeferredReceiver:
 
     def _hand_over(self, backend: Backend, message: str, prepared: Any) -> Callable[[], None]:
         @functools.wraps(self.function, updated=())  # Django logs its name
-        def hand_over() -> None:
+        def at_commit() -> None:
             try:
-                backend.enqueue(message, prepared)
+                hand_over(backend, message, prepared)
             except Exception:
                 logger.exception(
                     "A call of %s is lost, as the task backend did not take it after the commit: %.*s",
@@ -141,7 +161,7 @@ class DeferredReceiver:
                 if not self._robust:
                     raise
 
-        return hand_over
+        return at_commit
 
     def _message(self, head: Head, encoder: Encoder, sender: Any, named: dict[str, Any]) -> str | None:
         """Return the message for a worker, or None for a row that no worker has. Raises TypeError for other values."""
@@ -190,7 +210,7 @@ class DeferredReceiver:
         return travelling
 
     def _note_left_out(self, name: str, error: Exception) -> None:
-        warn_once(self.name, f"left out: {name}", "The argument %r of %s is left out: %s", name, self.name, error)
+        warn_once(self.name, f"left out: {name}", "The argument %.100r of %s is left out: %s", name, self.name, error)
 
     def _new_head(self, signal: Any) -> Head:
         """Return the head of messages, and keep it for as long as the signal lives."""

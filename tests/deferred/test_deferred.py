@@ -484,6 +484,48 @@ def test_importing_deferred_imports_no_backend(implementation):
     assert done.stdout == "set()\n", done.stderr
 
 
+class Sending(Box):
+    """Sends signals while it takes a message, as Django's task backends do, and may call the receiver."""
+
+    def __init__(self, signal, run=None):
+        super().__init__()
+        self.signal, self.run = signal, run
+
+    def enqueue(self, message, prepared):
+        super().enqueue(message, prepared)
+        self.signal.send("the backend", total=2)
+        if self.run is not None:
+            self.run(message)
+
+
+def test_a_task_backend_may_send_signals(deferred, shop, caplog):
+    deferred.configure(backend := Sending(shop.signal))
+    receivers = [deferred.deferred(shop.receive), deferred.deferred(shop.receive_all)]
+    for receiver in receivers:
+        shop.signal.connect(receiver)
+    for _ in range(2):
+        shop.signal.send(None, total=1)
+    for message in backend.messages:
+        deferred.run(message)
+    assert [call[1] for call in shop.calls[::2]] == [1, 1]
+    assert [call["total"] for call in shop.calls[1::2]] == [1, 1]
+    assert sorted(record.message for record in caplog.records) == [
+        f"shop_of_test:{name} is not called for what its task backend sends" for name in ("receive", "receive_all")
+    ]
+
+
+def test_receivers_that_the_backend_calls_may_send(deferred, csignals, shop):
+    deferred.configure(backend := Sending(csignals.Signal(), deferred.run))
+    shop.other = csignals.Signal()
+    exec("def sends(sender, total, **named): other.send(None, total=total + 1)", vars(shop))
+    outer, inner = deferred.deferred(shop.sends), deferred.deferred(shop.receive)
+    shop.signal.connect(outer)
+    shop.other.connect(inner)
+    shop.signal.send(None, total=1)
+    assert len(backend.messages) == 2
+    assert [call[1] for call in shop.calls] == [2]
+
+
 def test_successful_messages_are_not_logged(deferred, box, shop, caplog, run_all):
     receiver = deferred.deferred(shop.receive)
     shop.signal.connect(receiver)
@@ -491,3 +533,13 @@ def test_successful_messages_are_not_logged(deferred, box, shop, caplog, run_all
         shop.signal.send(None, total=1)
         run_all()
     assert [record for record in caplog.records if record.name.startswith("csignals")] == []
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_arguments_may_have_any_name(csignals, deferred, box, shop, run_all, recorded):
+    exec("def names(record, function, call, **named): calls.append((record, function, call))", vars(shop))
+    shop.signal.connect(deferred.deferred(shop.names), weak=False)
+    shop.signal.send(None, record=1, function=2, call=3)
+    with csignals.trace() if recorded else contextlib.nullcontext():
+        run_all()
+    assert shop.calls == [(1, 2, 3)]

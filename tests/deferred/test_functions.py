@@ -7,6 +7,7 @@ import django.dispatch
 import pytest
 import wrapt
 
+from tests.helpers.implementations import load
 from tests.introspection.receiver_zoo import COMPILERS, can_compile, compiled
 
 DECORATED = """
@@ -170,3 +171,17 @@ def test_a_connected_decorated_function_is_fine(deferred, csignals, shop, run_al
     reference = weakref.ref(shop.logged)
     deferred.on_commit(shop.logged)
     assert reference() is shop.logged
+
+
+def test_decorators_do_not_search_the_heap(deferred, implementation, monkeypatch):
+    """Not for a function that only memos know."""
+    functions = load(implementation, "csignals.deferred.functions")
+    module = sys.modules[__name__]
+
+    def receive(**named):
+        pass
+
+    receive.__qualname__ = "receive_quickly"
+    monkeypatch.setattr(module, "receive_quickly", receive, raising=False)
+    monkeypatch.setattr(functions.gc, "get_referrers", lambda *objects: pytest.fail("searched"))
+    deferred.deferred(receive)

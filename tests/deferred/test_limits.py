@@ -101,6 +101,7 @@ VALUES = {
     "a long app": lambda: tagged("app", "x" * MEGABYTE),
     "a row with a long key": lambda: tagged("row", ["shop.Order", "x" * MEGABYTE, "default"]),
     "a row with a long database": lambda: tagged("row", ["shop.Order", 1, "x" * MEGABYTE]),
+    "many combinations of a flag": lambda: numbered(lambda n: tagged("enum", ["re:RegexFlag", None, n + 2**20])),
     "a set that is a text": lambda: tagged("set", "x" * MEGABYTE),
     "unhashable members": lambda: tagged("set", many([1])),
     "a long text": lambda: "\0" * (MEGABYTE // 6),
@@ -126,6 +127,10 @@ MESSAGES = {
     "a long sender": lambda: content(sender=tagged("class", "x" * MEGABYTE)),
     "many arguments": lambda: content(named={f"argument{number}": number for number in range(40_000)}),
     "an argument with a long name": lambda: content(named={"x" * MEGABYTE: tagged("set", [[]])}),
+    "many arguments that are left out": lambda: content(
+        named={f"argument{number}": tagged("class", f"shop_of_test:No{number}") for number in range(14_000)}
+    ),
+    "a left out argument with a long name": lambda: content(named={"x" * MEGABYTE: tagged("class", "shop_of_test:No")}),
     "arguments that are a list": lambda: content(named=many(1)),
 }
 
@@ -168,6 +173,24 @@ def test_a_hostile_value_is_read_quickly(run, caplog, name):
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_hostile_message_is_read_quickly(run, caplog, name):
     check(run, MESSAGES[name](), caplog)
+
+
+@pytest.mark.parametrize("name", ["many arguments that are left out", "a left out argument with a long name"])
+def test_what_is_logged_once_is_bounded(implementation, run, name):
+    receivers = load(implementation, "csignals.deferred.receivers")
+    receivers._logged.clear()
+    for _ in range(2):
+        run(MESSAGES[name]())
+    assert 0 < sum(map(len, receivers._logged["shop_of_test:receive"])) < LONGEST_ERROR
+
+
+def test_a_flag_keeps_a_bounded_number(run, caplog):
+    """Python's classes keep each combination of members that was ever made."""
+    exec("import enum\nclass Mode(enum.IntFlag):\n    READ = 1", vars(sys.modules["shop_of_test"]))
+    for start in range(2):
+        value = [tagged("enum", ["shop_of_test:Mode", None, number]) for number in range(start, 30_000, 2)]
+        check(run, content(named={"total": value}), caplog)
+    assert 1 < len(sys.modules["shop_of_test"].Mode._value2member_map_) <= 10_000
 
 
 def test_the_ints_do_collide():

@@ -196,6 +196,24 @@ def test_unreachable_classes_cannot_travel(codec):
             codec.encode(value)
 
 
+@dataclasses.dataclass
+class FailureError(Exception):
+    """A worker could not make it without a call of its class."""
+
+    code: int = 0
+
+
+@dataclasses.dataclass
+class Settings(dict):
+    name: str = ""
+
+
+@pytest.mark.parametrize("value", [FailureError(1), Settings("a")])
+def test_dataclasses_with_another_base_cannot_travel(codec, value):
+    with pytest.raises(codec.CannotTravelError):
+        codec.encode(value)
+
+
 def test_a_subclass_with_more_cannot_pass(codec):
     """A value with attributes of its own is more than its base class has, and nothing may lose them silently."""
     text = type("Text", (str,), {"__module__": __name__})("a")

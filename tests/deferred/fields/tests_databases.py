@@ -160,6 +160,18 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
             self.assertEqual(self.count(), 0)
         self.assertEqual(self.count(), 1)
 
+    def test_a_list_that_contains_itself_is_searched(self):
+        receiver = on_commit(take_on_commit)
+        self.connect(receiver)
+        with transaction.atomic(using="other"):
+            loop = [{"rows": (Parent.objects.using("other").create(),)}]
+            for _ in range(20):
+                loop = [loop, loop]
+            loop[1].append(loop)
+            sent.send(None, number=1, loop=loop)
+            self.assertEqual(self.taken(), [])
+        self.assertEqual(self.taken(), [("on commit", 1)])
+
     def test_the_receiver_may_override_it(self):
         receivers = after_other()
         self.connect(*receivers)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 import traceback
 
@@ -84,6 +85,29 @@ class LimitTests(BoxedTests, TestCase):
             with self.subTest(model=model):
                 self.run_quickly(self.message(hear_value, value))
                 self.assertEqual(self.taken(), [])
+
+    def test_keys_that_are_malformed(self):
+        deep = 1
+        for _ in range(800):
+            deep = [deep]
+        keys = [True, -1, 1.5, [1], {"a": 1}, [":" * 900_000], deep]
+        for model in KEYS:
+            for key in [deep] if "JSON" in model.__name__ else keys:
+                if type(key) in (list, dict) or "Binary" in model.__name__:
+                    value = {"$": "row", "v": [model._meta.label, key, "default"]}
+                    with self.subTest(model=model, key=str(key)[:20]), self.assertRaises(deferred.MessageRejected):
+                        deferred.run(self.message(hear_value, value))
+
+    def test_bytes_in_a_query(self):
+        """A QueryDict decodes them: slowly, or by a module that is imported for it."""
+        encoded = {"$": "bytes", "v": "YWJj" * 100_000}
+        for encoding, module in ("punycode", None), ("cp1006", "encodings.cp1006"):
+            sys.modules.pop(module, None)
+            for pairs in [["a", [encoded]]], [[encoded, []]]:
+                with self.subTest(encoding=encoding, pairs=len(pairs[0])):
+                    self.run_quickly(self.message(hear_value, {"$": "QueryDict", "v": [encoding, False, pairs]}))
+                    self.assertNotIn(module, sys.modules)
+                    self.assertEqual(self.taken(), [])
 
     def test_rows_of_many_models(self):
         labels = [model._meta.label for model in KEYS]

@@ -30,6 +30,10 @@ def take(name):
     return receive
 
 
+def take_number(sender, number, **named):
+    BoxedTests.calls.append(number)
+
+
 class OncePerTests(BoxedTests):
     def setUp(self):
         super().setUp()
@@ -202,6 +206,32 @@ class OncePerTests(BoxedTests):
                 self.send(row, 1)
                 self.send(row, 2)
         self.assertEqual({number for _, number in self.called()}, {2})
+
+    def test_unsaved_rows_are_different_rows(self):
+        """Although one of them may get the place in memory that another one had."""
+        receiver = self.decorate(once_per="instance")(take_number)
+        sent.connect(receiver)
+        self.addCleanup(sent.disconnect, receiver)
+        with transaction.atomic():
+            for number in range(5):
+                self.send(Parent(), number)
+        self.box.run()
+        self.assertEqual(sorted(self.taken()), [*range(5)])
+
+    def test_a_transaction_within_the_commit_has_its_call(self):
+        for once_per in "instance", "transaction":
+            self.connect(once_per, once_per)
+
+        def send_again():
+            with transaction.atomic():
+                self.send(self.one, 1)
+                self.send(self.one, 2)
+
+        with transaction.atomic():
+            transaction.on_commit(send_again)
+            self.send(self.one, 3)
+            self.send(self.one, 4)
+        self.assertEqual(self.called(), [(self.one.pk, 2)] * 2 + [(self.one.pk, 4)] * 2)
 
     def test_another_value_is_refused(self):
         for wrong in "row", True, 1:

@@ -1,5 +1,6 @@
 """Values of Django that are no attributes of rows, as they arrive in a worker."""
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.dispatch import Signal
@@ -20,6 +21,11 @@ sent = Signal()
 @deferred.deferred
 def hear(value, **named):
     BoxedTests.calls.append(value)
+
+
+@deferred.deferred
+def hear_sender(sender, **named):
+    BoxedTests.calls.append(sender)
 
 
 class ValueTests(BoxedTests, TestCase):
@@ -43,6 +49,14 @@ class ValueTests(BoxedTests, TestCase):
 
     def test_choices_classes_arrive(self):
         self.assertIs(self.arrived(Color), Color)
+
+    def test_an_app_that_the_worker_lacks_is_none(self):
+        hear_sender(signal=sent, sender=apps.get_app_config("fields"))
+        (message,) = self.box.messages
+        self.box.messages.append(message.replace('"v":"fields"', '"v":"removed"'))
+        with self.assertLogs("csignals.deferred", "WARNING"):
+            self.box.run()
+        self.assertEqual(self.taken(), [apps.get_app_config("fields"), None])
 
     def test_query_dicts_arrive_complete(self):
         found = self.arrived(QueryDict("a=1&a=2&b="))
