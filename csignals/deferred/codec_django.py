@@ -35,6 +35,7 @@ from csignals.deferred.codec import (
     checked_list,
     checked_text,
     make,
+    short,
     shown,
     single,
     travels_as,
@@ -47,6 +48,9 @@ _CONTAINERS = list, dict  # of JSON
 
 #: How many rows with a JSON primary key a query fetches: databases limit the depth of its condition.
 MAX_JSON_KEYS = 100
+
+#: How many rows with a JSON primary key a message may have, as their queries are slow.
+MAX_JSON_ROWS = 2_000
 
 _labels = Memo()  # of models
 
@@ -117,6 +121,23 @@ def _find_app(label: Any) -> Any:
         return _loaded_apps().get_app_config(label)
     except LookupError as error:
         raise NotThereError(f"{error!s:.200}") from None
+
+
+def is_before_migrations(signal: Any, sender: Any) -> bool:
+    """Return whether Django makes a send while its tables, and so those of a task backend, may not exist yet."""
+    for module, name in _EARLY_SIGNALS:
+        if signal is getattr(sys.modules.get(f"django.{module}"), name, None):
+            return True
+    if not issubclass(type(sender), type) or not issubclass(sender, _class_of_django("db.models.base", "Model")):
+        return False
+    return sender._meta.apps is not getattr(sys.modules.get("django.apps"), "apps", None)
+
+
+_EARLY_SIGNALS = (
+    ("db.models.signals", "class_prepared"),
+    ("db.models.signals", "pre_migrate"),
+    ("db.backends.signals", "connection_created"),
+)
 
 
 # --- Rows ----------------------------------------------------------------------------------------------------
@@ -246,6 +267,8 @@ def _fetch(model: Any, database: str | None, keys: dict[str, Any]) -> dict[str, 
     fields = _key_fields(model)
     wanted = {text: _decode_key(fields, key) for text, key in keys.items()}
     is_json = any(isinstance(field, JSONField) for field in fields)
+    if is_json and len(wanted) > MAX_JSON_ROWS:
+        raise MalformedError(f"more than {MAX_JSON_ROWS:,} rows with a JSON primary key")
     if not is_json:  # a larger number is the key of no row, and SQLite would raise an error
         wanted = {text: key for text, key in wanted.items() if not _is_too_large(key)}
     manager = model._base_manager.using(database)
@@ -262,13 +285,26 @@ def _fetch(model: Any, database: str | None, keys: dict[str, Any]) -> dict[str, 
             condition = functools.reduce(operator.or_, [Q(pk=key) for key in part_keys])
         else:
             condition = Q(pk__in=part_keys)
-        rows = list(manager.filter(condition))
+        rows = _rows(manager, condition)
         if len(part) == len(rows) == 1:
             found[part[0]] = rows[0]
             continue
         by_key = {_hashable(row.pk): row for row in rows}
-        found.update((text, by_key[key]) for text in part if (key := _hashable(wanted[text])) in by_key)
+        matched = {text: by_key[key] for text in part if (key := _hashable(wanted[text])) in by_key}
+        # A field may write another key than it was given, as a rounded Decimal.
+        others = [text for text in part if text not in matched]
+        while others and len(matched) < len(rows):
+            text = others.pop()
+            matched.update((text, row) for row in _rows(manager, Q(pk=wanted[text])))
+        found.update(matched)
     return found
+
+
+def _rows(manager: Any, condition: Any) -> list[Any]:
+    try:
+        return list(manager.filter(condition))
+    except OverflowError as error:  # a number or a date that the database does not have
+        raise MalformedError(f"not a primary key: {short(error)}") from None
 
 
 def _is_too_large(key: Any) -> bool:

@@ -68,7 +68,7 @@ def identity_of(once_per: str, named: dict[str, Any]) -> Hashable:
     instance = named["instance"]
     model: Any = getattr(sys.modules.get("django.db.models.base"), "Model", ())
     if issubclass(type(instance), model) and instance.pk is not None:
-        return type(instance), repr(instance.pk), instance._state.db
+        return type(instance), str(instance.pk), instance._state.db
     return _Object(instance)
 
 

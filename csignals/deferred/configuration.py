@@ -25,11 +25,13 @@ class Options:
 class Backend(Protocol):
     """Brings messages to workers, which then call ``run(message)``. Any thread may call its methods.
 
-    A backend that keeps its tasks may have two more methods, for ``manage.py signals --deferred``:
+    A backend that keeps its tasks may have more attributes, most of them for ``manage.py signals --deferred``:
 
     * ``tasks()`` returns an iterable with a `TaskInfo` for each task that failed, waits or runs, of any receiver. It
       raises NotImplementedError, with the reason, if the backend as it is configured cannot list its tasks. A backend
       that can list only some of them has an attribute ``statuses``, such as ``("failed",)``.
+    * ``own_packages`` is a frozenset of the packages whose models the backend's workers save. Deferred receivers are
+      not called for these, or each task would make another one.
     * ``retry(task)`` takes the `TaskInfo` of a failed task, makes a worker run the task again, and returns True. It
       returns False if the task was retried or deleted meanwhile.
     """

@@ -81,7 +81,7 @@ def check_order(decorator: str, function: Any) -> None:
             f"@{decorator} cannot decorate {name}, which already runs {before}. Use @on_commit or @deferred, and once: "
             "a deferred receiver waits for the commit as well"
         )
-    if is_connected(function):
+    if any(map(is_connected, layers(function))):
         raise TypeError(
             f"@{decorator} must stand below @receiver, but {name} is already connected, as it is without @{decorator}. "
             f"Write @receiver(...) above @{decorator}"

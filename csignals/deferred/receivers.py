@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from csignals._introspection.attributes import Memo
+from csignals._introspection.attributes import Memo, module_of_class
 from csignals._introspection.naming import dotted_name
 from csignals.deferred import codec, codec_django, codec_values
 from csignals.deferred.codec import (
@@ -24,6 +24,7 @@ from csignals.deferred.codec import (
 from csignals.deferred.commits import call_after, database_of, identity_of, transactions
 from csignals.deferred.configuration import Backend, Configuration, Options, current, own_configuration
 from csignals.deferred.functions import checked_parameters, checked_path, is_plain, leads_back
+from csignals.deferred.worker_modules import is_settled
 from csignals.signals import is_async_receiver
 
 logger = logging.getLogger("csignals.deferred")
@@ -72,6 +73,12 @@ def hand_over(backend: Backend, message: str, prepared: Any) -> None:
         handing_over.reset(token)
 
 
+def module_root(sender: Any) -> str:
+    """Return the package of a sender that is a class."""
+    module = module_of_class(sender) if isinstance(sender, type) else None
+    return module.partition(".")[0] if type(module) is str else ""
+
+
 class Head(NamedTuple):
     """What the messages of a signal to a receiver have in common."""
 
@@ -106,6 +113,7 @@ class DeferredReceiver:
         self._robust = robust
         # Now, as workers must know the backend's task, and send nothing.
         self.own_configuration = own_configuration(backend)
+        self._own_packages: frozenset[str] = frozenset()  # of the task backend
         self._heads = Memo()  # by signal
         self._prepared: tuple[Any, Any] = None, None  # a configuration, and what its backend made of the options
         self._named, self._required = checked_parameters(self.name, function)
@@ -127,6 +135,9 @@ class DeferredReceiver:
                     f"{self.name} is another object than this receiver, and workers would not find this one"
                 )
         configuration, prepared = self._prepare()
+        if self._own_packages and module_root(sender) in self._own_packages:
+            warn_once(self.name, "own task", "%s is not called for the rows of its task backend", self.name)
+            return
         head = self._heads.get(signal) or self._new_head(signal)
         encoder = Encoder(head.roots)
         message = self._message(head, encoder, sender, named)
@@ -135,10 +146,16 @@ class DeferredReceiver:
         waits = configuration.on_commit if self._on_commit is None or configuration.is_inline else self._on_commit
         connections = transactions(self._databases(encoder, named)) if waits else []
         if not connections:
-            hand_over(configuration.backend, message, prepared)
+            try:
+                hand_over(configuration.backend, message, prepared)
+            except Exception as error:
+                if not codec_django.is_before_migrations(signal, sender):
+                    raise
+                self._note_too_early(error)
             return
         once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
-        call_after(connections, self._hand_over(configuration.backend, message, prepared), once=once)
+        is_early = codec_django.is_before_migrations(signal, sender)
+        call_after(connections, self._hand_over(configuration.backend, message, prepared, is_early), once=once)
 
     def _databases(self, encoder: Encoder, named: dict[str, Any]) -> set[str]:
         """Return the databases whose transactions a message waits for."""
@@ -146,12 +163,15 @@ class DeferredReceiver:
             return {self._using}
         return encoder.databases | {database_of(named)}
 
-    def _hand_over(self, backend: Backend, message: str, prepared: Any) -> Callable[[], None]:
+    def _hand_over(self, backend: Backend, message: str, prepared: Any, is_early: bool) -> Callable[[], None]:
         @functools.wraps(self.function, updated=())  # Django logs its name
         def at_commit() -> None:
             try:
                 hand_over(backend, message, prepared)
-            except Exception:
+            except Exception as error:
+                if is_early:
+                    self._note_too_early(error)
+                    return
                 logger.exception(
                     "A call of %s is lost, as the task backend did not take it after the commit: %.*s",
                     self.name,
@@ -162,6 +182,11 @@ class DeferredReceiver:
                     raise
 
         return at_commit
+
+    def _note_too_early(self, error: Exception) -> None:
+        """Log that the task backend did not take a message, perhaps as the migrations have not made its tables yet."""
+        text = "%s is not called for what migrations send, as the task backend did not take its message: %s"
+        warn_once(self.name, "migrations", text, self.name, codec.short(error))
 
     def _message(self, head: Head, encoder: Encoder, sender: Any, named: dict[str, Any]) -> str | None:
         """Return the message for a worker, or None for a row that no worker has. Raises TypeError for other values."""
@@ -233,7 +258,7 @@ class DeferredReceiver:
         except CannotTravelError as error:
             self._note_no_sender(dotted_name(sender if isinstance(sender, type) else type(sender)), error)
             written = "null"
-        if isinstance(sender, type):
+        if isinstance(sender, type) and is_settled():
             head.senders.keep(sender, written)
         return written
 
@@ -249,6 +274,7 @@ class DeferredReceiver:
         prepared = self._prepared
         if prepared[0] is not configuration:
             prepared = self._prepared = configuration, configuration.backend.prepare(self.options)
+            self._own_packages = getattr(configuration.backend, "own_packages", frozenset())
         return prepared
 
     # --- At the worker ---

@@ -31,11 +31,21 @@ def is_certain(module: str, roots: Iterable[str]) -> bool:
     )
 
 
+def is_settled() -> bool:
+    """Return whether what a worker has loaded is known, as no app of a Django project is being loaded."""
+    apps = getattr(sys.modules.get("django.apps"), "apps", None) if has_settings() else None
+    return apps is None or bool(apps.ready)
+
+
 def modules_with(root: str) -> frozenset[str]:
     """Return the names of a loaded module, of those that it imports, and of those that these import."""
     module = sys.modules.get(root)
     known: frozenset[str] | None = _known.get(module)
-    return _known.keep(module, _reached([root])) if known is None else known
+    if known is None:
+        known = _reached([root])
+        if is_settled():
+            _known.keep(module, known)
+    return known
 
 
 def _modules_of_apps() -> frozenset[str]:

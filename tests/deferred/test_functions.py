@@ -151,6 +151,12 @@ def test_a_signal_in_another_module_counts(deferred, csignals, shop, monkeypatch
         deferred.deferred(shop.note)
 
 
+def test_what_is_decorated_may_be_connected(deferred, csignals, shop):
+    csignals.receiver(shop.signal)(shop.note)
+    with pytest.raises(TypeError, match="must stand below @receiver"):
+        deferred.deferred(shop.logged(shop.note))
+
+
 @pytest.mark.parametrize("above", ["deferred", "on_commit"])
 @pytest.mark.parametrize("below", ["deferred", "on_commit"])
 def test_only_one_decorator_is_allowed(deferred, shop, above, below):

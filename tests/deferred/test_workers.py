@@ -573,6 +573,16 @@ def test_database_workers_wait_for_the_delay(in_database):
     assert seconds_until_run(in_database) >= 1
 
 
+def test_tasks_make_no_tasks_of_their_own(project):
+    """A receiver of any sender's post_save is not called for the rows that hold the tasks, nor stops migrations."""
+    found = migrated(project(BACKEND="django_tasks", ANY_SENDER="1"))
+    before = found.run(STATES).split()  # what the migrations sent once they had made the table
+    found.run("from store.models import Order\nOrder.objects.create()")
+    assert found.run(STATES).split() == [*before, "READY", "READY"]
+    assert found.python("-m", "django", "db_worker", "--queue-name=*", "--batch").wait(60) == 0
+    assert found.run(STATES).split() == ["SUCCESSFUL"] * (len(before) + 2)
+
+
 HOSTILE_ROWS = """
 from csignals.deferred.backends.django_tasks import run_receiver
 run_receiver.enqueue("os.system")

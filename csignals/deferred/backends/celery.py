@@ -61,6 +61,7 @@ class Backend:
 
     app: Any = None
     statuses: ClassVar = ("failed",)
+    own_packages: ClassVar = frozenset({"django_celery_beat", "django_celery_results"})
 
     def prepare(self, options: Options) -> dict[str, Any]:
         """Return the options under Celery's names. Raises TypeError for those that the app does not support."""

@@ -83,6 +83,12 @@ class Backend:
     backend: str | None = None
     retry_delay: float = 180
 
+    @property
+    def own_packages(self) -> frozenset[str]:
+        """The package of the backend of Tasks, unless it is one of Django itself."""
+        backend = type(task_backends[self.backend or _default_backend()])
+        return frozenset({backend.__module__.partition(".")[0]} - {"django"})
+
     def prepare(self, options: Options) -> tuple[Any, float | None, dict[str, Any] | None]:
         """Return the task with its options, the delay, and what a retry needs.
 

@@ -126,3 +126,15 @@ if django.VERSION >= (5, 2):
         color = models.CharField(max_length=1, choices=Color.choices)
         code = models.UUIDField()
         day = models.DateField()
+
+
+class LowercaseField(models.CharField):
+    """Writes its text in lower case."""
+
+    def get_prep_value(self, value):
+        value = super().get_prep_value(value)
+        return None if value is None else value.lower()
+
+
+class LowercaseKey(models.Model):
+    text = LowercaseField(max_length=10, primary_key=True)

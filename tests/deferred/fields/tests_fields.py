@@ -207,3 +207,25 @@ def each_value(*chosen):
         for name, values in VALUES.items():
             for value in values:
                 yield name, model, value() if callable(value) and not isinstance(value, type) else value
+
+
+class LowercaseKeyTests(BoxedTests, TestCase):
+    """Keys that their field writes otherwise than they were given."""
+
+    on_commit = False
+
+    def test_created_rows_travel_together(self):
+        rows = [models.LowercaseKey.objects.create(pk=text) for text in ("ABC", "def", "Ghi")]
+        sent.connect(hear_rows)
+        self.addCleanup(sent.disconnect, hear_rows)
+        sent.send(None, rows=rows)
+        self.box.run()
+        self.assertEqual([row.pk for row in arrived.pop()], ["abc", "def", "ghi"])
+
+
+arrived = []
+
+
+@deferred.deferred
+def hear_rows(rows, **kwargs):
+    arrived.append(rows)

@@ -176,3 +176,12 @@ def declare(decorator):
     named.receivers.clear()
     named.connect(decorator(note_named), weak=False)
     return calls
+
+
+@deferred
+def note_any(sender, **kwargs):
+    heard.append(("any", sender))
+
+
+if "ANY_SENDER" in os.environ:
+    models.signals.post_save.connect(note_any)
