@@ -30,7 +30,7 @@ class AsyncBody:
 
 def receiver_of(called: Receiver) -> Receiver:
     """Return the receiver that was connected, which responses, traces and logs name."""
-    return called.receiver if type(called) is AsyncBody else called
+    return called.receiver if isinstance(called, AsyncBody) else called
 
 
 def is_hybrid(function: Any) -> bool:

@@ -78,7 +78,7 @@ def test_both_bodies_can_be_called(csignals, signal):
 
     connected = index
 
-    @index.async_variant
+    @index.async_variant  # type: ignore[no-redef]
     async def index(sender, **kwargs):
         return "async", sender, kwargs
 
@@ -223,7 +223,7 @@ def test_methods_of_hybrid_functions_are_hybrid(csignals, signal, no_threads):
         def hear(self, **named):
             return self, "sync"
 
-        @hear.async_variant
+        @hear.async_variant  # type: ignore[no-redef]
         async def hear(self, **named):
             return self, "async"
 

@@ -183,7 +183,7 @@ def test_recorded_hybrids_are_awaited(patched, csignals):
     def index(**named):
         return "sync"
 
-    @index.async_variant
+    @index.async_variant  # type: ignore[no-redef]
     async def index(**named):
         return "async"
 

@@ -156,7 +156,8 @@ def _has_failed(record: Any) -> bool:
     match record:
         case {"name": "csignals.run", "status": "FAILURE", "task_id": str(), "args": [str(), *_]}:
             return True
-    return False
+        case _:
+            return False
 
 
 def _info_of(record: dict[str, Any]) -> TaskInfo:
@@ -172,4 +173,5 @@ def _error_of(record: dict[str, Any]) -> str | None:
         case {"exc_module": module, "exc_type": name, "exc_message": text}:
             full = name if module == "builtins" else f"{module}.{name}"
             return one_line(f"{full}: {', '.join(map(str, text)) if isinstance(text, list) else text}")
-    return None
+        case _:
+            return None

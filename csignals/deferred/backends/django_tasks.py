@@ -177,7 +177,8 @@ def _message_of(args_kwargs: Any) -> Any:
     match args_kwargs:
         case {"args": [message, *_]} | {"kwargs": {"message": message}}:
             return message
-    return None
+        case _:
+            return None
 
 
 def _error_of(row: Any) -> str:

@@ -164,7 +164,7 @@ class DatabaseTests(BoxedTests, TransactionTestCase):
         receiver = on_commit(take_on_commit)
         self.connect(receiver)
         with transaction.atomic(using="other"):
-            loop = [{"rows": (Parent.objects.using("other").create(),)}]
+            loop: list = [{"rows": (Parent.objects.using("other").create(),)}]
             for _ in range(20):
                 loop = [loop, loop]
             loop[1].append(loop)

@@ -102,7 +102,7 @@ class LimitTests(BoxedTests, TestCase):
         """A QueryDict decodes them: slowly, or by a module that is imported for it."""
         encoded = {"$": "bytes", "v": "YWJj" * 100_000}
         for encoding, module in ("punycode", None), ("cp1006", "encodings.cp1006"):
-            sys.modules.pop(module, None)
+            sys.modules.pop(str(module), None)
             for pairs in [["a", [encoded]]], [[encoded, []]]:
                 with self.subTest(encoding=encoding, pairs=len(pairs[0])):
                     self.run_quickly(self.message(hear_value, {"$": "QueryDict", "v": [encoding, False, pairs]}))
