@@ -173,7 +173,10 @@ def test_all_failed_tasks_run_again(implementation):
         ("shop.index", "shop:index: 3 failed tasks will run again"),
         ("gone:away", "gone:away: 1 failed task will run again"),
         ("letters", 'CommandError: No deferred receiver and no task is called "letters".'),
-        ("shop:idex", 'CommandError: No deferred receiver and no task is called "shop:idex". Did you mean shop:index?'),
+        (
+            "shop:index1",
+            'CommandError: No deferred receiver and no task is called "shop:index1". Did you mean shop:index?',
+        ),
     ],
 )
 def test_failed_tasks_of_one_receiver_run_again(receiver, first):
