@@ -191,9 +191,9 @@ def test_captures_have_the_receivers_themselves(testing, make, zoo):
 def test_mute_finds_receivers_inside_on_commit(csignals, list_receivers, implementation, make, zoo):
     on_commit = load(implementation, "csignals.deferred").on_commit
     for name, (get, same) in zoo.items():
-        place = list_receivers(connected(make(), get()))[0].file
-        signal = None
-        collect()  # on_commit() refuses receivers that a signal has
+        signal = connected(make(), get())
+        place = list_receivers(signal)[0].file
+        signal.receivers.clear()  # on_commit() refuses receivers that a signal has
         after = on_commit(get())
         for each in (after, passing(after), functools.partial(after)):
             signal = connected(make(), each)
