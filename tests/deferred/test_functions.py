@@ -116,7 +116,7 @@ class Callable:
         (staticmethod(print), "write @staticmethod above @deferred"),
         (classmethod(print), "is a classmethod|not <classmethod"),
         (lambda **named: None, "is a lambda or local to a function"),
-        (print, "kwargs"),
+        (print, "kwargs|no signature"),
         (wrapt.FunctionWrapper(lambda **named: None, lambda *args: None), "is a lambda"),
     ],
 )
