@@ -92,7 +92,7 @@ def is_connected(function: Any) -> bool:
     """Return whether a function is a receiver already.
 
     A signal that holds it weakly is found by the weak reference. One that holds it strongly is found if the module
-    of the function has the signal, or the module of the signal, as a global.
+    of the function has the signal, or the module of the signal, as a global, or if that module is called ``signals``.
     """
     for reference in getweakrefs(function):
         if type(reference) is Known:  # of a memo. To look for what refers to it takes milliseconds
@@ -108,13 +108,14 @@ def is_connected(function: Any) -> bool:
 
 
 def _signals_near(module: Any) -> Iterator[Any]:
-    """Yield the signals that are globals of a module, or of a module that is a global of this one."""
+    """Yield the signals that are globals of a module, of a module that is a global of this one, or of ``*.signals``."""
     found = sys.modules.get(module) if type(module) is str else None
     if not issubclass(type(found), ModuleType):
         return
     classes = signal_classes()  # once, as modules have thousands of globals
-    for value in list(namespace_of_module(found).values()):
-        if issubclass(type(value), ModuleType):
-            yield from (each for each in list(namespace_of_module(value).values()) if issubclass(type(each), classes))
-        elif issubclass(type(value), classes):
-            yield value
+    own = list(namespace_of_module(found).values())
+    modules = [each for name, each in list(sys.modules.items()) if name.endswith(".signals")]
+    modules += [each for each in own if issubclass(type(each), ModuleType)]
+    others = [list(namespace_of_module(each).values()) for each in modules if issubclass(type(each), ModuleType)]
+    for values in (own, *others):
+        yield from (each for each in values if issubclass(type(each), classes))

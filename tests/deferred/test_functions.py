@@ -151,6 +151,16 @@ def test_a_signal_in_another_module_counts(deferred, csignals, shop, monkeypatch
         deferred.deferred(shop.note)
 
 
+def test_a_signal_of_an_imported_package_counts(deferred, csignals, shop, monkeypatch):
+    """As after ``import package.signals``, by which the module gets the package alone."""
+    signals = type(sys)("package.signals")
+    monkeypatch.setitem(sys.modules, "package.signals", signals)
+    signals.paid = csignals.Signal()
+    csignals.receiver(signals.paid, weak=False)(shop.note)
+    with pytest.raises(TypeError, match="must stand below @receiver"):
+        deferred.deferred(shop.note)
+
+
 def test_what_is_decorated_may_be_connected(deferred, csignals, shop):
     csignals.receiver(shop.signal)(shop.note)
     with pytest.raises(TypeError, match="must stand below @receiver"):
