@@ -21,12 +21,13 @@ class CsignalsConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(check)
-        setting_changed.connect(_forget_wrapper, weak=False)
         if hasattr(settings, "CSIGNALS"):
             from csignals.deferred.configuration import configure_by_settings
 
             configure_by_settings()  # so that a worker has the task of the backend
             forget_wrapper()
+            # Not without the setting: other apps, such as the debug toolbar, show each receiver.
+            setting_changed.connect(_forget_wrapper, weak=False)
 
 
 def _forget_wrapper(*, setting: str, **kwargs: Any) -> None:
