@@ -22,7 +22,7 @@ from csignals.deferred.codec import (
     UnknownModelError,
 )
 from csignals.deferred.commits import call_after, database_of, identity_of, transactions
-from csignals.deferred.configuration import Backend, Configuration, Options, current, own_configuration
+from csignals.deferred.configuration import Backend, Configuration, Options, current, has_settings, own_configuration
 from csignals.deferred.functions import checked_parameters, checked_path, is_plain, leads_back
 from csignals.deferred.worker_modules import is_settled
 from csignals.signals import is_async_receiver
@@ -144,7 +144,7 @@ class DeferredReceiver:
         if message is None:
             return
         waits = configuration.on_commit if self._on_commit is None or configuration.is_inline else self._on_commit
-        connections = transactions(self._databases(encoder, named)) if waits else []
+        connections = transactions(self._databases(encoder, named)) if waits and has_settings() else []
         if not connections:
             try:
                 hand_over(configuration.backend, message, prepared)

@@ -543,3 +543,25 @@ def test_arguments_may_have_any_name(csignals, deferred, box, shop, run_all, rec
     with csignals.trace() if recorded else contextlib.nullcontext():
         run_all()
     assert shop.calls == [(1, 2, 3)]
+
+
+def test_sends_import_no_django(implementation):
+    code = """
+import sys, types
+from csignals import Signal
+from csignals.deferred import configure, deferred
+
+class Backend:
+    def prepare(self, options): pass
+    def enqueue(self, message, prepared): print("enqueued")
+
+configure(Backend())
+shop = sys.modules["shop"] = types.ModuleType("shop")
+shop.signal = Signal()
+exec("def receive(total, **named): pass", vars(shop))
+shop.signal.connect(receiver := deferred(shop.receive))
+shop.signal.send(None, total=1)
+print("django" in sys.modules)
+"""
+    done = run_python("-c", code, implementation=implementation)
+    assert done.stdout == "enqueued\nFalse\n", done.stderr
