@@ -9,8 +9,6 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 from weakref import WeakValueDictionary, ref
 
-from csignals.deferred.configuration import has_settings
-
 #: The values of `once_per`.
 ONCE_PER = "instance", "transaction"
 
@@ -47,10 +45,9 @@ def databases_of_rows(values: Iterable[Any]) -> set[str]:
 
 def transactions(databases: Iterable[str]) -> list[Any]:
     """Return Django's connections to those of the databases that are in a transaction. Opens no connection."""
-    module = sys.modules.get("django.db")
-    if module is None or not has_settings():
-        return []
-    return [each for each in map(module.connections.__getitem__, sorted(databases)) if _is_in_transaction(each)]
+    from django.db import connections
+
+    return [each for each in map(connections.__getitem__, sorted(databases)) if _is_in_transaction(each)]
 
 
 def _is_in_transaction(connection: Any) -> bool:

@@ -146,32 +146,14 @@ class DeferredReceiver:
         waits = configuration.on_commit if self._on_commit is None or configuration.is_inline else self._on_commit
         connections = transactions(self._databases(encoder, named)) if waits and has_settings() else []
         if not connections:
-            try:
-                hand_over(configuration.backend, message, prepared)
-            except Exception as error:
-                if not codec_django.is_before_migrations(signal, sender):
-                    raise
-                self._note_too_early(error)
+            self._hand_over(configuration.backend, message, prepared, signal, sender)
             return
-        once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
-        is_early = codec_django.is_before_migrations(signal, sender)
-        call_after(connections, self._hand_over(configuration.backend, message, prepared, is_early), once=once)
 
-    def _databases(self, encoder: Encoder, named: dict[str, Any]) -> set[str]:
-        """Return the databases whose transactions a message waits for."""
-        if self._using is not None:
-            return {self._using}
-        return encoder.databases | {database_of(named)}
-
-    def _hand_over(self, backend: Backend, message: str, prepared: Any, is_early: bool) -> Callable[[], None]:
         @functools.wraps(self.function, updated=())  # Django logs its name
         def at_commit() -> None:
             try:
-                hand_over(backend, message, prepared)
-            except Exception as error:
-                if is_early:
-                    self._note_too_early(error)
-                    return
+                self._hand_over(configuration.backend, message, prepared, signal, sender)
+            except Exception:
                 logger.exception(
                     "A call of %s is lost, as the task backend did not take it after the commit: %.*s",
                     self.name,
@@ -181,12 +163,24 @@ class DeferredReceiver:
                 if not self._robust:
                     raise
 
-        return at_commit
+        once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
+        call_after(connections, at_commit, once=once)
 
-    def _note_too_early(self, error: Exception) -> None:
-        """Log that the task backend did not take a message, perhaps as the migrations have not made its tables yet."""
-        text = "%s is not called for what migrations send, as the task backend did not take its message: %s"
-        warn_once(self.name, "migrations", text, self.name, codec.short(error))
+    def _databases(self, encoder: Encoder, named: dict[str, Any]) -> set[str]:
+        """Return the databases whose transactions a message waits for."""
+        if self._using is not None:
+            return {self._using}
+        return encoder.databases | {database_of(named)}
+
+    def _hand_over(self, backend: Backend, message: str, prepared: Any, signal: Any, sender: Any) -> None:
+        """Give a message to a task backend, whose tables the migrations may not have made yet."""
+        try:
+            hand_over(backend, message, prepared)
+        except Exception as error:
+            if not codec_django.is_before_migrations(signal, sender):
+                raise
+            text = "%s is not called for what migrations send, as the task backend did not take its message: %s"
+            warn_once(self.name, "migrations", text, self.name, codec.short(error))
 
     def _message(self, head: Head, encoder: Encoder, sender: Any, named: dict[str, Any]) -> str | None:
         """Return the message for a worker, or None for a row that no worker has. Raises TypeError for other values."""
