@@ -76,7 +76,7 @@ def rows():
 
     from bench import deferred_rows
     from csignals import deferred
-    from tests.deferred.conftest import Box
+    from tests.deferred.box import Box
 
     call_command("migrate", verbosity=0)
     sent = [

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.deferred.box import Box
 from tests.helpers.implementations import load
 
 
@@ -14,21 +15,6 @@ def pytest_collection_modifyitems(items):
             others = [kind for kind in kinds if kind in item.fixturenames] or ["postgresql"]
             group = params.get("broker", others[0])
             item.add_marker(pytest.mark.xdist_group(group))
-
-
-class Box:
-    """A task backend that keeps its messages in a list."""
-
-    def __init__(self):
-        self.prepared, self.messages = [], []
-
-    def prepare(self, options):
-        self.prepared.append(options)
-        return options
-
-    def enqueue(self, message, prepared):
-        assert any(prepared is each for each in self.prepared)
-        self.messages.append(message)
 
 
 @pytest.fixture
@@ -55,9 +41,4 @@ def box(deferred):
 def run_all(deferred, box):
     """Return a function that runs all messages in the box."""
 
-    def run_all():
-        messages, box.messages = box.messages, []
-        for message in messages:
-            deferred.run(message)
-
-    return run_all
+    return lambda: box.run(deferred)

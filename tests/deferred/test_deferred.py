@@ -13,7 +13,7 @@ from asgiref.sync import markcoroutinefunction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.deferred.conftest import Box
+from tests.deferred.box import Box
 from tests.helpers.implementations import in_place, load
 from tests.helpers.interpreter import run_python
 

@@ -19,6 +19,7 @@ from everything.models import Order
 
 from csignals import deferred
 from csignals.testing import inline_deferred
+from tests.deferred.box import Box
 
 happened = Signal()
 calls = []  # receivers append them
@@ -39,17 +40,6 @@ def any_sender_with_row(name):
     return declare(lambda sender, instance, **named: calls.append((name, sender, type(instance), instance.pk)), name)
 
 
-class Box:
-    def __init__(self):
-        self.messages = []
-
-    def prepare(self, options):
-        return options
-
-    def enqueue(self, message, prepared):
-        self.messages.append(message)
-
-
 class RuleTests(TransactionTestCase):
     databases = frozenset({"default", "other"})
 
@@ -68,9 +58,7 @@ class RuleTests(TransactionTestCase):
 
     def called(self):
         """Run the messages, and return the calls."""
-        messages, self.box.messages = self.box.messages, []
-        for message in messages:
-            deferred.run(message)
+        self.box.run()
         found = calls[:]
         calls.clear()
         return found

@@ -1,24 +1,7 @@
 """What the tests of this project share: a task backend that is a list."""
 
 from csignals import deferred
-
-
-class Box:
-    """Keeps its messages, until a test runs them."""
-
-    def __init__(self):
-        self.messages = []
-
-    def prepare(self, options):
-        return options
-
-    def enqueue(self, message, prepared):
-        self.messages.append(message)
-
-    def run(self):
-        messages, self.messages = self.messages, []
-        for message in messages:
-            deferred.run(message)
+from tests.deferred.box import Box
 
 
 class BoxedTests:

@@ -15,6 +15,7 @@ from store import models
 from store.models import Order, Rush, Ticket, happened, heard, waited
 
 from csignals import deferred, list_receivers, testing, trace
+from tests.deferred.box import Box
 
 
 class UndoneError(Exception):
@@ -26,22 +27,6 @@ class Expression:
 
     def resolve_expression(self, *args, **named):
         heard.append(("called",))
-
-
-class Box:
-    def __init__(self):
-        self.messages = []
-
-    def prepare(self, options):
-        return options
-
-    def enqueue(self, message, prepared):
-        self.messages.append(message)
-
-    def run(self):
-        messages, self.messages = self.messages, []
-        for message in messages:
-            deferred.run(message)
 
 
 class ReceiverTests:
