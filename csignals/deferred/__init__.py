@@ -16,7 +16,7 @@ from csignals._introspection.naming import describe, dotted_name
 from csignals._scopes import traces
 from csignals.deferred import codec
 from csignals.deferred.codec import Decoder, MalformedError, NotThereError, RowIsGoneError
-from csignals.deferred.codec_django import fetch_rows
+from csignals.deferred.codec_rows import fetch_rows
 from csignals.deferred.commits import ONCE_PER, call_after, database_of, databases_of_rows, identity_of, transactions
 from csignals.deferred.configuration import Backend, Options, checked_options, configure
 from csignals.deferred.functions import check_order

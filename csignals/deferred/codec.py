@@ -139,7 +139,7 @@ class Decoder:
     """Decodes the values of one message."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Any] = {}  # those that codec_django.py has fetched
+        self.rows: dict[str, Any] = {}  # those that codec_rows.py has fetched
         self._depth = self._members = self._containers = 0
 
     def decode(self, encoded: Any) -> Any:

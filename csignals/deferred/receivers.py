@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from csignals._introspection.attributes import Memo, module_of_class
 from csignals._introspection.naming import dotted_name
-from csignals.deferred import codec, codec_django, codec_values
+from csignals.deferred import codec, codec_django, codec_models, codec_values
 from csignals.deferred.codec import (
     CannotTravelError,
     Decoder,
@@ -177,7 +177,7 @@ class DeferredReceiver:
         try:
             hand_over(backend, message, prepared)
         except Exception as error:
-            if not codec_django.is_before_migrations(signal, sender):
+            if not codec_models.is_before_migrations(signal, sender):
                 raise
             text = "%s is not called for what migrations send, as the task backend did not take its message: %s"
             warn_once(self.name, "migrations", text, self.name, codec.short(error))

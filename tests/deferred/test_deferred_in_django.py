@@ -1,21 +1,18 @@
 """Receivers that run after the commit and in workers, in a Django project. Django's test runner runs its tests."""
 
 import json
-import os
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.deferred.projects import run_in, run_tests_of
 from tests.helpers.interpreter import run_python
 
 pytestmark = pytest.mark.exhaustive
 
-HERE = Path(__file__).parent
-
 
 def test_the_project_passes_its_tests(implementation, tmp_path):
-    run_project_tests(implementation, tmp_path)
+    run_tests_of("store", implementation, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -134,39 +131,12 @@ def test_the_backend_is_created_as_needed(implementation, apps, csignals, code, 
 
 
 def test_the_command_shows_deferred_receivers(implementation, tmp_path):
-    done = manage(implementation, tmp_path, "signals")
+    done = run_in("store", implementation, tmp_path, "-m", "django", "signals")
     (saved,) = re.findall(r"^django.db.models.signals.post_save\n((?: .*\n)+)", done.stdout, re.MULTILINE)
     (heard, worked), columns = zip(*[line.split(None, 1) for line in saved.splitlines()], strict=True)
     assert (heard, worked) == ("store.models.hear_save", "store.models.work_on")
     assert columns[0].endswith("weak  sync, after the commit")
     assert columns[1].endswith("weak  sync, deferred")
-    listed = json.loads(manage(implementation, tmp_path, "signals", "--json").stdout)
+    listed = json.loads(run_in("store", implementation, tmp_path, "-m", "django", "signals", "--json").stdout)
     (saved,) = [each["receivers"] for each in listed if each["name"] == "django.db.models.signals.post_save"]
     assert [each["runs"] for each in saved] == ["after the commit", "deferred"]
-
-
-def manage(implementation, folder, *arguments, **database):
-    """Run a management command of the project."""
-    done = run_python(
-        "-W",
-        "error",
-        "-m",
-        "django",
-        *arguments,
-        implementation=implementation,
-        variables={
-            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
-            "DJANGO_SETTINGS_MODULE": "store.settings",
-            "FOLDER": str(folder),
-            **database,
-        },
-        timeout=100,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done
-
-
-def run_project_tests(implementation, folder, **database):
-    done = manage(implementation, folder, "test", "store", "--noinput", **database)
-    assert int(re.search(r"Ran (\d+) tests", done.stderr)[1]) > 20

@@ -5,21 +5,17 @@
 
 import functools
 import json
-import os
-import re
 import shutil
 from collections import Counter
 from importlib.util import find_spec
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from tests.helpers.interpreter import run_python
+from tests.deferred.projects import run_in, run_tests_of
 
 pytestmark = pytest.mark.exhaustive
 
-HERE = Path(__file__).parent
 PLAYS = ["migrate", "server", "tests"]
 IN_PROCESS = ["inline", *(["immediate"] if find_spec("django.tasks") else [])]
 BACKENDS = ["file", *IN_PROCESS]
@@ -105,22 +101,18 @@ def test_calls_in_tests_equal_a_workers(play, backend, played, worked):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_project_passes_its_tests(implementation, backend, tmp_path):
-    command = "-m", "django", "test", "everything.tests", "--noinput"
-    done = python(implementation, tmp_path, *command, play="tests", backend=backend)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"Ran (\d+) tests", done.stderr)[1]) > 20
+    run_tests_of("everything.tests", implementation, tmp_path, BACKEND=backend, TEMPLATES="1")
 
 
 def test_its_rules_of_senders_hold(implementation, tmp_path):
-    done = python(implementation, tmp_path, "-m", "django", "test", "everything.tests_rules", "--noinput")
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_tests_of("everything.tests_rules", implementation, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def prepared(implementation, tmp_path_factory):
     """A folder with migrated databases."""
     folder = tmp_path_factory.mktemp("prepared")
-    done = python(implementation, folder, "-m", "everything.play", "migrate")
+    done = run_in("everything", implementation, folder, "-m", "everything.play", "migrate")
     assert done.stdout == "{}\n", done.stderr
     return folder
 
@@ -132,8 +124,7 @@ def played(implementation, tmp_path_factory, prepared):
         folder = tmp_path_factory.mktemp(f"{name}_{backend}")
         if name != "migrate":
             shutil.copytree(prepared, folder, dirs_exist_ok=True)
-        done = python(implementation, folder, "-m", "everything.play", name, play=name, backend=backend)
-        return result(folder, done)
+        return run_play(implementation, folder, name, "everything.play", name, BACKEND=backend)
 
     return play
 
@@ -143,34 +134,15 @@ def worked(implementation, played):
     @functools.cache
     def work(name):
         folder = played(name, "file").folder
-        done = python(implementation, folder, "-m", "everything.worker", play=name, backend="worker")
-        return result(folder, done)
+        return run_play(implementation, folder, name, "everything.worker", BACKEND="worker")
 
     return work
 
 
-def python(implementation, folder, *arguments, play=None, backend=None):
-    """Run the interpreter in the project."""
-    return run_python(
-        "-W",
-        "error",
-        *arguments,
-        implementation=implementation,
-        variables={
-            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}",
-            "DJANGO_SETTINGS_MODULE": "everything.settings",
-            "FOLDER": str(folder),
-            "BACKEND": backend,
-            "TEMPLATES": "1" if play == "tests" else None,
-        },
-        timeout=100,
-        cwd=folder,
-    )
-
-
-def result(folder, done):
-    """Return the tracebacks of a process, and the calls of receivers in its folder."""
-    assert done.returncode == 0, done.stderr
+def run_play(implementation, folder, name, *module, **variables):
+    """Run a play or its worker, and return its tracebacks, and the calls of receivers in its folder."""
+    templates = "1" if name == "tests" else None
+    done = run_in("everything", implementation, folder, "-m", *module, TEMPLATES=templates, **variables)
     path = folder / "calls"
     lines = path.read_text().splitlines() if path.exists() else []
     calls = [(name, sender, tuple(names)) for name, sender, names in map(json.loads, lines)]

@@ -17,13 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.deferred import test_rows_and_databases
 from tests.deferred.brokers import PostgreSQL, RabbitMQ, Redis, wait_for
-from tests.deferred.test_deferred_in_django import run_project_tests
+from tests.deferred.projects import run_tests_of, variables_of
 from tests.helpers.interpreter import run_python
 
 pytestmark = pytest.mark.workers
-HERE = Path(__file__).parent
 
 # The options that README.md recommends for Celery. With the options for Redis, another worker gets the message of a
 # dead worker within four seconds, or within seven if the dead worker had the lock.
@@ -57,9 +55,7 @@ class Project:
         self.out.touch()
         self.environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parents[1])]),
-            "DJANGO_SETTINGS_MODULE": "store.settings",
-            "FOLDER": str(folder),
+            **variables_of("store", folder),
             "OUT": str(self.out),
             **environment,
         }
@@ -468,13 +464,13 @@ def postgresql():
 
 def test_the_project_passes_on_postgresql(implementation, tmp_path):
     with postgresql() as database:
-        run_project_tests(implementation, tmp_path, **database)
+        run_tests_of("store", implementation, tmp_path, **database)
 
 
 def test_rows_and_transactions_pass_on_postgresql(tmp_path):
     with postgresql() as database:
         for tests in "fields", "databases", "once_per":
-            test_rows_and_databases.run_project_tests("cython", tests, tmp_path, **database)
+            run_tests_of(f"fields.tests_{tests}", "cython", tmp_path, **database)
 
 
 # --- Django's Tasks in the database --------------------------------------------------------------------------

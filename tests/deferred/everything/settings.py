@@ -7,6 +7,8 @@ connected to the signals of ``django.test`` too, whose import loads the handlers
 
 import os
 
+from tests.deferred.two_databases import DATABASES  # noqa: F401
+
 SECRET_KEY = "for tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -45,22 +47,6 @@ TEMPLATES = [
         },
     }
 ]
-if "POSTGRES" in os.environ:
-    server = {"HOST": "127.0.0.1", "PORT": os.environ["POSTGRES"], "USER": "tests"}
-    DATABASES = {
-        alias: {"ENGINE": "django.db.backends.postgresql", "NAME": name, **server}
-        for alias, name in {"default": "first", "other": "second"}.items()
-    }
-else:
-    DATABASES = {
-        alias: {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": f"{os.environ['FOLDER']}/{alias}",
-            "CONN_MAX_AGE": None,  # or the end of a request closes them
-            "TEST": {"NAME": f"{os.environ['FOLDER']}/test_{alias}"},
-        }
-        for alias in ("default", "other")
-    }
 BACKENDS = {"file": "everything.backends.File", "worker": "everything.backends.Later", "immediate": "django_tasks"}
 CSIGNALS = {"DEFERRED": BACKENDS[os.environ["BACKEND"]]} if os.environ.get("BACKEND") in BACKENDS else {}
 TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}

@@ -3,6 +3,8 @@
 import json
 import os
 
+from tests.deferred.two_databases import DATABASES  # noqa: F401
+
 SECRET_KEY = "for tests"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -10,22 +12,6 @@ INSTALLED_APPS = ["csignals.django", "store"]
 if os.environ.get("BACKEND") == "django_tasks":
     INSTALLED_APPS += ["django_tasks_db"]
 TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": ["default", "mail"]}}
-
-if "POSTGRES" in os.environ:
-    server = {"HOST": "127.0.0.1", "PORT": os.environ["POSTGRES"], "USER": "tests"}
-    DATABASES = {
-        alias: {"ENGINE": "django.db.backends.postgresql", "NAME": name, **server}
-        for alias, name in {"default": "first", "other": "second"}.items()
-    }
-else:
-    DATABASES = {
-        alias: {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": f"{os.environ['FOLDER']}/{alias}",
-            "TEST": {"NAME": f"{os.environ['FOLDER']}/test_{alias}"},
-        }
-        for alias in ("default", "other")
-    }
 
 CSIGNALS = {"DEFERRED": os.environ["BACKEND"]} if "BACKEND" in os.environ else {}
 CELERY_BROKER_URL = os.environ.get("BROKER")
