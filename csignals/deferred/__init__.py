@@ -226,6 +226,8 @@ def deferred(
     before = _declared.get(declared.name)
     if before is not None and before.function is receiver and before.missing != missing:
         raise TypeError(f"{declared.name} is already declared with another missing=, and a worker could not tell which")
+    if before is not None and before.function is not receiver:
+        before.is_found = False  # its next send finds out
     _declared[declared.name] = declared
 
     @functools.wraps(receiver, updated=())  # an async function's marks are not true of this one

@@ -81,10 +81,11 @@ class Kind:
 class Encoder:
     """Encodes the values of one message. Classes travel if workers are certain to have one of the modules `roots`."""
 
+    _depth = _members = _containers = 0
+    databases: frozenset[str] = frozenset()  # in which the rows are
+
     def __init__(self, roots: Iterable[str] | None = None) -> None:
-        self.databases: set[str] = set()  # in which the rows are
         self._roots = roots
-        self._depth = self._members = self._containers = 0
 
     def encode(self, value: Any) -> Any:
         """Return a value in the form that JSON can write. Raises CannotTravelError."""
@@ -92,6 +93,8 @@ class Encoder:
         if cls in PLAIN:
             if cls is int and value.bit_length() > MAX_INT_BITS:
                 raise CannotTravelError("it has thousands of digits")
+            return value
+        if cls is float and isfinite(value):
             return value
         if self._depth == MAX_DEPTH:
             raise CannotTravelError(f"it is nested more than {MAX_DEPTH} deep, or in itself")
@@ -104,8 +107,6 @@ class Encoder:
                 return [self.encode(each) for each in value]
             if cls is dict and KIND not in value and all(type(key) is str for key in value):
                 return {key: self.encode(each) for key, each in value.items()}
-            if cls is float and isfinite(value):
-                return value
             kind = _exact.get(cls) or _kind_by_base(value)
             encoded = kind.encode(value, self)
             return encoded if kind.tag is None else {KIND: kind.tag, VALUE: encoded}
@@ -127,11 +128,11 @@ class Encoder:
         self._members += len(members)
         _check_hashed(what, members, self._members, CannotTravelError)
 
-    def mark(self) -> tuple[set[str], int, int]:
+    def mark(self) -> tuple[frozenset[str], int, int]:
         """Return what `reset` takes to forget the values that are encoded from now on."""
-        return set(self.databases), self._members, self._containers
+        return self.databases, self._members, self._containers
 
-    def reset(self, mark: tuple[set[str], int, int]) -> None:
+    def reset(self, mark: tuple[frozenset[str], int, int]) -> None:
         self.databases, self._members, self._containers = mark
 
 

@@ -53,7 +53,7 @@ def _encode_row(instance: Any, encoder: Encoder) -> list[Any]:
         raise CannotTravelError(f"this {label} is not saved, or deleted")
     database = instance._state.db
     if database is not None:
-        encoder.databases.add(database)
+        encoder.databases |= {database}
     fields = _key_fields(type(instance))
     keys = [_encode_key(field, instance) for field in fields]
     return [label, keys[0] if len(keys) == 1 else keys, database]

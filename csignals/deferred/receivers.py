@@ -38,16 +38,29 @@ VERSION = 1  # of messages
 #: What happens to a call if a row is gone: the values of `missing`.
 DROP, RAISE, NONE = MISSING = "drop", "raise", "none"
 
+
+def _json_writer() -> Callable[[Any], str]:
+    """Return a function that writes JSON as ``json`` does, but makes its C encoder once instead of for each message."""
+    encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
+    make = json.encoder.c_make_encoder  # type: ignore[attr-defined]  # None where `json` has no C encoder
+    if make is None:
+        return encoder.encode
+    quote = json.encoder.encode_basestring_ascii
+    write = make(None, encoder.default, quote, None, ":", ",", False, False, False)
+    return lambda value: "".join(write(value, 0))
+
+
 WAY_OUT = (
     "Leave it out of the receiver's signature, or send the part that the receiver needs, or give its class to "
     "csignals.deferred.register_type()."
 )
+OWN_ROW = "-"  # in place of an encoded sender: a model of the task backend
 MAX_LOGGED = 10_000  # characters of a message
 MAX_WARNINGS = 50  # of a receiver: what they name comes from messages, too
 MAX_SUBJECT = 200  # characters
 
 declared: dict[str, DeferredReceiver] = {}  # by the names that messages may have
-_dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+_dump = _json_writer()
 _logged: dict[str, set[str]] = {}  # the subjects of the warnings, by receiver
 
 #: Whether a task backend is taking a message. What it sends meanwhile, as for a row that it saves, makes no message:
@@ -62,15 +75,6 @@ def warn_once(receiver: str, subject: str, text: str, *args: object) -> None:
     if subject not in subjects and len(subjects) < MAX_WARNINGS:
         subjects.add(subject)
         logger.warning(text, *args)
-
-
-def hand_over(backend: Backend, message: str, prepared: Any) -> None:
-    """Give a message to a task backend."""
-    token = handing_over.set(True)
-    try:
-        backend.enqueue(message, prepared)
-    finally:
-        handing_over.reset(token)
 
 
 def module_root(sender: Any) -> str:
@@ -118,7 +122,7 @@ class DeferredReceiver:
         self._prepared: tuple[Any, Any] = None, None  # a configuration, and what its backend made of the options
         self._named, self._required = checked_parameters(self.name, function)
         self._takes_what_can_travel = not self._named
-        self._is_found = is_plain(function)
+        self.is_found = is_plain(function)  # by workers, as far as is known
 
     # --- At the sender ---
 
@@ -126,18 +130,9 @@ class DeferredReceiver:
         if handing_over.get():
             warn_once(self.name, "task backend", "%s is not called for what its task backend sends", self.name)
             return
-        if declared[self.name].function is not self.function:
-            raise TypeError(f"another deferred receiver is now called {self.name}, and workers would call that one")
-        if not self._is_found:
-            self._is_found = leads_back(self.name, self.function)
-            if not self._is_found:
-                raise TypeError(
-                    f"{self.name} is another object than this receiver, and workers would not find this one"
-                )
+        if not self.is_found:
+            self._check_that_workers_find_it()
         configuration, prepared = self._prepare()
-        if self._own_packages and module_root(sender) in self._own_packages:
-            warn_once(self.name, "own task", "%s is not called for the rows of its task backend", self.name)
-            return
         head = self._heads.get(signal) or self._new_head(signal)
         encoder = Encoder(head.roots)
         message = self._message(head, encoder, sender, named)
@@ -147,12 +142,25 @@ class DeferredReceiver:
         connections = transactions(self._databases(encoder, named)) if waits and has_settings() else []
         if not connections:
             self._hand_over(configuration.backend, message, prepared, signal, sender)
-            return
+        else:
+            once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
+            call = self._call_at_commit(configuration.backend, message, prepared, signal, sender)
+            call_after(connections, call, once=once)
 
+    def _check_that_workers_find_it(self) -> None:
+        if declared[self.name].function is not self.function:
+            raise TypeError(f"another deferred receiver is now called {self.name}, and workers would call that one")
+        self.is_found = leads_back(self.name, self.function)
+        if not self.is_found:
+            raise TypeError(f"{self.name} is another object than this receiver, and workers would not find this one")
+
+    def _call_at_commit(
+        self, backend: Backend, message: str, prepared: Any, signal: Any, sender: Any
+    ) -> Callable[[], None]:
         @functools.wraps(self.function, updated=())  # Django logs its name
         def at_commit() -> None:
             try:
-                self._hand_over(configuration.backend, message, prepared, signal, sender)
+                self._hand_over(backend, message, prepared, signal, sender)
             except Exception:
                 logger.exception(
                     "A call of %s is lost, as the task backend did not take it after the commit: %.*s",
@@ -163,31 +171,35 @@ class DeferredReceiver:
                 if not self._robust:
                     raise
 
-        once = None if self._once_per is None else (self.name, identity_of(self._once_per, named))
-        call_after(connections, at_commit, once=once)
+        return at_commit
 
-    def _databases(self, encoder: Encoder, named: dict[str, Any]) -> set[str]:
+    def _databases(self, encoder: Encoder, named: dict[str, Any]) -> frozenset[str]:
         """Return the databases whose transactions a message waits for."""
         if self._using is not None:
-            return {self._using}
+            return frozenset({self._using})
         return encoder.databases | {database_of(named)}
 
     def _hand_over(self, backend: Backend, message: str, prepared: Any, signal: Any, sender: Any) -> None:
         """Give a message to a task backend, whose tables the migrations may not have made yet."""
+        token = handing_over.set(True)
         try:
-            hand_over(backend, message, prepared)
+            backend.enqueue(message, prepared)
         except Exception as error:
             if not codec_models.is_before_migrations(signal, sender):
                 raise
             text = "%s is not called for what migrations send, as the task backend did not take its message: %s"
             warn_once(self.name, "migrations", text, self.name, codec.short(error))
+        finally:
+            handing_over.reset(token)
 
     def _message(self, head: Head, encoder: Encoder, sender: Any, named: dict[str, Any]) -> str | None:
-        """Return the message for a worker, or None for a row that no worker has. Raises TypeError for other values."""
-        travelling = self._travelling(encoder, named)
-        if travelling is None:
-            return None
+        """Return the message for a worker, or None for a send that makes none. Raises TypeError."""
         sent_by = head.senders.get(sender) or self._write_sender(head, encoder, sender)
+        if sent_by == OWN_ROW:
+            return None
+        travelling = self._travelling(encoder, named)
+        if travelling is None:  # it would name a row that no worker has
+            return None
         return f'{head.text},"sender":{sent_by},"named":{_dump(travelling)}}}'
 
     def _travelling(self, encoder: Encoder, named: dict[str, Any]) -> dict[str, Any] | None:
@@ -247,11 +259,15 @@ class DeferredReceiver:
 
     def _write_sender(self, head: Head, encoder: Encoder, sender: Any) -> str:
         """Return the encoded sender. A sender that cannot travel is None: no send fails on account of its sender."""
-        try:
-            written = _dump(encoder.encode(sender))
-        except CannotTravelError as error:
-            self._note_no_sender(dotted_name(sender if isinstance(sender, type) else type(sender)), error)
-            written = "null"
+        if module_root(sender) in self._own_packages:
+            warn_once(self.name, "own task", "%s is not called for the rows of its task backend", self.name)
+            written = OWN_ROW
+        else:
+            try:
+                written = _dump(encoder.encode(sender))
+            except CannotTravelError as error:
+                self._note_no_sender(dotted_name(sender if isinstance(sender, type) else type(sender)), error)
+                written = "null"
         if isinstance(sender, type) and is_settled():
             head.senders.keep(sender, written)
         return written
@@ -268,7 +284,9 @@ class DeferredReceiver:
         prepared = self._prepared
         if prepared[0] is not configuration:
             prepared = self._prepared = configuration, configuration.backend.prepare(self.options)
-            self._own_packages = getattr(configuration.backend, "own_packages", frozenset())
+            own_packages: frozenset[str] = getattr(configuration.backend, "own_packages", frozenset())
+            if own_packages != self._own_packages:
+                self._own_packages, self._heads = own_packages, Memo()
         return prepared
 
     # --- At the worker ---

@@ -151,6 +151,11 @@ def test_other_values_cannot_travel(codec, csignals):
         codec.encode(in_itself)
 
 
+def test_plain_values_do_not_count_as_containers(codec):
+    for value in 1, 0.5, "text", None, True:
+        assert round_trip(codec, [value] * 150_000) == [value] * 150_000
+
+
 def test_a_registered_type_can_travel(codec):
     known = dict(codec._registered), dict(codec._by_tag)
     codec.register_type(Money, lambda money: decimal.Decimal(money.amount), lambda amount: Money(int(amount)))
