@@ -80,8 +80,8 @@ def quick(session):
     """Run the part of the suite that is quick and needs few packages, on the compiled implementation.
 
     On the oldest Python and on PyPy it is the pure Python one as well, or alone. On 3.13t, where nothing dies that has
-    a class, the suite slows itself down, so that half of it takes a quarter of the time. On PyPy, deferred receivers
-    are left out, as nothing about them depends on when objects die; the session `tests` has them.
+    a class, the suite slows itself down, so that half of it takes a quarter of the time. On PyPy, which
+    takes long, deferred receivers are left out: the session `tests` has them.
     """
     left_out = ["--ignore=tests/deferred"] if is_pypy(session) else []
     compiled = [] if session.python == "3.10" or is_pypy(session) else ["--implementation=cython"]

@@ -122,7 +122,7 @@ class DeferredReceiver:
         self._prepared: tuple[Any, Any] = None, None  # a configuration, and what its backend made of the options
         self._named, self._required = checked_parameters(self.name, function)
         self._takes_what_can_travel = not self._named
-        self.is_found = is_plain(function)  # by workers, as far as is known
+        self.is_found = is_plain(function)  # whether workers find it, as far as is known
 
     # --- At the sender ---
 

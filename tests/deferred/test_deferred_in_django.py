@@ -12,7 +12,7 @@ pytestmark = pytest.mark.exhaustive
 
 
 def test_the_project_passes_its_tests(implementation, tmp_path):
-    run_tests_of("store", implementation, tmp_path)
+    run_tests_of("store", implementation, tmp_path, more_than=20)
 
 
 @pytest.mark.parametrize(

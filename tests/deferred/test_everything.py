@@ -101,7 +101,7 @@ def test_calls_in_tests_equal_a_workers(play, backend, played, worked):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_project_passes_its_tests(implementation, backend, tmp_path):
-    run_tests_of("everything.tests", implementation, tmp_path, BACKEND=backend, TEMPLATES="1")
+    run_tests_of("everything.tests", implementation, tmp_path, more_than=20, BACKEND=backend, TEMPLATES="1")
 
 
 def test_its_rules_of_senders_hold(implementation, tmp_path):

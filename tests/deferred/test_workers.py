@@ -464,7 +464,7 @@ def postgresql():
 
 def test_the_project_passes_on_postgresql(implementation, tmp_path):
     with postgresql() as database:
-        run_tests_of("store", implementation, tmp_path, **database)
+        run_tests_of("store", implementation, tmp_path, more_than=20, **database)
 
 
 def test_rows_and_transactions_pass_on_postgresql(tmp_path):
